@@ -1,0 +1,141 @@
+//! The values that cross the border between the core and its host: plain data, nothing of nginx.
+
+use std::sync::Arc;
+
+/// A client's HTTP request to the MCP location, read whole.
+#[derive(Debug, Clone)]
+pub struct HttpRequest<'a> {
+    /// The HTTP method, upper case: `POST`, `GET`, `DELETE`, `OPTIONS` …
+    pub method: &'a str,
+    /// The request's header lines.
+    pub headers: Headers<'a>,
+    /// The body as received; empty when there is none.
+    pub body: &'a [u8],
+    /// Names this server answers to (the `server_name`s and the address the connection came in on, without port),
+    /// for the `Host` check. Empty: any host is right.
+    pub hosts: &'a [&'a str],
+    /// The host knows that the session of this request's `Mcp-Session-Id` was ended by DELETE.
+    pub session_ended: bool,
+    /// Seconds since the epoch.
+    pub now: u64,
+}
+
+/// Header lines in the order received; names are lower case.
+#[derive(Debug, Clone, Default)]
+pub struct Headers<'a>(Vec<(&'a str, &'a [u8])>);
+
+impl<'a> Headers<'a> {
+    /// Adds one line; `name` must be lower case.
+    pub fn push(&mut self, name: &'a str, value: &'a [u8]) {
+        self.0.push((name, value));
+    }
+
+    /// The first value under a lower-case name.
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        self.0.iter().find(|(n, _)| *n == name).map(|(_, v)| *v)
+    }
+
+    /// Every value under a lower-case name.
+    pub fn get_all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.iter().filter(move |(n, _)| *n == name).map(|(_, v)| *v)
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a [u8])> for Headers<'a> {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a [u8])>>(lines: I) -> Self {
+        Headers(lines.into_iter().collect())
+    }
+}
+
+/// What goes back to the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpReply {
+    /// The HTTP status.
+    pub status: u16,
+    /// `application/json`, or none for an empty body.
+    pub content_type: Option<&'static str>,
+    /// Further header lines (`Mcp-Session-Id`, `Allow`, `Access-Control-*`).
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Body,
+    /// What `$mcp_status` and `$mcp_error_code` say of it.
+    pub outcome: Outcome,
+}
+
+/// A response body; `Page` lets the pre-serialised lists go out without being copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// No body.
+    Empty,
+    /// A body made for this request.
+    Bytes(Vec<u8>),
+    /// `head` was made for this request, `page` is shared by all and follows it.
+    Page {
+        /// Everything up to the page.
+        head: Vec<u8>,
+        /// The rest of the body.
+        page: Arc<[u8]>,
+    },
+}
+
+/// How an exchange ended, for logs and variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Outcome {
+    /// A result, a notification accepted.
+    #[default]
+    Ok,
+    /// A `CallToolResult` with `isError: true`.
+    ToolError,
+    /// A JSON-RPC error, or an HTTP refusal.
+    ProtocolError {
+        /// The JSON-RPC code.
+        code: i64,
+    },
+}
+
+/// The HTTP request that a tool call makes, ready to be sent.
+///
+/// Method and authority are the tool's own and fixed at configuration time; everything here came from arguments and is
+/// encoded for its place.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UpstreamRequest {
+    /// Path and query exactly as they must appear on the request line, beginning with `/`.
+    pub uri: String,
+    /// Header lines that arguments fill; names as declared. Never `Host`, `Authorization`, `Content-*` or hop-by-hop.
+    /// An `in=cookie` argument arrives here as one `Cookie` line.
+    pub headers: Vec<(String, String)>,
+    /// `Content-Type` of the body; none when there is no body.
+    pub content_type: Option<String>,
+    /// The body; none for a request that carries none (`Some(empty)` is a body of length 0).
+    pub body: Option<Vec<u8>>,
+}
+
+/// What the upstream answered, complete.
+#[derive(Debug, Clone, Copy)]
+pub struct UpstreamResponse<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `Content-Type` value, if one came.
+    pub content_type: Option<&'a [u8]>,
+    /// The `Content-Encoding` value, if one came (none was asked for).
+    pub content_encoding: Option<&'a [u8]>,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// Why there is no complete answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamFailure {
+    /// Connection refused or reset, name not resolved, TLS not verified, a malformed response: nginx's 502.
+    Unreachable,
+    /// No answer within `proxy_connect_timeout`, `proxy_send_timeout` or `proxy_read_timeout`: nginx's 504.
+    TimedOut,
+    /// Every server of the upstream is down or busy: nginx's 503.
+    Unavailable,
+    /// The body ended early.
+    Truncated,
+    /// The body was larger than `mcp_max_result_size`, in bytes.
+    TooLarge(u64),
+    /// nginx could not make the call, with the status it gave.
+    Refused(u16),
+}

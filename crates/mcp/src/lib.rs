@@ -1,0 +1,21 @@
+//! The Model Context Protocol as a pure state machine.
+//!
+//! HTTP values go in, instructions come out: no nginx, no I/O, no clock, no randomness of its own, no async. A host
+//! (the nginx module in the root package, a test, a fuzzer) drives it so:
+//!
+//! ```text
+//! server.receive(&request, &nonce)          the request was read; nothing has happened yet
+//!     → Exchange                            facts() are what limits, logs and variables go by
+//! exchange.start(&server)                   the request was let through (else server.refuse(…))
+//!     → Step::Reply(reply)                  send it, done
+//!     → Step::Call(request, pending)        make this upstream request …
+//! pending.resume(&server, answer)           … and hand over what came of it
+//!     → Step                                again
+//! ```
+//!
+//! [`Server`] is built once per location at configuration time and is immutable; a request only reads it.
+
+pub mod http;
+mod version;
+
+pub use version::ProtocolVersion;
