@@ -1,1 +1,26 @@
-//! The nginx module.
+//! `ngx_http_mcp_module`: nginx as a Model Context Protocol server.
+//!
+//! A request's way, in the order of the files:
+//!
+//! ```text
+//! nginx → handler::rewrite    the body is read, mcp::Server::receive judges it; limits and access rules follow
+//!         handler::content    what the core says is done
+//!             reply::send     … the reply, or
+//!             call::start     … the request goes to the tool's upstream through nginx's proxy
+//!         filter              what comes back is collected, the core makes the reply of it
+//! ```
+//!
+//! `conf` holds the directives, `tool` and `proxy` the location that each tool gets, `variables` the `$mcp_*`.
+//! Everything that touches C is below [`ngx`].
+
+mod call;
+mod conf;
+mod context;
+mod filter;
+mod handler;
+mod ngx;
+mod proxy;
+mod reply;
+mod secret;
+mod tool;
+mod variables;

@@ -15,7 +15,26 @@
 //!
 //! [`Server`] is built once per location at configuration time and is immutable; a request only reads it.
 
+mod batch;
+mod error;
+mod exchange;
+mod facts;
+mod headers;
 pub mod http;
+mod jsonrpc;
+mod legacy;
+mod list;
+mod methods;
+mod origin;
+mod receive;
+mod server;
+mod session;
+mod stateless;
+mod tool;
 mod version;
 
+pub use exchange::{Exchange, Pending, Step};
+pub use facts::Facts;
+pub use server::{Server, ServerBuilder};
+pub use tool::{ConfigError, Tool, ToolBuilder};
 pub use version::ProtocolVersion;

@@ -1,0 +1,127 @@
+//! Several messages in one body: 2025-03-26 alone has that.
+
+use std::sync::Arc;
+use std::vec;
+
+use crate::error::Error;
+use crate::exchange::{Context, Pending, Step};
+use crate::http::{Body, HttpReply, Outcome, UpstreamFailure, UpstreamResponse};
+use crate::jsonrpc::{begin_result, write_error};
+use crate::methods::tools::{write_response, write_tool_error};
+use crate::methods::{Performed, Request};
+use crate::server::Server;
+
+/// Bytes of replies after which the rest of a batch is refused: each result has its limit, their sum needs one too.
+const MAX_REPLIES: usize = 32 << 20;
+
+/// A batch on its way: its requests are answered one after the other, in their order.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    rest: vec::IntoIter<Request>,
+    /// The replies so far, as an array that is still open.
+    replies: Vec<u8>,
+    /// The first that was not fine.
+    outcome: Outcome,
+}
+
+impl Batch {
+    pub(crate) fn new(requests: Vec<Request>) -> Self {
+        Batch { rest: requests.into_iter(), replies: vec![b'['], outcome: Outcome::Ok }
+    }
+
+    /// Answers requests up to the next one that needs an upstream.
+    pub(crate) fn run(mut self, server: &Server, context: Context) -> Step {
+        while let Some(request) = self.rest.next() {
+            if let Some((id, tool, request)) = self.answer(server, &context, request) {
+                let pending = Pending { context, id, tool, batch: Some(Box::new(self)) };
+                return Step::Call { tool, request, pending };
+            }
+        }
+        self.replies.push(b']');
+        Step::Reply(context.reply(200, Body::Bytes(self.replies), self.outcome))
+    }
+
+    /// Takes the answer to the call that the batch waits for, and goes on.
+    pub(crate) fn resume(
+        mut self: Box<Self>,
+        server: &Server,
+        context: Context,
+        id: &str,
+        tool: usize,
+        answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
+    ) -> Step {
+        self.separate();
+        let outcome = write_response(server, context.version, id, tool, answer, &mut self.replies);
+        self.note(outcome);
+        self.run(server, context)
+    }
+
+    /// The reply if the host refuses a batch. As for a single request, an error that travels with 200 is one for each.
+    pub(crate) fn refused(requests: &[Request], error: &Error, context: &Context) -> HttpReply {
+        let wire = error.wire(context.version, requests.iter().any(|request| request.id.is_some()));
+        if wire.status != 200 {
+            return context.error(None, error);
+        }
+        let mut batch = Batch::new(Vec::new());
+        for request in requests {
+            batch.error(context, request.id.as_deref(), error);
+        }
+        batch.replies.push(b']');
+        context.reply(200, Body::Bytes(batch.replies), batch.outcome)
+    }
+
+    /// Answers one request, or says which upstream must be asked.
+    fn answer(
+        &mut self,
+        server: &Server,
+        context: &Context,
+        request: Request,
+    ) -> Option<(Arc<str>, usize, crate::http::UpstreamRequest)> {
+        let Request { id, operation } = request;
+        let performed = if self.replies.len() > MAX_REPLIES {
+            Performed::Error(Error::InvalidRequest("the batch's results are too large: send this one by itself".into()))
+        } else {
+            operation.perform(server, context.version)
+        };
+        let outcome = match (id, performed) {
+            (Some(id), Performed::Call { tool, request }) => return Some((id, tool, request)),
+            (Some(id), Performed::Result(page)) => {
+                self.separate();
+                begin_result(&id, &mut self.replies);
+                self.replies.extend_from_slice(page);
+                Outcome::Ok
+            }
+            (Some(id), Performed::ToolError(text)) => {
+                self.separate();
+                write_tool_error(server, context.version, &id, &text, &mut self.replies);
+                Outcome::ToolError
+            }
+            (id, Performed::Error(error)) => {
+                self.error(context, id.as_deref(), &error);
+                return None;
+            }
+            (None, _) => return None,
+        };
+        self.note(outcome);
+        None
+    }
+
+    fn error(&mut self, context: &Context, id: Option<&str>, error: &Error) {
+        self.separate();
+        let wire = error.wire(context.version, id.is_some());
+        write_error(id, context.version, &wire, &mut self.replies);
+        self.note(Outcome::ProtocolError { code: wire.code });
+    }
+
+    fn separate(&mut self) {
+        if self.replies.len() > 1 {
+            self.replies.push(b',');
+        }
+    }
+
+    fn note(&mut self, outcome: Outcome) {
+        if self.outcome == Outcome::Ok {
+            self.outcome = outcome;
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! One HTTP request on its way to its reply.
+
+use std::sync::Arc;
+
+use crate::ProtocolVersion;
+use crate::batch::Batch;
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::http::{Body, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
+use crate::jsonrpc::{begin_result, write_error};
+use crate::methods::tools::{write_response, write_tool_error};
+use crate::methods::{Operation, Performed, Request};
+use crate::origin;
+use crate::server::Server;
+
+/// A request that was read and judged; nothing has been done yet.
+#[derive(Debug)]
+pub struct Exchange {
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) context: Context,
+    pub(crate) work: Work,
+}
+
+/// What an exchange comes to.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// An empty reply: something was accepted, or a browser asked what it may send.
+    Reply { status: u16, headers: Vec<(&'static str, String)> },
+    /// `DELETE`.
+    EndSession { session: String, until: u64 },
+    /// One request, or a message that was refused.
+    Single(Request),
+    /// Several.
+    Batch(Vec<Request>),
+}
+
+impl Exchange {
+    /// What is known of the request. The `Arc` may be kept for as long as variables are wanted, beyond
+    /// [`Exchange::start`].
+    pub fn facts(&self) -> &Arc<Facts> {
+        &self.facts
+    }
+
+    /// Whether the body is an array of messages, which [`Facts`] can describe only in part.
+    pub fn is_batch(&self) -> bool {
+        matches!(self.work, Work::Batch(_))
+    }
+
+    /// Does what the request asks for. The host calls it once the request has passed its limits and access rules, and
+    /// [`Server::refuse`] if it has not.
+    pub fn start(self, server: &Server) -> Step {
+        let Exchange { context, work, .. } = self;
+        match work {
+            Work::Reply { status, headers } => {
+                let mut reply = context.reply(status, Body::Empty, Outcome::Ok);
+                reply.headers.extend(headers);
+                Step::Reply(reply)
+            }
+            Work::EndSession { session, until } => {
+                Step::EndSession { session, until, reply: context.reply(204, Body::Empty, Outcome::Ok) }
+            }
+            Work::Single(request) => context.answer(server, request),
+            Work::Batch(requests) => Batch::new(requests).run(server, context),
+        }
+    }
+
+    /// The reply if the host refuses the request with this status.
+    pub(crate) fn refused(&self, status: u16) -> HttpReply {
+        let error = Error::Refused(status);
+        match &self.work {
+            Work::Single(request) => self.context.error(request.id.as_deref(), &error),
+            Work::Batch(requests) => Batch::refused(requests, &error, &self.context),
+            Work::Reply { .. } | Work::EndSession { .. } => self.context.error(None, &error),
+        }
+    }
+}
+
+/// What the host does next.
+#[derive(Debug)]
+#[must_use]
+pub enum Step {
+    /// Send this; the exchange is over.
+    Reply(HttpReply),
+    /// Make this request to the tool's upstream and hand what comes of it to [`Pending::resume`].
+    Call {
+        /// Index of the tool in [`Server::tools`].
+        tool: usize,
+        /// What to send.
+        request: UpstreamRequest,
+        /// The call that waits for it.
+        pending: Pending,
+    },
+    /// Remember until the given time that this session has ended, then send the reply.
+    EndSession {
+        /// The session's id: a request that carries it gets `session_ended` from now on.
+        session: String,
+        /// Seconds since the epoch after which the session would be refused anyway.
+        until: u64,
+        /// What to send.
+        reply: HttpReply,
+    },
+}
+
+/// A call that waits for its upstream. Dropping it abandons the exchange.
+#[derive(Debug)]
+pub struct Pending {
+    pub(crate) context: Context,
+    pub(crate) id: Arc<str>,
+    pub(crate) tool: usize,
+    /// The batch that the call is part of.
+    pub(crate) batch: Option<Box<Batch>>,
+}
+
+impl Pending {
+    /// Hands over what came of the upstream request. `server` is the one that the exchange was started with.
+    pub fn resume(self, server: &Server, answer: Result<UpstreamResponse<'_>, UpstreamFailure>) -> Step {
+        let Pending { context, id, tool, batch } = self;
+        if let Some(batch) = batch {
+            return batch.resume(server, context, &id, tool, answer);
+        }
+        // A JSON body goes out twice, as text and as structured content, and text grows by its escapes.
+        let size = answer.map_or(0, |response| response.body.len());
+        let mut out = Vec::with_capacity(size * 2 + size / 8 + 512);
+        let outcome = write_response(server, context.version, &id, tool, answer, &mut out);
+        Step::Reply(context.reply(200, Body::Bytes(out), outcome))
+    }
+}
+
+/// What all replies of an exchange have in common.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The revision whose rules the reply follows.
+    pub(crate) version: ProtocolVersion,
+    /// The web origin that may read the reply.
+    pub(crate) origin: Option<String>,
+}
+
+impl Context {
+    /// A reply with what browsers need to know.
+    pub(crate) fn reply(&self, status: u16, body: Body, outcome: Outcome) -> HttpReply {
+        let content_type = (body != Body::Empty).then_some("application/json");
+        let mut headers = Vec::new();
+        if let Some(origin) = &self.origin {
+            origin::expose(origin, &mut headers);
+        }
+        HttpReply { status, content_type, headers, body, outcome }
+    }
+
+    /// The reply to a request that gets no result.
+    pub(crate) fn error(&self, id: Option<&str>, error: &Error) -> HttpReply {
+        let wire = error.wire(self.version, id.is_some());
+        let mut out = Vec::with_capacity(256);
+        write_error(id, self.version, &wire, &mut out);
+        let mut reply = self.reply(wire.status, Body::Bytes(out), Outcome::ProtocolError { code: wire.code });
+        if *error == Error::MethodNotAllowed {
+            reply.headers.push(("Allow", self.methods().to_owned()));
+        }
+        reply
+    }
+
+    /// The HTTP methods that mean something here.
+    pub(crate) fn methods(&self) -> &'static str {
+        if self.version.is_stateless() { "POST, OPTIONS" } else { "POST, DELETE, OPTIONS" }
+    }
+
+    /// Answers one request.
+    fn answer(self, server: &Server, request: Request) -> Step {
+        let Request { id, operation } = request;
+        let session = match &operation {
+            Operation::Initialize { session } => Some(session.clone()),
+            _ => None,
+        };
+        let performed = operation.perform(server, self.version);
+        let id = match (id, performed) {
+            (Some(id), Performed::Call { tool, request }) => {
+                return Step::Call { tool, request, pending: Pending { context: self, id, tool, batch: None } };
+            }
+            (Some(id), Performed::Result(page)) => {
+                let mut head = Vec::with_capacity(id.len() + 40);
+                begin_result(&id, &mut head);
+                let mut reply = self.reply(200, Body::Page { head, page: page.clone() }, Outcome::Ok);
+                reply.headers.extend(session.map(|session| ("Mcp-Session-Id", session)));
+                return Step::Reply(reply);
+            }
+            (Some(id), Performed::ToolError(text)) => {
+                let mut out = Vec::with_capacity(text.len() + 512);
+                write_tool_error(server, self.version, &id, &text, &mut out);
+                return Step::Reply(self.reply(200, Body::Bytes(out), Outcome::ToolError));
+            }
+            (id, Performed::Error(error)) => return Step::Reply(self.error(id.as_deref(), &error)),
+            (None, _) => None,
+        };
+        // Whatever has no id is refused while it is read.
+        Step::Reply(self.error(id, &Error::InvalidRequest("\"id\" is missing".into())))
+    }
+}

@@ -1,0 +1,128 @@
+//! What requests ask for, and doing it.
+
+mod arguments;
+pub(crate) mod initialize;
+mod nearest;
+pub(crate) mod tools;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::ProtocolVersion;
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::http::UpstreamRequest;
+use crate::jsonrpc::Params;
+use crate::server::Server;
+use crate::session::cut;
+
+/// Methods of any revision, whether this server has them or not: those that logs and variables can expect.
+const KNOWN: [&str; 28] = [
+    "tools/call",
+    "tools/list",
+    "initialize",
+    "notifications/initialized",
+    "server/discover",
+    "ping",
+    "notifications/cancelled",
+    "notifications/progress",
+    "notifications/roots/list_changed",
+    "notifications/elicitation/complete",
+    "notifications/tasks/status",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "prompts/list",
+    "prompts/get",
+    "completion/complete",
+    "logging/setLevel",
+    "subscriptions/listen",
+    "tasks/get",
+    "tasks/update",
+    "tasks/cancel",
+    "tasks/result",
+    "tasks/list",
+    "skills/list",
+    "skills/get",
+];
+
+/// A method for [`Facts`]: nothing to allocate for a known one, bounded for others.
+pub(crate) fn name(method: &str) -> Cow<'static, str> {
+    match KNOWN.into_iter().find(|known| *known == method) {
+        Some(known) => Cow::Borrowed(known),
+        None => Cow::Owned(cut(method, 64).to_owned()),
+    }
+}
+
+/// One request, judged.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// Raw JSON; none only for a message that could not be read so far.
+    pub(crate) id: Option<Arc<str>>,
+    pub(crate) operation: Operation,
+}
+
+/// What a request comes to.
+#[derive(Debug)]
+pub(crate) enum Operation {
+    /// The session has begun: `initialize`.
+    Initialize { session: String },
+    /// `ping`.
+    Ping,
+    /// `server/discover`.
+    Discover,
+    /// `tools/list`.
+    ListTools { page: usize },
+    /// `tools/call`, its arguments as raw JSON.
+    CallTool { tool: usize, arguments: Option<Arc<str>> },
+    /// An error.
+    Refuse(Error),
+}
+
+impl Operation {
+    /// Reads what a request asks for. `initialize` is not among it: that needs more than a method and parameters.
+    pub(crate) fn read(
+        server: &Server,
+        version: ProtocolVersion,
+        method: &str,
+        params: &Params<'_>,
+        facts: &mut Facts,
+    ) -> Self {
+        let operation = match method {
+            "tools/call" => tools::read_call(server, params, facts),
+            "tools/list" => tools::read_list(server, version, params),
+            "ping" if !version.is_stateless() => Ok(Self::Ping),
+            "server/discover" if version.is_stateless() => Ok(Self::Discover),
+            _ => Err(Error::MethodNotFound(cut(method, 128).to_owned())),
+        };
+        operation.unwrap_or_else(Self::Refuse)
+    }
+}
+
+/// What came of an operation.
+pub(crate) enum Performed<'s> {
+    /// This result, with the brace that ends the response around it.
+    Result(&'s Arc<[u8]>),
+    /// A `CallToolResult` that says why the tool was not called.
+    ToolError(String),
+    /// An error.
+    Error(Error),
+    /// The tool's upstream has to be asked.
+    Call { tool: usize, request: UpstreamRequest },
+}
+
+impl Operation {
+    /// Does it, as far as that is possible without an upstream.
+    pub(crate) fn perform(self, server: &Server, version: ProtocolVersion) -> Performed<'_> {
+        match self {
+            Self::Initialize { .. } => Performed::Result(server.initialize_result(version)),
+            Self::Ping => Performed::Result(server.ping_result()),
+            Self::Discover => Performed::Result(server.discover_result()),
+            Self::ListTools { page } => Performed::Result(server.tool_list(version).body(page)),
+            Self::CallTool { tool, arguments } => tools::call(server, tool, arguments.as_deref()),
+            Self::Refuse(error) => Performed::Error(error),
+        }
+    }
+}

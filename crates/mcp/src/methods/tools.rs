@@ -1,0 +1,144 @@
+//! `tools/list` and `tools/call`.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::nearest::nearest;
+use super::{Operation, Performed, arguments};
+use crate::ProtocolVersion;
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::headers::{decode, mirror, spelled};
+use crate::http::{Headers, Outcome, UpstreamFailure, UpstreamResponse};
+use crate::jsonrpc::{Params, begin_result, text, write_json};
+use crate::server::Server;
+use crate::session::cut;
+
+/// Finds the page that is wanted.
+pub(super) fn read_list(server: &Server, version: ProtocolVersion, params: &Params<'_>) -> Result<Operation, Error> {
+    let unknown = || Error::InvalidParams("unknown cursor: begin again without one".into());
+    let cursor = params.cursor.map(|cursor| text(cursor).ok_or_else(unknown)).transpose()?;
+    let page = server.tool_list(version).page(cursor.as_deref()).ok_or_else(unknown)?;
+    Ok(Operation::ListTools { page })
+}
+
+/// Finds the tool that is called.
+pub(super) fn read_call(server: &Server, params: &Params<'_>, facts: &mut Facts) -> Result<Operation, Error> {
+    let name = params.name.and_then(text);
+    let name = name.ok_or_else(|| Error::InvalidParams("\"name\" must be the name of a tool".into()))?;
+    let Some(tool) = server.find_tool(&name) else {
+        let nearest = nearest(&name, server.tool_names()).cloned();
+        return Err(Error::UnknownTool { name: cut(&name, 128).to_owned(), nearest });
+    };
+    facts.tool = Some(server.tool_names()[tool].clone());
+    let arguments = params.arguments.map(|raw| raw.get());
+    if arguments.is_some_and(|raw| !raw.starts_with('{')) {
+        return Err(Error::InvalidParams("\"arguments\" must be an object".into()));
+    }
+    let arguments: Option<Arc<str>> = arguments.map(Arc::from);
+    facts.arguments.clone_from(&arguments);
+    Ok(Operation::CallTool { tool, arguments })
+}
+
+/// Turns the arguments into the request to the upstream.
+pub(super) fn call<'s>(server: &'s Server, tool: usize, arguments: Option<&str>) -> Performed<'s> {
+    let arguments = match arguments.map_or_else(|| Ok(Map::new()), arguments::parse) {
+        Ok(arguments) => arguments,
+        Err(error) => return Performed::Error(error),
+    };
+    match server.tools()[tool].request(arguments) {
+        Ok(request) => Performed::Call { tool, request },
+        Err(invalid) => Performed::ToolError(invalid.0),
+    }
+}
+
+/// Compares the `Mcp-Param-*` headers of a call with its arguments.
+pub(crate) fn check_mirrored(
+    server: &Server,
+    tool: usize,
+    arguments: Option<&str>,
+    headers: &Headers<'_>,
+) -> Result<(), Error> {
+    let mirrored = server.tools()[tool].mirrored();
+    if mirrored.is_empty() {
+        return Ok(());
+    }
+    let arguments = arguments.map_or_else(|| Ok(Map::new()), arguments::parse)?;
+    for property in mirrored {
+        let (first, rest) = match property.path.split_first() {
+            Some(path) => path,
+            None => continue,
+        };
+        let value = rest.iter().try_fold(arguments.get(first), |value, step| Some(value?.get(step))).flatten();
+        check_mirror(&property.header, value.filter(|value| !value.is_null()), headers)?;
+    }
+    Ok(())
+}
+
+fn check_mirror(name: &str, argument: Option<&Value>, headers: &Headers<'_>) -> Result<(), Error> {
+    let Some(header) = mirror(headers, name)? else {
+        let is_primitive = argument.is_some_and(|value| !value.is_object() && !value.is_array());
+        return match is_primitive {
+            true => Err(Error::HeaderMismatch(format!("header {} is missing: its argument is given", spelled(name)))),
+            false => Ok(()),
+        };
+    };
+    let header = decode(name, header)?;
+    let equal = match argument {
+        Some(Value::String(text)) => *text == header,
+        Some(Value::Bool(flag)) => header == if *flag { "true" } else { "false" },
+        Some(Value::Number(number)) => is_number(&header, number),
+        _ => false,
+    };
+    if equal { Ok(()) } else { Err(Error::HeaderMismatch(format!("header {} differs from its argument", spelled(name)))) }
+}
+
+/// Whether a header's text is this number: `42.0` is 42.
+fn is_number(header: &str, number: &serde_json::Number) -> bool {
+    let Ok(given) = serde_json::from_str::<serde_json::Number>(header) else { return false };
+    // Whole numbers are compared as such: beyond 2^53 different ones can be the same f64.
+    if (given.is_i64() || given.is_u64()) && (number.is_i64() || number.is_u64()) {
+        return given == *number;
+    }
+    given.as_f64() == number.as_f64()
+}
+
+/// Appends a whole response to a call, from what its upstream answered.
+pub(crate) fn write_response(
+    server: &Server,
+    version: ProtocolVersion,
+    id: &str,
+    tool: usize,
+    answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
+    out: &mut Vec<u8>,
+) -> Outcome {
+    begin_result(id, out);
+    if version.is_stateless() {
+        // The result's own opening brace becomes the comma after `_meta`.
+        out.push(b'{');
+        out.extend_from_slice(server.meta().as_bytes());
+        let brace = out.len();
+        let outcome = server.tools()[tool].write_result(version, answer, out);
+        debug_assert_eq!(out[brace], b'{');
+        out[brace] = b',';
+        out.push(b'}');
+        return outcome;
+    }
+    let outcome = server.tools()[tool].write_result(version, answer, out);
+    out.push(b'}');
+    outcome
+}
+
+/// Appends a whole response that tells the model why the tool was not called.
+pub(crate) fn write_tool_error(server: &Server, version: ProtocolVersion, id: &str, text: &str, out: &mut Vec<u8>) {
+    begin_result(id, out);
+    out.push(b'{');
+    if version.is_stateless() {
+        out.extend_from_slice(server.meta().as_bytes());
+        out.extend_from_slice(b",\"resultType\":\"complete\",");
+    }
+    out.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
+    write_json(text, out);
+    out.extend_from_slice(b"}],\"isError\":true}}");
+}

@@ -1,0 +1,247 @@
+//! The MCP server of one location.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::ProtocolVersion;
+use crate::exchange::{Context, Exchange};
+use crate::http::{HttpReply, HttpRequest};
+use crate::error::Error;
+use crate::list::ToolList;
+use crate::methods::initialize::{discover_result, initialize_result};
+use crate::origin::AllowedOrigins;
+use crate::receive;
+use crate::session::Sessions;
+use crate::tool::{ConfigError, Tool};
+
+/// How long a session lasts unless told otherwise: a day.
+const SESSION_LIFETIME: u64 = 24 * 60 * 60;
+/// How long a client may keep a list unless told otherwise: five minutes, as in the specification's examples. Tools
+/// change when the configuration is reloaded, and nothing announces that yet.
+const CACHE_TTL: u64 = 5 * 60 * 1000;
+
+/// What the directives of one location said.
+#[derive(Debug)]
+pub struct ServerBuilder {
+    name: String,
+    version: String,
+    instructions: Option<String>,
+    tools: Vec<Tool>,
+    origins: AllowedOrigins,
+    secret: Option<[u8; 32]>,
+    page_size: usize,
+    session_lifetime: u64,
+    cache_ttl: u64,
+    cache_private: bool,
+}
+
+impl Default for ServerBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ServerBuilder {
+    /// A server without tools and without a secret.
+    pub fn new() -> Self {
+        ServerBuilder {
+            name: "ngx_http_mcp_module".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instructions: None,
+            tools: Vec::new(),
+            origins: AllowedOrigins::default(),
+            secret: None,
+            page_size: 0,
+            session_lifetime: SESSION_LIFETIME,
+            cache_ttl: CACHE_TTL,
+            cache_private: false,
+        }
+    }
+
+    /// `mcp_server_info NAME VERSION`.
+    pub fn server_info(&mut self, name: &str, version: &str) -> Result<(), ConfigError> {
+        if name.is_empty() || version.is_empty() {
+            return Err(ConfigError("the server's name and version must not be empty".to_owned()));
+        }
+        name.clone_into(&mut self.name);
+        version.clone_into(&mut self.version);
+        Ok(())
+    }
+
+    /// `mcp_instructions TEXT`.
+    pub fn instructions(&mut self, text: &str) -> Result<(), ConfigError> {
+        self.instructions = Some(text.to_owned());
+        Ok(())
+    }
+
+    /// Adds a tool; tools are listed in the order in which they are added.
+    pub fn tool(&mut self, tool: Tool) -> Result<(), ConfigError> {
+        if self.tools.iter().any(|other| other.name() == tool.name()) {
+            return Err(ConfigError(format!("duplicate tool \"{}\": give one of them another name", tool.name())));
+        }
+        self.tools.push(tool);
+        Ok(())
+    }
+
+    /// `mcp_allowed_origins ORIGIN …`: `scheme://host[:port]`, or `*` for any. Unless it is called, pages of this machine
+    /// and pages that came from this server are allowed.
+    pub fn allowed_origins(&mut self, origins: &[&str]) -> Result<(), ConfigError> {
+        self.origins = AllowedOrigins::parse(origins)?;
+        Ok(())
+    }
+
+    /// The key that signs session ids; the same on every worker and every machine that shares sessions.
+    pub fn secret(&mut self, secret: [u8; 32]) {
+        self.secret = Some(secret);
+    }
+
+    /// How many tools one page of `tools/list` holds; 0, the default, for all.
+    pub fn page_size(&mut self, tools: usize) {
+        self.page_size = tools;
+    }
+
+    /// Seconds after which a session is refused; a day by default.
+    pub fn session_lifetime(&mut self, seconds: u64) {
+        self.session_lifetime = seconds;
+    }
+
+    /// The `ttlMs` of 2026-07-28 results: how long a client may keep a list; five minutes by default.
+    pub fn cache_ttl(&mut self, milliseconds: u64) {
+        self.cache_ttl = milliseconds;
+    }
+
+    /// The `cacheScope` of 2026-07-28 results: whether a list may be shared between users (`public`, the default) or not
+    /// (`private`).
+    pub fn cache_private(&mut self, private: bool) {
+        self.cache_private = private;
+    }
+
+    /// Checks everything together and compiles it.
+    pub fn build(self) -> Result<Server, ConfigError> {
+        let secret = self.secret.ok_or_else(|| ConfigError("there is no secret to sign session ids with".to_owned()))?;
+        let info = json!({"name": self.name, "version": self.version});
+        let instructions = self.instructions.as_deref();
+        let meta = format!("\"_meta\":{}", json!({"io.modelcontextprotocol/serverInfo": info}));
+        let scope = if self.cache_private { "private" } else { "public" };
+        let cacheable = format!(",\"ttlMs\":{},\"cacheScope\":\"{scope}\",{meta}", self.cache_ttl);
+        let mut lists: Vec<ToolList> = Vec::with_capacity(VERSIONS.len());
+        for version in VERSIONS {
+            let members = if version.is_stateless() { cacheable.as_str() } else { "" };
+            lists.push(ToolList::new(&self.tools, version, self.page_size, members, &lists));
+        }
+        let names: Vec<Arc<str>> = self.tools.iter().map(|tool| Arc::from(tool.name())).collect();
+        Ok(Server {
+            by_name: names.iter().cloned().enumerate().map(|(index, name)| (name, index)).collect(),
+            names,
+            initialize: VERSIONS.map(|version| end(&initialize_result(version, &info, instructions), "")),
+            discover: end(&discover_result(instructions), &cacheable),
+            ping: b"{}}"[..].into(),
+            tools: self.tools,
+            origins: self.origins,
+            sessions: Sessions::new(&secret, self.session_lifetime),
+            lists,
+            meta,
+        })
+    }
+}
+
+/// Every revision in the order of its number.
+const VERSIONS: [ProtocolVersion; 5] = [
+    ProtocolVersion::V2024_11_05,
+    ProtocolVersion::V2025_03_26,
+    ProtocolVersion::V2025_06_18,
+    ProtocolVersion::V2025_11_25,
+    ProtocolVersion::V2026_07_28,
+];
+
+/// A result with further members, and the brace that ends the response around it.
+fn end(result: &Value, members: &str) -> Arc<[u8]> {
+    let result = result.to_string();
+    let open = result.strip_suffix('}').unwrap_or(&result);
+    format!("{open}{members}}}}}").into_bytes().into()
+}
+
+/// The MCP server of one location: built once, then only read.
+#[derive(Debug)]
+pub struct Server {
+    tools: Vec<Tool>,
+    names: Vec<Arc<str>>,
+    by_name: HashMap<Arc<str>, usize>,
+    origins: AllowedOrigins,
+    sessions: Sessions,
+    /// By revision.
+    lists: Vec<ToolList>,
+    /// By revision; like all results here with the brace that ends the response.
+    initialize: [Arc<[u8]>; VERSIONS.len()],
+    discover: Arc<[u8]>,
+    ping: Arc<[u8]>,
+    /// The member `_meta` that every result of 2026-07-28 carries.
+    meta: String,
+}
+
+impl Server {
+    /// Reads and judges a request. `nonce` gives 16 unpredictable bytes; it is asked only when a session begins.
+    pub fn receive(&self, request: &HttpRequest<'_>, nonce: &dyn Fn() -> [u8; 16]) -> Exchange {
+        receive::receive(self, request, nonce)
+    }
+
+    /// The tools, in the order in which they were added.
+    pub fn tools(&self) -> &[Tool] {
+        &self.tools
+    }
+
+    /// The reply for a request that the host itself refuses with this HTTP status: a limit, missing authorization, a
+    /// body that is too large, a failure of its own. `exchange` is none if the request was not read so far.
+    ///
+    /// The body is always a JSON-RPC error. The status is kept, so that `WWW-Authenticate` and `Retry-After` mean what they
+    /// say, with one exception: 429 and 503 before a request of a revision with sessions become 200, since SDKs of
+    /// that time take every other status for a broken transport and end the session or retry without end, while a JSON-RPC
+    /// error reaches whoever made the call. Notifications and unreadable messages keep the status: nobody waits for an
+    /// answer to them.
+    pub fn refuse(&self, exchange: Option<&Exchange>, status: u16) -> HttpReply {
+        let status = if (400..600).contains(&status) { status } else { 500 };
+        match exchange {
+            Some(exchange) => exchange.refused(status),
+            // Without an id, which every revision's client can read, or ignore together with the body.
+            None => Context { version: ProtocolVersion::V2025_11_25, origin: None }.error(None, &Error::Refused(status)),
+        }
+    }
+
+    pub(crate) fn find_tool(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(crate) fn tool_names(&self) -> &[Arc<str>] {
+        &self.names
+    }
+
+    pub(crate) fn tool_list(&self, version: ProtocolVersion) -> &ToolList {
+        &self.lists[version as usize]
+    }
+
+    pub(crate) fn initialize_result(&self, version: ProtocolVersion) -> &Arc<[u8]> {
+        &self.initialize[version as usize]
+    }
+
+    pub(crate) fn discover_result(&self) -> &Arc<[u8]> {
+        &self.discover
+    }
+
+    pub(crate) fn ping_result(&self) -> &Arc<[u8]> {
+        &self.ping
+    }
+
+    pub(crate) fn meta(&self) -> &str {
+        &self.meta
+    }
+
+    pub(crate) fn origins(&self) -> &AllowedOrigins {
+        &self.origins
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+}

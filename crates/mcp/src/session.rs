@@ -1,0 +1,121 @@
+//! Sessions of the revisions before 2026-07-28. A session is nothing but its id: signed, so that every worker and every
+//! machine with the same secret can check it, and kept nowhere.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::ProtocolVersion;
+
+/// Bytes of the signature that an id carries.
+const TAG: usize = 16;
+/// Bytes of the client's name, and of its version, that an id carries.
+const CLIENT: usize = 64;
+/// No id of ours is longer.
+const LONGEST: usize = 320;
+/// The layout of the payload.
+const FORMAT: u8 = 1;
+
+/// What a session's id says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Session {
+    pub(crate) version: ProtocolVersion,
+    /// Seconds since the epoch.
+    pub(crate) issued: u64,
+    pub(crate) client_name: Option<String>,
+    pub(crate) client_version: Option<String>,
+}
+
+/// Makes and checks session ids.
+#[derive(Clone)]
+pub(crate) struct Sessions {
+    mac: Hmac<Sha256>,
+    lifetime: u64,
+}
+
+impl std::fmt::Debug for Sessions {
+    /// Without the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sessions").field("lifetime", &self.lifetime).finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    /// Ids signed with `secret`, good for `lifetime` seconds.
+    pub(crate) fn new(secret: &[u8; 32], lifetime: u64) -> Self {
+        // HMAC pads a key to its block with zeros anyway; a key of that length cannot be refused.
+        let mut key = [0; 64];
+        key[..32].copy_from_slice(secret);
+        let mut mac = Hmac::<Sha256>::new(&key.into());
+        // The secret seals other things as well; a session's id must be good for nothing else.
+        mac.update(b"mcp session id");
+        Sessions { mac, lifetime }
+    }
+
+    /// When a session is over at the latest, in seconds since the epoch.
+    pub(crate) fn until(&self, session: &Session) -> u64 {
+        session.issued.saturating_add(self.lifetime)
+    }
+
+    /// A new session's id.
+    pub(crate) fn seal(&self, session: &Session, nonce: [u8; 16]) -> String {
+        let mut payload = Vec::with_capacity(192);
+        payload.extend_from_slice(&[FORMAT, session.version as u8]);
+        payload.extend_from_slice(&session.issued.to_be_bytes());
+        payload.extend_from_slice(&nonce);
+        for text in [&session.client_name, &session.client_version] {
+            let text = cut(text.as_deref().unwrap_or_default(), CLIENT);
+            payload.push(text.len() as u8);
+            payload.extend_from_slice(text.as_bytes());
+        }
+        let mut mac = self.mac.clone();
+        mac.update(&payload);
+        let tag = mac.finalize().into_bytes();
+        let mut id = URL_SAFE_NO_PAD.encode(&payload);
+        id.push('.');
+        URL_SAFE_NO_PAD.encode_string(&tag[..TAG], &mut id);
+        id
+    }
+
+    /// What an id says, if it is one of ours and not too old.
+    pub(crate) fn open(&self, id: &[u8], now: u64) -> Option<Session> {
+        if id.len() > LONGEST {
+            return None;
+        }
+        let dot = id.iter().position(|byte| *byte == b'.')?;
+        let payload = URL_SAFE_NO_PAD.decode(&id[..dot]).ok()?;
+        let tag = URL_SAFE_NO_PAD.decode(&id[dot + 1..]).ok().filter(|tag| tag.len() == TAG)?;
+        let mut mac = self.mac.clone();
+        mac.update(&payload);
+        mac.verify_truncated_left(&tag).ok()?;
+        let session = parse(&payload)?;
+        (now < self.until(&session)).then_some(session)
+    }
+}
+
+/// Reads a payload whose signature was right.
+fn parse(payload: &[u8]) -> Option<Session> {
+    let (head, rest) = payload.split_at_checked(26)?;
+    let version = ProtocolVersion::ALL.into_iter().find(|version| *version as u8 == head[1])?;
+    let issued = u64::from_be_bytes(head[2..10].try_into().ok()?);
+    let (client_name, rest) = parse_text(rest)?;
+    let (client_version, rest) = parse_text(rest)?;
+    (head[0] == FORMAT && rest.is_empty()).then_some(Session { version, issued, client_name, client_version })
+}
+
+fn parse_text(payload: &[u8]) -> Option<(Option<String>, &[u8])> {
+    let (length, rest) = payload.split_first()?;
+    let (text, rest) = rest.split_at_checked(usize::from(*length))?;
+    let text = String::from_utf8(text.to_vec()).ok()?;
+    Some((Some(text).filter(|text| !text.is_empty()), rest))
+}
+
+/// The beginning of a text, `limit` bytes at most, no character split.
+pub(crate) fn cut(text: &str, limit: usize) -> &str {
+    if text.len() <= limit {
+        return text;
+    }
+    let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    &text[..end]
+}

@@ -1,0 +1,102 @@
+//! 2026-07-28 and what follows: every request says all that is needed about itself, and its headers say it again.
+
+use crate::ProtocolVersion;
+use crate::error::Error;
+use crate::exchange::Work;
+use crate::headers::{decode, mirror, shown, trim};
+use crate::jsonrpc::{Message, Params, Refusal, text};
+use crate::methods::Operation;
+use crate::methods::tools::check_mirrored;
+use crate::receive::{Reception, accepted, check_notification};
+
+/// The version of this era that is spoken.
+const VERSION: ProtocolVersion = ProtocolVersion::V2026_07_28;
+
+impl Reception<'_, '_> {
+    pub(crate) fn judge_stateless(&mut self, message: Message<'_>) -> Result<Work, Refusal> {
+        self.version = VERSION;
+        match message {
+            Message::Response => {
+                Err(Error::InvalidRequest("a client sends no responses in this revision".into()).into())
+            }
+            Message::Notification { method, .. } => {
+                check_notification(&method)?;
+                self.check_header_alone()?;
+                self.facts.protocol_version = Some(VERSION);
+                Ok(accepted())
+            }
+            Message::Request { id, method, params } => {
+                self.check_version(&params).map_err(|error| self.refusal(error))?;
+                self.facts.protocol_version = Some(VERSION);
+                self.check_routing(&method, &params).map_err(|error| self.refusal(error))?;
+                let request = self.request(id, &method, &params);
+                if let Operation::CallTool { tool, arguments } = &request.operation {
+                    check_mirrored(self.server, *tool, arguments.as_deref(), &self.request.headers)
+                        .map_err(|error| self.refusal(error))?;
+                }
+                Ok(Work::Single(request))
+            }
+        }
+    }
+
+    /// The version in `_meta` must be there, the header's must be the same, and it must be one that is spoken.
+    fn check_version(&self, params: &Params<'_>) -> Result<(), Error> {
+        let missing = |name: &str, what: &str| {
+            Error::InvalidParams(format!("\"_meta\" must have \"io.modelcontextprotocol/{name}\", {what}").into())
+        };
+        let Some(meta) = &params.meta else {
+            // A later revision may carry its version elsewhere, so the header's is judged first.
+            self.check_header_alone()?;
+            return Err(missing("protocolVersion", "a string"));
+        };
+        let version = meta.protocol_version.and_then(text).ok_or_else(|| missing("protocolVersion", "a string"))?;
+        if !meta.client_capabilities.is_some_and(|raw| raw.get().starts_with('{')) {
+            return Err(missing("clientCapabilities", "an object"));
+        }
+        let header = mirror(&self.request.headers, "mcp-protocol-version")?
+            .ok_or_else(|| Error::HeaderMismatch("header MCP-Protocol-Version is missing".to_owned()))?;
+        if header != version {
+            let (header, version) = (shown(header.as_bytes()), shown(version.as_bytes()));
+            let why = format!("header MCP-Protocol-Version \"{header}\" differs from \"{version}\" in \"_meta\"");
+            return Err(Error::HeaderMismatch(why));
+        }
+        if header != VERSION.as_str() {
+            return Err(Error::UnsupportedVersion(shown(header.as_bytes())));
+        }
+        Ok(())
+    }
+
+    /// What can be said of the version without `_meta`.
+    fn check_header_alone(&self) -> Result<(), Error> {
+        let header = self.request.headers.get("mcp-protocol-version").map(trim);
+        match header {
+            Some(header) if header != VERSION.as_str().as_bytes() => Err(Error::UnsupportedVersion(shown(header))),
+            _ => Ok(()),
+        }
+    }
+
+    /// `Mcp-Method` and `Mcp-Name` must say what the body says.
+    fn check_routing(&self, method: &str, params: &Params<'_>) -> Result<(), Error> {
+        let header = mirror(&self.request.headers, "mcp-method")?
+            .ok_or_else(|| Error::HeaderMismatch("header Mcp-Method is missing".to_owned()))?;
+        if header != method {
+            return Err(differs("Mcp-Method", header, method));
+        }
+        let named = match method {
+            "tools/call" | "prompts/get" => params.name,
+            "resources/read" => params.uri,
+            _ => return Ok(()),
+        };
+        // Without a name the body is what is wrong, and the method will say so.
+        let Some(name) = named.and_then(text) else { return Ok(()) };
+        let header = mirror(&self.request.headers, "mcp-name")?
+            .ok_or_else(|| Error::HeaderMismatch("header Mcp-Name is missing".to_owned()))?;
+        let header = decode("mcp-name", header)?;
+        if header == name { Ok(()) } else { Err(differs("Mcp-Name", &header, &name)) }
+    }
+}
+
+fn differs(name: &str, header: &str, body: &str) -> Error {
+    let (header, body) = (shown(header.as_bytes()), shown(body.as_bytes()));
+    Error::HeaderMismatch(format!("header {name} \"{header}\" differs from \"{body}\" in the body"))
+}

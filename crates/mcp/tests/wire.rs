@@ -1,0 +1,387 @@
+//! Replays `tests/wire/*.json`: a request in, status, headers and JSON out. The files' format is in their README.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use mcp::http::{Body, Headers, HttpReply, HttpRequest, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
+use mcp::{Exchange, Server, ServerBuilder, Step, ToolBuilder};
+use serde_json::{Map, Value, json};
+
+const NOW: u64 = 1_800_000_000;
+const LIFETIME: u64 = 86_400;
+const META: &str = "io.modelcontextprotocol/";
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/wire")
+}
+
+fn load(name: &str) -> Value {
+    let path = directory().join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn words(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().map(|word| word.as_str().expect("a word")).collect()
+}
+
+/// The server that a file's cases run against.
+fn server(settings: &Value) -> Server {
+    let mut builder = ServerBuilder::new();
+    builder.server_info("wire", "1.0.0").unwrap();
+    builder.secret([7; 32]);
+    builder.session_lifetime(LIFETIME);
+    for (name, value) in settings.as_object().into_iter().flatten() {
+        match name.as_str() {
+            "allowed_origins" => builder.allowed_origins(&words(value)).unwrap(),
+            "instructions" => builder.instructions(value.as_str().unwrap()).unwrap(),
+            "page_size" => builder.page_size(value.as_u64().unwrap() as usize),
+            "cache_ttl" => builder.cache_ttl(value.as_u64().unwrap()),
+            "cache_private" => builder.cache_private(value.as_bool().unwrap()),
+            "no_tools" => {}
+            other => panic!("unknown setting {other}"),
+        }
+    }
+    if settings.get("no_tools").is_none() {
+        for tool in load("tools.json").as_array().unwrap() {
+            builder.tool(self::tool(tool)).unwrap();
+        }
+    }
+    builder.build().unwrap()
+}
+
+fn tool(tool: &Value) -> mcp::Tool {
+    let mut builder = ToolBuilder::new(tool["name"].as_str().unwrap()).unwrap();
+    for directive in tool["directives"].as_array().unwrap() {
+        let words = words(directive);
+        let (name, args) = words.split_first().unwrap();
+        match *name {
+            "pass" => builder.pass(args),
+            "title" => builder.title(args),
+            "description" => builder.description(args),
+            "argument" => builder.argument(args),
+            "annotations" => builder.annotations(args),
+            "result" => builder.result(args),
+            other => panic!("unknown directive {other}"),
+        }
+        .unwrap();
+    }
+    builder.build().unwrap()
+}
+
+/// One case's request, made ready.
+struct Sent {
+    method: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    ended: bool,
+    now: u64,
+}
+
+impl Sent {
+    fn new(server: &Server, request: &Value) -> Sent {
+        let mut headers: BTreeMap<String, Option<String>> = BTreeMap::new();
+        headers.insert("host".into(), Some("localhost".into()));
+        let method = request["method"].as_str().unwrap_or("POST").to_owned();
+        if method == "POST" {
+            headers.insert("content-type".into(), Some("application/json".into()));
+            headers.insert("accept".into(), Some("application/json, text/event-stream".into()));
+        }
+        let mut body = request.get("body").cloned();
+        let revision = request["as"].as_str();
+        match revision {
+            Some("2026-07-28") => stateless(&mut body, &mut headers),
+            Some(revision) => {
+                let session = session(server, revision);
+                headers.insert("mcp-session-id".into(), Some(session));
+                if revision >= "2025-06-18" {
+                    headers.insert("mcp-protocol-version".into(), Some(revision.into()));
+                }
+            }
+            None => {}
+        }
+        if let Some(Value::Object(message)) = &mut body {
+            if message.get("jsonrpc").is_none() {
+                message.insert("jsonrpc".into(), "2.0".into());
+            }
+            message.retain(|_, value| value != "absent");
+        }
+        let mut lines = Vec::new();
+        for (name, value) in request["headers"].as_object().into_iter().flatten() {
+            let name = name.to_ascii_lowercase();
+            headers.remove(&name);
+            match value {
+                Value::Null => {}
+                Value::String(value) => lines.push((name, value.clone())),
+                Value::Array(values) => lines.extend(values.iter().map(|v| (name.clone(), v.as_str().unwrap().into()))),
+                other => panic!("header {name}: {other}"),
+            }
+        }
+        lines.extend(headers.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        let body = match (request["text"].as_str(), body) {
+            (Some(text), _) => text.as_bytes().to_vec(),
+            (None, Some(body)) => body.to_string().into_bytes(),
+            (None, None) => Vec::new(),
+        };
+        let state = request["session"].as_str();
+        let now = if state == Some("expired") { NOW + LIFETIME } else { NOW };
+        if state == Some("forged") {
+            for (_, value) in lines.iter_mut().filter(|(name, _)| name == "mcp-session-id") {
+                let last = value.pop().unwrap();
+                value.push(if last == 'A' { 'Q' } else { 'A' });
+            }
+        }
+        Sent { method, headers: lines, body, ended: state == Some("ended"), now }
+    }
+
+    fn receive(&self, server: &Server) -> Exchange {
+        let headers: Headers<'_> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let request = HttpRequest {
+            method: &self.method,
+            headers,
+            body: &self.body,
+            hosts: &["localhost", "127.0.0.1"],
+            session_ended: self.ended,
+            now: self.now,
+        };
+        server.receive(&request, &|| [9; 16])
+    }
+}
+
+/// Adds what every request of 2026-07-28 carries and the case does not give itself.
+fn stateless(body: &mut Option<Value>, headers: &mut BTreeMap<String, Option<String>>) {
+    headers.insert("mcp-protocol-version".into(), Some("2026-07-28".into()));
+    let Some(Value::Object(message)) = body else { return };
+    if let Some(method) = message.get("method").and_then(Value::as_str) {
+        headers.insert("mcp-method".into(), Some(method.into()));
+    }
+    let params = message.entry("params").or_insert_with(|| json!({}));
+    let Value::Object(params) = params else { return };
+    if let Some(name) = params.get("name").and_then(Value::as_str) {
+        headers.insert("mcp-name".into(), Some(name.into()));
+    }
+    let meta = params.entry("_meta").or_insert_with(|| json!({}));
+    let Value::Object(meta) = meta else { return };
+    for (name, value) in [
+        ("protocolVersion", json!("2026-07-28")),
+        ("clientInfo", json!({"name": "wire-client", "version": "2.0"})),
+        ("clientCapabilities", json!({})),
+    ] {
+        meta.entry(format!("{META}{name}")).or_insert(value);
+    }
+    meta.retain(|_, value| value != "absent");
+}
+
+/// The id of a new session in a revision.
+fn session(server: &Server, revision: &str) -> String {
+    let params = json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "wire-client", "version": "2.0"}});
+    let request = json!({"body": {"id": 0, "method": "initialize", "params": params}});
+    let Step::Reply(reply) = Sent::new(server, &request).receive(server).start(server) else { panic!("initialize calls") };
+    let id = reply.headers.iter().find(|(name, _)| *name == "Mcp-Session-Id").expect("a session").1.clone();
+    assert!(id.bytes().all(|byte| byte.is_ascii_graphic()), "{id}");
+    id
+}
+
+/// Plays the upstream until there is a reply.
+fn play(server: &Server, mut step: Step, calls: &mut Vec<String>) -> HttpReply {
+    let upstream = load("upstream.json");
+    loop {
+        match step {
+            Step::Reply(reply) | Step::EndSession { reply, .. } => return reply,
+            Step::Call { tool, request, pending } => {
+                let method = server.tools()[tool].method();
+                calls.push(call(method, &request));
+                let answer = &upstream[format!("{method} {}", request.uri)];
+                let body = answer["body"].as_str().map(|text| text.as_bytes().to_vec());
+                let body = body.or_else(|| answer.get("json").map(|json| json.to_string().into_bytes()));
+                let body = body.unwrap_or_default();
+                step = pending.resume(
+                    server,
+                    match answer["failure"].as_str() {
+                        Some("unreachable") => Err(UpstreamFailure::Unreachable),
+                        Some("timed out") => Err(UpstreamFailure::TimedOut),
+                        Some(other) => panic!("unknown failure {other}"),
+                        None if answer.is_null() => panic!("upstream.json has no \"{method} {}\"", request.uri),
+                        None => Ok(UpstreamResponse {
+                            status: answer["status"].as_u64().unwrap() as u16,
+                            content_type: answer["content_type"].as_str().map(str::as_bytes),
+                            content_encoding: None,
+                            body: &body,
+                        }),
+                    },
+                );
+            }
+        }
+    }
+}
+
+fn call(method: &str, request: &UpstreamRequest) -> String {
+    let mut call = format!("{method} {}", request.uri);
+    if let Some(body) = &request.body {
+        call.push(' ');
+        call.push_str(&String::from_utf8_lossy(body));
+    }
+    call
+}
+
+fn text_of(body: &Body) -> Option<String> {
+    match body {
+        Body::Empty => None,
+        Body::Bytes(bytes) => Some(String::from_utf8(bytes.clone()).expect("UTF-8")),
+        Body::Page { head, page } => Some(String::from_utf8([head, &page[..]].concat()).expect("UTF-8")),
+    }
+}
+
+/// Takes off what every message has, after checking it.
+fn strip(message: &mut Value, stateless: bool) {
+    let Value::Object(message) = message else { panic!("not an object: {message}") };
+    assert_eq!(message.remove("jsonrpc"), Some(json!("2.0")));
+    if let Some(Value::Object(result)) = message.get_mut("result").filter(|_| stateless) {
+        let meta = result.remove("_meta");
+        assert_eq!(meta, Some(json!({format!("{META}serverInfo"): {"name": "wire", "version": "1.0.0"}})), "serverInfo");
+        assert_eq!(result.remove("resultType"), Some(json!("complete")), "resultType");
+    }
+}
+
+/// Whether a value is as a case wants it: `"*"` is anything, `"~text"` a string with that text in it.
+fn matches(expected: &Value, actual: &Value) -> bool {
+    match (expected, actual) {
+        (Value::String(pattern), _) if pattern == "*" => true,
+        (Value::String(pattern), Value::String(actual)) => match pattern.strip_prefix('~') {
+            Some(part) => actual.contains(part),
+            None => pattern == actual,
+        },
+        (Value::Object(expected), Value::Object(actual)) => {
+            expected.len() == actual.len()
+                && expected.iter().all(|(name, value)| actual.get(name).is_some_and(|actual| matches(value, actual)))
+        }
+        (Value::Array(expected), Value::Array(actual)) => {
+            expected.len() == actual.len() && expected.iter().zip(actual).all(|(e, a)| matches(e, a))
+        }
+        _ => expected == actual,
+    }
+}
+
+fn check_headers(expected: &Value, reply: &HttpReply) {
+    for (name, value) in expected.as_object().into_iter().flatten() {
+        let values: Vec<_> = reply.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v).collect();
+        match value {
+            Value::Null => assert!(values.is_empty(), "header {name} is {values:?}"),
+            _ => {
+                assert_eq!(values.len(), 1, "header {name} in {:?}", reply.headers);
+                assert!(matches(value, &json!(values[0])), "header {name} is {values:?}");
+            }
+        }
+    }
+}
+
+fn check_outcome(body: Option<&Value>, reply: &HttpReply) {
+    let of = |message: &Value| match (&message["error"]["code"], &message["result"]["isError"]) {
+        (Value::Number(code), _) => Outcome::ProtocolError { code: code.as_i64().unwrap() },
+        (_, Value::Bool(true)) => Outcome::ToolError,
+        _ => Outcome::Ok,
+    };
+    let expected = match body {
+        Some(Value::Array(messages)) => messages.iter().map(of).find(|one| *one != Outcome::Ok).unwrap_or(Outcome::Ok),
+        Some(message) => of(message),
+        None => Outcome::Ok,
+    };
+    assert_eq!(reply.outcome, expected, "outcome");
+}
+
+fn check_facts(expected: &Value, exchange: &Exchange) {
+    let facts = exchange.facts();
+    for (name, value) in expected.as_object().into_iter().flatten() {
+        let fact: Option<String> = match name.as_str() {
+            "method" => facts.method().map(Into::into),
+            "tool" => facts.tool().map(Into::into),
+            "protocol_version" => facts.protocol_version().map(|version| version.to_string()),
+            "request_id" => facts.request_id().map(Into::into),
+            "client_name" => facts.client_name().map(Into::into),
+            "client_version" => facts.client_version().map(Into::into),
+            "session" => facts.session().map(Into::into),
+            argument => facts.argument(argument.strip_prefix("arg_").expect("arg_NAME")).map(Into::into),
+        };
+        assert!(matches(value, &json!(fact)), "{name} is {fact:?}");
+    }
+}
+
+fn run(server: &Server, case: &Value) {
+    let sent = Sent::new(server, &case["request"]);
+    let exchange = sent.receive(server);
+    check_facts(&case["facts"], &exchange);
+    let mut calls = Vec::new();
+    let reply = match case["request"]["refused"].as_u64() {
+        Some(status) => server.refuse(Some(&exchange), status as u16),
+        None => play(server, exchange.start(server), &mut calls),
+    };
+    let expected = &case["reply"];
+    let text = text_of(&reply.body);
+    let body: Option<Value> = text.as_deref().map(|text| serde_json::from_str(text).expect("JSON"));
+    assert_eq!(Some(u64::from(reply.status)), expected["status"].as_u64(), "status of {text:?}");
+    check_headers(&expected["headers"], &reply);
+    check_outcome(body.as_ref(), &reply);
+    assert_eq!(json!(calls), *case.get("calls").unwrap_or(&json!([])), "calls");
+    assert_eq!(reply.content_type, text.as_ref().map(|_| "application/json"), "content type");
+    if let Some(part) = expected["text"].as_str() {
+        assert!(text.as_deref().unwrap_or_default().contains(part), "{part} is not in {text:?}");
+        if expected.get("body").is_none() {
+            return;
+        }
+    }
+    let stateless = case["request"]["as"] == "2026-07-28";
+    let body = body.map(|mut body| {
+        match &mut body {
+            Value::Array(messages) => messages.iter_mut().for_each(|message| strip(message, stateless)),
+            message => strip(message, stateless),
+        }
+        body
+    });
+    let expected = expected.get("body").cloned();
+    assert!(
+        matches(&expected.clone().unwrap_or_default(), &body.clone().unwrap_or_default()),
+        "expected {}\n     got {}",
+        expected.unwrap_or_default(),
+        body.unwrap_or_default()
+    );
+}
+
+#[test]
+fn every_case_gets_its_reply() {
+    let mut names: Vec<_> = std::fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    let mut failed = Vec::new();
+    let mut count = 0;
+    for name in names.iter().filter_map(|name| name.to_str()) {
+        if !name.ends_with(".json") || matches!(name, "tools.json" | "upstream.json") {
+            continue;
+        }
+        let file = load(name);
+        let server = server(&file["server"]);
+        for case in file["cases"].as_array().expect("cases") {
+            count += 1;
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&server, case)));
+            if result.is_err() {
+                failed.push(format!("{name}: {}", case["name"]));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{} of {count} failed:\n{}", failed.len(), failed.join("\n"));
+    assert!(count >= 120, "only {count} cases were found");
+}
+
+#[test]
+fn names_of_cases_are_unique_in_their_file() {
+    for entry in std::fs::read_dir(directory()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let file = load(path.file_name().unwrap().to_str().unwrap());
+        let mut seen = Map::new();
+        for case in file["cases"].as_array().into_iter().flatten() {
+            let name = case["name"].as_str().expect("a name");
+            assert!(seen.insert(name.to_owned(), Value::Null).is_none(), "{}: \"{name}\" twice", path.display());
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! The module's directives, and what becomes of them when nginx merges its levels.
+
+use std::ffi::CStr;
+use std::ffi::c_void;
+use std::fs;
+use std::rc::Rc;
+
+use mcp::{ConfigError, Server, ServerBuilder, Tool, ToolBuilder};
+
+use crate::ngx::sys::{
+    NGX_CONF_1MORE, NGX_CONF_ANY, NGX_CONF_BLOCK, NGX_CONF_FLAG, NGX_CONF_TAKE1, NGX_CONF_TAKE2, NGX_HTTP_LOC_CONF,
+    NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
+};
+use crate::ngx::{self, Conf, EndedSessions, LocationContext, NGX_HTTP_MCP_TOOL_CONF, Place};
+use crate::proxy::ProxySettings;
+use crate::secret;
+use crate::tool::ToolLocation;
+
+/// Why a directive cannot be used.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// The text follows the directive's name in the `[emerg]` line, as nginx's own do: `is duplicate`.
+    Text(String),
+    /// nginx has written its own line already.
+    Logged,
+}
+
+impl Error {
+    pub(crate) fn new(text: impl Into<String>) -> Error {
+        Error::Text(text.into())
+    }
+
+    pub(crate) fn memory() -> Error {
+        Error::new("could not be read: out of memory")
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Error {
+        Error::Text(format!("is invalid: {error}"))
+    }
+}
+
+/// One directive: its name, where it may stand and with how many words, and what it does.
+pub(crate) struct Directive {
+    pub(crate) name: &'static CStr,
+    pub(crate) kind: u32,
+    pub(crate) set: fn(Conf, &mut LocationConf) -> Result<(), Error>,
+}
+
+const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
+const LOCATION: u32 = NGX_HTTP_LOC_CONF;
+const TOOL: u32 = NGX_HTTP_MCP_TOOL_CONF;
+
+const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationConf) -> Result<(), Error>) -> Directive {
+    Directive { name, kind, set }
+}
+
+/// Every directive that the module answers to.
+///
+/// Three groups: our own; the words of a `mcp_tool` block; and directives of other modules that we look at
+/// ([`ProxySettings`]) or refuse inside a `mcp_tool` block, where nginx would take them and do nothing.
+pub(crate) static DIRECTIVES: [Directive; 48] = [
+    directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
+    directive(c"mcp_server_info", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| once(&mut conf.settings.server_info, pair(cf)?)),
+    directive(c"mcp_instructions", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| once(&mut conf.settings.instructions, one(cf)?)),
+    directive(c"mcp_allowed_origins", ANYWHERE | NGX_CONF_1MORE, |cf, conf| {
+        let origins = cf.arguments()?.into_iter().map(String::from).collect();
+        once(&mut conf.settings.allowed_origins, origins)
+    }),
+    directive(c"mcp_max_result_size", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
+        once(&mut conf.settings.max_result_size, size(cf)?)
+    }),
+    directive(c"mcp_secret", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
+        once(&mut conf.settings.secret, secret::from_file(&cf.full_path(&one(cf)?)?)?)
+    }),
+    directive(c"mcp_page_size", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| once(&mut conf.settings.page_size, number(cf)?)),
+    directive(c"mcp_session_timeout", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
+        once(&mut conf.settings.session_timeout, seconds(cf)?)
+    }),
+    directive(c"mcp_cache_ttl", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| once(&mut conf.settings.cache_ttl, seconds(cf)?)),
+    directive(c"mcp_cache_scope", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
+        let private = match one(cf)?.as_str() {
+            "public" => false,
+            "private" => true,
+            other => return Err(Error::new(format!("must be \"public\" or \"private\", not \"{other}\""))),
+        };
+        once(&mut conf.settings.cache_private, private)
+    }),
+    directive(c"mcp_tool", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, mcp_tool),
+    directive(c"title", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.title(&cf.arguments()?)?)),
+    directive(c"description", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.description(&cf.arguments()?)?)),
+    directive(c"pass", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.pass(&cf.arguments()?)?)),
+    directive(c"argument", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.argument(&cf.arguments()?)?)),
+    directive(c"annotations", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.annotations(&cf.arguments()?)?)),
+    directive(c"result", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.result(&cf.arguments()?)?)),
+    directive(c"select", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.select(&cf.arguments()?)?)),
+    directive(c"strict", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.strict(&cf.arguments()?)?)),
+    directive(c"input_schema", TOOL | NGX_CONF_TAKE1, |cf, conf| {
+        let text = file(cf)?;
+        Ok(draft(conf)?.input_schema(&text)?)
+    }),
+    directive(c"output_schema", TOOL | NGX_CONF_TAKE1, |cf, conf| {
+        let text = file(cf)?;
+        Ok(draft(conf)?.output_schema(&text)?)
+    }),
+    directive(c"proxy_set_header", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
+        let (name, value) = pair(cf)?;
+        conf.proxy.set_header(name, value);
+        cf.delegate()
+    }),
+    directive(c"proxy_http_version", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| conf.proxy.see(cf, "proxy_http_version")),
+    directive(c"proxy_ssl_name", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| conf.proxy.see(cf, "proxy_ssl_name")),
+    directive(c"proxy_ssl_server_name", ANYWHERE | NGX_CONF_FLAG, |cf, conf| conf.proxy.see(cf, "proxy_ssl_server_name")),
+    directive(c"proxy_ssl_verify", ANYWHERE | NGX_CONF_FLAG, |cf, conf| {
+        conf.proxy.ssl_verify_off = one(cf)?.eq_ignore_ascii_case("off");
+        conf.proxy.see(cf, "proxy_ssl_verify")
+    }),
+    directive(c"proxy_ssl_verify_depth", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
+        conf.proxy.see(cf, "proxy_ssl_verify_depth")
+    }),
+    directive(c"proxy_ssl_trusted_certificate", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
+        conf.proxy.see(cf, "proxy_ssl_trusted_certificate")
+    }),
+    directive(c"proxy_pass", TOOL | NGX_CONF_ANY, written_by_pass),
+    directive(c"proxy_method", TOOL | NGX_CONF_ANY, written_by_pass),
+    directive(c"proxy_set_body", TOOL | NGX_CONF_ANY, written_by_pass),
+    directive(c"proxy_pass_request_body", TOOL | NGX_CONF_ANY, written_by_pass),
+    directive(c"proxy_pass_request_headers", TOOL | NGX_CONF_ANY, written_by_pass),
+    directive(c"allow", TOOL | NGX_CONF_ANY, acts_on_location),
+    directive(c"deny", TOOL | NGX_CONF_ANY, acts_on_location),
+    directive(c"auth_basic", TOOL | NGX_CONF_ANY, acts_on_location),
+    directive(c"auth_jwt", TOOL | NGX_CONF_ANY, acts_on_location),
+    directive(c"auth_request", TOOL | NGX_CONF_ANY, acts_on_location),
+    directive(c"auth_request_set", TOOL | NGX_CONF_ANY, acts_on_location),
+    directive(c"limit_req", TOOL | NGX_CONF_ANY, acts_on_location),
+    directive(c"limit_conn", TOOL | NGX_CONF_ANY, acts_on_location),
+    directive(c"mirror", TOOL | NGX_CONF_ANY, acts_on_location),
+    directive(c"return", TOOL | NGX_CONF_ANY, acts_on_location),
+    directive(c"rewrite", TOOL | NGX_CONF_ANY, acts_on_location),
+    directive(c"set", TOOL | NGX_CONF_ANY, acts_on_location),
+    directive(c"if", TOOL | NGX_CONF_ANY | NGX_CONF_BLOCK, acts_on_location),
+    directive(c"nchan_publisher", TOOL | NGX_CONF_ANY, acts_on_location),
+    directive(c"nchan_subscriber", TOOL | NGX_CONF_ANY, acts_on_location),
+];
+
+/// Settings that a location inherits one by one from the level around it.
+#[derive(Default, Clone)]
+pub(crate) struct Settings {
+    server_info: Option<(String, String)>,
+    instructions: Option<String>,
+    allowed_origins: Option<Vec<String>>,
+    max_result_size: Option<usize>,
+    secret: Option<[u8; 32]>,
+    page_size: Option<usize>,
+    session_timeout: Option<u64>,
+    cache_ttl: Option<u64>,
+    cache_private: Option<bool>,
+}
+
+impl Settings {
+    const MAX_RESULT_SIZE: usize = 8 << 20;
+
+    fn inherit(&mut self, outer: &Settings) {
+        fn unset<T: Clone>(own: &mut Option<T>, outer: &Option<T>) {
+            if own.is_none() {
+                own.clone_from(outer);
+            }
+        }
+        unset(&mut self.server_info, &outer.server_info);
+        unset(&mut self.instructions, &outer.instructions);
+        unset(&mut self.allowed_origins, &outer.allowed_origins);
+        unset(&mut self.max_result_size, &outer.max_result_size);
+        unset(&mut self.secret, &outer.secret);
+        unset(&mut self.page_size, &outer.page_size);
+        unset(&mut self.session_timeout, &outer.session_timeout);
+        unset(&mut self.cache_ttl, &outer.cache_ttl);
+        unset(&mut self.cache_private, &outer.cache_private);
+    }
+
+    fn builder(&self) -> Result<ServerBuilder, Error> {
+        let mut builder = ServerBuilder::new();
+        if let Some((name, version)) = &self.server_info {
+            builder.server_info(name, version)?;
+        }
+        if let Some(text) = &self.instructions {
+            builder.instructions(text)?;
+        }
+        if let Some(origins) = &self.allowed_origins {
+            builder.allowed_origins(&origins.iter().map(String::as_str).collect::<Vec<_>>())?;
+        }
+        if let Some(tools) = self.page_size {
+            builder.page_size(tools);
+        }
+        if let Some(seconds) = self.session_timeout {
+            builder.session_lifetime(seconds);
+        }
+        if let Some(seconds) = self.cache_ttl {
+            builder.cache_ttl(seconds.saturating_mul(1000));
+        }
+        if let Some(private) = self.cache_private {
+            builder.cache_private(private);
+        }
+        builder.secret(match self.secret {
+            Some(secret) => secret,
+            None => secret::of_this_nginx()?,
+        });
+        Ok(builder)
+    }
+}
+
+/// The module's configuration of one level: `http`, `server`, a location, or the location of one tool.
+#[derive(Default)]
+pub(crate) struct LocationConf {
+    enabled: Option<(bool, Place)>,
+    settings: Settings,
+    proxy: ProxySettings,
+    tools: Vec<(Tool, LocationContext)>,
+    draft: Option<ToolBuilder>,
+    tool: Option<ToolLocation>,
+    location: Option<Rc<Location>>,
+}
+
+impl LocationConf {
+    /// The MCP server that answers here.
+    pub(crate) fn location(&self) -> Option<&Location> {
+        self.location.as_deref()
+    }
+
+    /// Completes this level with what the one around it says; nginx calls it from the outside in.
+    pub(crate) fn merge(&mut self, cf: Conf, main: &mut MainConf, outer: &LocationConf) -> Result<(), Error> {
+        self.settings.inherit(&outer.settings);
+        self.proxy.inherit(&outer.proxy);
+        if let Some(tool) = &self.tool {
+            main.locations.push((cf.loc_conf(), true));
+            return tool.complete(cf, &self.proxy, &mut main.upstreams);
+        }
+        match self.enabled.take() {
+            Some((true, place)) => cf.at(place, |cf| self.compile(cf, main)),
+            _ if !self.tools.is_empty() => {
+                Err(Error::new("\"mcp_tool\" needs \"mcp on\" in the same location: nobody could call the tool"))
+            }
+            None if cf.is_unnamed() && outer.location.is_some() => {
+                self.location.clone_from(&outer.location);
+                cf.set_content_handler(ngx::content);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn compile(&mut self, cf: Conf, main: &mut MainConf) -> Result<(), Error> {
+        let mut builder = self.settings.builder()?;
+        let mut contexts = Vec::with_capacity(self.tools.len());
+        for (tool, context) in self.tools.drain(..) {
+            builder.tool(tool)?;
+            contexts.push(context);
+        }
+        let location = Rc::new(Location {
+            server: builder.build()?,
+            tools: contexts,
+            max_result_size: self.settings.max_result_size.unwrap_or(Settings::MAX_RESULT_SIZE),
+            server_names: cf.server_names().into_iter().filter(|name| !name.is_empty()).collect(),
+            ended_sessions: main.ended_sessions,
+        });
+        main.locations.push((cf.loc_conf(), false));
+        main.served.push((cf.served(), Rc::clone(&location)));
+        self.location = Some(location);
+        Ok(())
+    }
+}
+
+/// What `mcp on` made of one location: immutable from here on.
+pub(crate) struct Location {
+    /// The protocol core.
+    pub(crate) server: Server,
+    /// For each tool of `server` the location that its calls go through.
+    pub(crate) tools: Vec<LocationContext>,
+    /// Bytes of an upstream's answer that are taken at the most.
+    pub(crate) max_result_size: usize,
+    /// The names that the `Host` of a request may have; empty when the server has none.
+    pub(crate) server_names: Vec<String>,
+    /// Sessions that clients have ended.
+    pub(crate) ended_sessions: EndedSessions,
+}
+
+/// What the configuration holds once.
+pub(crate) struct MainConf {
+    ended_sessions: EndedSessions,
+    /// The locations of ours and whether each is a tool's, for the time after all modules have merged.
+    pub(crate) locations: Vec<(*mut *mut c_void, bool)>,
+    /// Every MCP location, for requests that nginx refuses before it looks for their location.
+    pub(crate) served: Vec<(ngx::Served, Rc<Location>)>,
+    /// The upstreams that were made for literal URLs, by scheme and authority.
+    upstreams: Vec<String>,
+}
+
+impl MainConf {
+    pub(crate) fn new(ended_sessions: EndedSessions) -> MainConf {
+        MainConf { ended_sessions, locations: Vec::new(), served: Vec::new(), upstreams: Vec::new() }
+    }
+}
+
+fn mcp(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
+    let on = match one(cf)?.to_ascii_lowercase().as_str() {
+        "on" => true,
+        "off" => false,
+        other => return Err(Error::new(format!("must be \"on\" or \"off\", not \"{other}\""))),
+    };
+    once(&mut conf.enabled, (on, cf.place()))?;
+    if on {
+        cf.set_content_handler(ngx::content);
+    }
+    Ok(())
+}
+
+fn mcp_tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
+    let place = cf.place();
+    let draft = ToolBuilder::new(&one(cf)?)?;
+    let context = cf.tool_block(|own| own.draft = Some(draft))?;
+    cf.at(place, |_| {
+        let own = context.own_conf();
+        let tool = own.draft.take().ok_or_else(Error::memory)?.build()?;
+        own.tool = Some(ToolLocation::new(&tool, place));
+        conf.tools.push((tool, context));
+        Ok(())
+    })
+}
+
+fn draft(conf: &mut LocationConf) -> Result<&mut ToolBuilder, Error> {
+    conf.draft.as_mut().ok_or_else(|| Error::new("is not allowed here: it belongs into a \"mcp_tool\" block"))
+}
+
+fn written_by_pass(_cf: Conf, _conf: &mut LocationConf) -> Result<(), Error> {
+    Err(Error::new("is not allowed in \"mcp_tool\": \"pass\" and \"argument\" say what is sent"))
+}
+
+fn acts_on_location(_cf: Conf, _conf: &mut LocationConf) -> Result<(), Error> {
+    Err(Error::new(
+        "has no effect on a single tool and is not allowed in \"mcp_tool\": put it into the MCP location, with a \"map\" of $mcp_tool",
+    ))
+}
+
+fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), Error> {
+    if slot.is_some() {
+        return Err(Error::new("is duplicate"));
+    }
+    *slot = Some(value);
+    Ok(())
+}
+
+fn one(cf: Conf) -> Result<String, Error> {
+    match cf.arguments()?.as_slice() {
+        [value] => Ok((*value).to_owned()),
+        _ => Err(Error::new("takes one value")),
+    }
+}
+
+fn pair(cf: Conf) -> Result<(String, String), Error> {
+    match cf.arguments()?.as_slice() {
+        [first, second] => Ok(((*first).to_owned(), (*second).to_owned())),
+        _ => Err(Error::new("takes two values")),
+    }
+}
+
+fn number(cf: Conf) -> Result<usize, Error> {
+    let value = one(cf)?;
+    value.parse().map_err(|_| Error::new(format!("must be a number, not \"{value}\"")))
+}
+
+fn size(cf: Conf) -> Result<usize, Error> {
+    let value = one(cf)?;
+    ngx::parse_size(&value)
+        .filter(|size| *size > 0)
+        .ok_or_else(|| Error::new(format!("must be a size such as \"8m\", not \"{value}\"")))
+}
+
+fn seconds(cf: Conf) -> Result<u64, Error> {
+    let value = one(cf)?;
+    ngx::parse_seconds(&value).ok_or_else(|| Error::new(format!("must be a time such as \"60s\", not \"{value}\"")))
+}
+
+/// The text of the file that the directive names.
+fn file(cf: Conf) -> Result<String, Error> {
+    let path = cf.full_path(&one(cf)?)?;
+    fs::read_to_string(&path).map_err(|e| Error::new(format!("could not be read from \"{}\": {e}", path.display())))
+}

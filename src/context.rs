@@ -1,0 +1,127 @@
+//! What the module keeps of a request while nginx has it.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::sync::Arc;
+
+use mcp::http::{Body, Outcome, UpstreamRequest};
+use mcp::{Exchange, Facts, Step};
+
+use crate::call::Call;
+use crate::conf::{Location, LocationConf};
+use crate::ngx::{self, ReadHandler, Request, Wake};
+
+/// How far a request is.
+pub(crate) enum Stage {
+    /// The body is on its way.
+    Reading,
+    /// The body was read and judged; limits and access rules are next.
+    Received(Exchange),
+    /// A call is under way.
+    Calling(Call),
+    /// The reply is with nginx; whatever else wants to be sent is dropped.
+    Done,
+}
+
+/// The context of one request, in its pool.
+pub(crate) struct Context {
+    pub(crate) location: &'static Location,
+    stage: RefCell<Stage>,
+    /// nginx's own function for the client's bytes, while ours stands in for it.
+    pub(crate) reader: Cell<ReadHandler>,
+    facts: OnceCell<Arc<Facts>>,
+    outcome: Cell<Option<Outcome>>,
+    /// What the call sends; variables lend it to the proxy module.
+    upstream: OnceCell<UpstreamRequest>,
+    body: OnceCell<Body>,
+    batch: OnceCell<Batch>,
+}
+
+/// What a request needs to wait for calls that run beside it.
+pub(crate) struct Batch {
+    pub(crate) next: RefCell<Option<Step>>,
+    pub(crate) wake: Wake,
+}
+
+impl Context {
+    /// A context for a request that enters an MCP location.
+    pub(crate) fn create(request: Request, location: &'static Location) -> Option<&'static Context> {
+        request.set_context(
+            ngx::mcp_module(),
+            Context {
+                location,
+                stage: RefCell::new(Stage::Reading),
+                reader: Cell::new(None),
+                facts: OnceCell::new(),
+                outcome: Cell::new(None),
+                upstream: OnceCell::new(),
+                body: OnceCell::new(),
+                batch: OnceCell::new(),
+            },
+        )
+    }
+
+    /// The context of this very request.
+    pub(crate) fn of(request: Request) -> Option<&'static Context> {
+        request.context(ngx::mcp_module())
+    }
+
+    /// Takes the stage out, leaving `Done`; whoever takes it puts the next one in.
+    pub(crate) fn take_stage(&self) -> Stage {
+        self.stage.replace(Stage::Done)
+    }
+
+    pub(crate) fn set_stage(&self, stage: Stage) {
+        self.stage.replace(stage);
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(*self.stage.borrow(), Stage::Done)
+    }
+
+    /// The request was read: what it is, is known from here on.
+    pub(crate) fn receive(&self, exchange: Exchange) {
+        // A request is received once; a second time would be a defect that the first facts must survive.
+        let _ = self.facts.set(Arc::clone(exchange.facts()));
+        self.set_stage(Stage::Received(exchange));
+    }
+
+    pub(crate) fn facts(&self) -> Option<&Facts> {
+        self.facts.get().map(Arc::as_ref)
+    }
+
+    pub(crate) fn finish(&self, outcome: Outcome) {
+        self.outcome.set(Some(outcome));
+        self.set_stage(Stage::Done);
+    }
+
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        self.outcome.get()
+    }
+
+    /// Keeps what a call sends as long as the request.
+    pub(crate) fn keep_upstream(&self, request: UpstreamRequest) -> &UpstreamRequest {
+        self.upstream.get_or_init(|| request)
+    }
+
+    pub(crate) fn upstream(&self) -> Option<&UpstreamRequest> {
+        self.upstream.get()
+    }
+
+    /// Keeps the body of the reply as long as the request.
+    pub(crate) fn keep_body(&self, body: Body) -> &Body {
+        self.body.get_or_init(|| body)
+    }
+
+    pub(crate) fn batch(&self) -> Option<&Batch> {
+        self.batch.get()
+    }
+
+    pub(crate) fn set_batch(&self, batch: Batch) {
+        let _ = self.batch.set(batch);
+    }
+}
+
+/// The MCP location that a request is in.
+pub(crate) fn location_of(request: Request) -> Option<&'static Location> {
+    request.loc_conf::<LocationConf>(ngx::mcp_module())?.location()
+}

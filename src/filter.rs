@@ -1,0 +1,137 @@
+//! The filters: what an upstream answers is collected, and nginx's own error pages become what an MCP client can read.
+
+use mcp::Step;
+use mcp::http::{HttpReply, UpstreamFailure};
+
+use crate::call::{Call, failure};
+use crate::conf::Location;
+use crate::context::{Context, Stage, location_of};
+use crate::ngx::{self, Chain, Request, Status};
+use crate::reply;
+
+/// What becomes of a chain.
+pub(crate) enum Pass {
+    /// It goes on to the next filter.
+    Chain,
+    /// It ends here, with this status.
+    Nothing(Status),
+}
+
+/// Header filter.
+pub(crate) fn header(request: Request) -> Status {
+    let Some(context) = Context::of(request) else { return early_refusal(request) };
+    match context.take_stage() {
+        Stage::Done => ngx::next_header_filter(request),
+        Stage::Calling(mut call) => match request.take_refusal() {
+            Some(status) => {
+                call.undisguise(request);
+                call.restore_keepalive(request);
+                settle(request, context, call, Some(failure(status)))
+            }
+            None => {
+                call.begin(request);
+                context.set_stage(Stage::Calling(call));
+                Status::OK
+            }
+        },
+        stage => match request.refusal().filter(|status| *status >= 400) {
+            Some(status) => {
+                let exchange = if let Stage::Received(exchange) = &stage { Some(exchange) } else { None };
+                let refusal = context.location.server.refuse(exchange, status);
+                refuse(request, context, refusal)
+            }
+            None => {
+                context.set_stage(stage);
+                ngx::next_header_filter(request)
+            }
+        },
+    }
+}
+
+/// Body filter.
+pub(crate) fn body(request: Request, chain: Chain) -> Pass {
+    let Some(context) = Context::of(request) else { return Pass::Chain };
+    if context.is_done() {
+        if chain.is_empty() {
+            return Pass::Chain;
+        }
+        chain.discard();
+        return Pass::Nothing(Status::OK);
+    }
+    match context.take_stage() {
+        Stage::Calling(call) if call.has_begun() => Pass::Nothing(collect(request, context, call, chain)),
+        stage => {
+            context.set_stage(stage);
+            Pass::Chain
+        }
+    }
+}
+
+/// Takes what has come of an upstream's answer, and replies when it is whole or can no longer become so.
+fn collect(request: Request, context: &'static Context, mut call: Call, chain: Chain) -> Status {
+    let limit = context.location.max_result_size;
+    let taken = chain.take(&mut call.body, limit);
+    if !request.is_main() {
+        if taken.over_limit {
+            call.body.resize(limit + 1, 0);
+        }
+        call.complete |= taken.last_in_chain;
+        context.set_stage(Stage::Calling(call));
+        return if taken.over_limit { Status::ERROR } else { Status::OK };
+    }
+    if taken.over_limit {
+        // The error makes nginx close the upstream's connection; the client has its whole reply by then.
+        settle(request, context, call, Some(UpstreamFailure::TooLarge(limit as u64)));
+        return Status::ERROR;
+    }
+    if taken.last_buf {
+        return settle(request, context, call, None);
+    }
+    if taken.is_only_flush && request.upstream_finished() {
+        call.restore_keepalive(request);
+        return settle(request, context, call, Some(UpstreamFailure::Truncated));
+    }
+    context.set_stage(Stage::Calling(call));
+    Status::OK
+}
+
+/// The call is over: replies to the client in place of whatever the upstream or nginx wanted to send.
+fn settle(request: Request, context: &'static Context, call: Call, failure: Option<UpstreamFailure>) -> Status {
+    let reply = match call.resume(context, failure) {
+        Some(Step::Reply(reply) | Step::EndSession { reply, .. }) => reply,
+        Some(Step::Call { .. }) | None => {
+            request.log().write(ngx::Level::Alert, format_args!("a single call did not end in a reply"));
+            context.location.server.refuse(None, 500)
+        }
+    };
+    if request.headers_out().clear() != Status::OK {
+        return Status::ERROR;
+    }
+    reply::send(request, context, reply)
+}
+
+/// nginx, or a module of its, has refused the request: the reply says so in JSON-RPC, beside the header lines that the
+/// refusal has set (`WWW-Authenticate`, `Retry-After`).
+fn refuse(request: Request, context: &'static Context, refusal: HttpReply) -> Status {
+    request.take_refusal();
+    reply::send(request, context, refusal)
+}
+
+/// The request was refused before it came to our handlers: its header was too large or malformed, or its body is larger
+/// than `client_max_body_size`.
+fn early_refusal(request: Request) -> Status {
+    let refused = request.refusal().filter(|status| *status >= 400 && request.is_main());
+    let location = refused.and_then(|_| location_of(request).or_else(|| location_by_path(request)));
+    match (refused, location) {
+        (Some(status), Some(location)) => match Context::create(request, location) {
+            Some(context) => refuse(request, context, location.server.refuse(None, status)),
+            None => Status::ERROR,
+        },
+        _ => ngx::next_header_filter(request),
+    }
+}
+
+fn location_by_path(request: Request) -> Option<&'static Location> {
+    let main = request.main_conf::<crate::conf::MainConf>(ngx::mcp_module())?;
+    main.served.iter().find(|(served, _)| served.answers(request)).map(|(_, location)| location.as_ref())
+}

@@ -1,0 +1,104 @@
+//! The way of a request: read before the limits, answered after them.
+//!
+//! The body is read in the rewrite phase, so that `limit_req`, `auth_request`, `map` and logs can go by what is in it.
+
+use mcp::Step;
+use mcp::http::{Headers, HttpRequest};
+
+use crate::call;
+use crate::context::{Context, Stage, location_of};
+use crate::ngx::{self, Request, Status};
+use crate::{reply, secret};
+
+/// Names of this machine that a client may use when it reaches us over loopback.
+const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// Rewrite phase: reads the body, once.
+pub(crate) fn rewrite(request: Request) -> Status {
+    let Some(location) = location_of(request).filter(|_| request.is_main()) else { return Status::DECLINED };
+    if Context::of(request).is_some() {
+        return Status::DECLINED;
+    }
+    let Some(context) = Context::create(request, location) else { return Status::INTERNAL_SERVER_ERROR };
+    let status = request.read_body(ngx::body_ready);
+    if status.is_refusal() {
+        return status;
+    }
+    if status == Status::AGAIN {
+        context.reader.set(request.read_event_handler());
+        request.set_read_event_handler(Some(ngx::body_event));
+    }
+    request.finalize(Status::DONE);
+    Status::DONE
+}
+
+/// More of the body has come, or has not come in time: nginx would only close the connection then.
+pub(crate) fn body_event(request: Request) {
+    let Some(context) = Context::of(request) else { return };
+    if request.read_timed_out() {
+        request.forbid_keepalive();
+        let reply = context.location.server.refuse(None, 408);
+        request.finalize(reply::send(request, context, reply));
+    } else {
+        ngx::run_reader(context.reader.get(), request);
+    }
+}
+
+/// The body is complete: judges the request. False when it could not be read back.
+pub(crate) fn body_ready(request: Request) -> bool {
+    let Some(context) = Context::of(request) else { return false };
+    let spilled;
+    let body = match request.body_in_one_piece() {
+        Some(body) => body,
+        None => match request.body() {
+            Ok(body) => {
+                spilled = body;
+                &spilled
+            }
+            Err(error) => {
+                request.log().write(ngx::Level::Error, format_args!("reading the request's body failed: {error}"));
+                return false;
+            }
+        },
+    };
+    let headers: Headers<'_> = request.headers().into_iter().collect();
+    let location = context.location;
+    let now = request.now();
+    let mut hosts: Vec<&str> = location.server_names.iter().map(String::as_str).collect();
+    if request.is_loopback() {
+        hosts.extend(LOOPBACK_NAMES);
+    }
+    let session_ended =
+        headers.get("mcp-session-id").is_some_and(|session| location.ended_sessions.contains(session, now));
+    let http = HttpRequest { method: request.method(), headers, body, hosts: &hosts, session_ended, now };
+    context.receive(location.server.receive(&http, &secret::nonce));
+    true
+}
+
+/// Content phase: the request has passed its limits and access rules.
+pub(crate) fn content(request: Request) -> Status {
+    let Some(context) = Context::of(request) else { return Status::INTERNAL_SERVER_ERROR };
+    match context.take_stage() {
+        Stage::Received(exchange) => {
+            let beside = exchange.is_batch();
+            let step = exchange.start(&context.location.server);
+            proceed(request, context, step, beside)
+        }
+        _ => Status::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Does what the core says. Calls of a batch run beside the request, one after another; a single call is the request.
+pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, beside: bool) -> Status {
+    match step {
+        Step::Reply(reply) => reply::send(request, context, reply),
+        Step::EndSession { session, until, reply } => {
+            context.location.ended_sessions.insert(session.as_bytes(), until, request.now());
+            reply::send(request, context, reply)
+        }
+        Step::Call { tool, request: upstream, pending } if beside => {
+            call::start_beside(request, context, tool, upstream, pending)
+        }
+        Step::Call { tool, request: upstream, pending } => call::start(request, context, tool, upstream, pending),
+    }
+}

@@ -1,0 +1,32 @@
+//! The fence around nginx's C interface: every `unsafe` of the module is below here.
+//!
+//! Handles such as [`Request`] are copies of pointers that nginx gave us. What makes them sound is said once: nginx calls
+//! a worker's code from one thread, a handle is only used inside the call (or the events of the request) that it came
+//! with, and everything a handle lends lives in the request's or the configuration's pool.
+
+mod buf;
+mod conf;
+mod entry;
+mod event;
+mod log;
+mod module;
+mod pool;
+mod request;
+mod sessions;
+mod string;
+mod subrequest;
+pub(crate) mod sys;
+mod upstream;
+mod variable;
+
+pub(crate) use buf::{Chain, response};
+pub(crate) use conf::{Conf, LocationContext, Place, Served, parse_seconds, parse_size};
+pub(crate) use event::Wake;
+pub(crate) use log::Level;
+pub(crate) use module::{
+    NGX_HTTP_MCP_TOOL_CONF, body_event, body_ready, content, mcp_module, next_body_filter, next_header_filter,
+};
+pub(crate) use request::{Disguise, ReadHandler, Request, Status, run_reader};
+pub(crate) use sessions::EndedSessions;
+pub(crate) use subrequest::start as start_subrequest;
+pub(crate) use upstream::last_attempt;

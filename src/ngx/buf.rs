@@ -1,0 +1,131 @@
+//! nginx's buffers and chains.
+
+use std::ptr;
+
+use super::sys::{ngx_buf_t, ngx_chain_t};
+use super::{pool::Pool, request::Request};
+
+/// A chain as a filter receives it: the filter takes what it wants and leaves the buffers consumed.
+#[derive(Clone, Copy)]
+pub(crate) struct Chain(*mut ngx_chain_t);
+
+/// What a filter took out of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Taken {
+    /// The chain ended the response (`last_buf`, of the client's own request).
+    pub(crate) last_buf: bool,
+    /// The chain ended a subrequest's response (`last_in_chain`).
+    pub(crate) last_in_chain: bool,
+    /// The chain held no bytes, only the wish to send what there is.
+    pub(crate) is_only_flush: bool,
+    /// The bytes would have exceeded the limit; some were not taken.
+    pub(crate) over_limit: bool,
+}
+
+impl Chain {
+    pub(crate) fn new(chain: *mut ngx_chain_t) -> Chain {
+        Chain(chain)
+    }
+
+    /// Marks every buffer consumed and appends its memory to `to`, up to `limit` bytes in all.
+    ///
+    /// Buffers are in memory: the request has `filter_need_in_memory` set.
+    pub(crate) fn take(self, to: &mut Vec<u8>, limit: usize) -> Taken {
+        let mut taken = Taken { is_only_flush: !self.0.is_null(), ..Taken::default() };
+        let mut link = self.0;
+        while !link.is_null() {
+            // SAFETY: nginx hands the filter a well-formed chain; `pos..last` is initialised memory of the buffer.
+            unsafe {
+                let b = &mut *(*link).buf;
+                if !b.pos.is_null() && b.last > b.pos {
+                    let bytes = std::slice::from_raw_parts(b.pos, b.last.offset_from_unsigned(b.pos));
+                    if to.len() + bytes.len() > limit {
+                        taken.over_limit = true;
+                    } else {
+                        to.extend_from_slice(bytes);
+                    }
+                    b.pos = b.last;
+                    taken.is_only_flush = false;
+                }
+                b.file_pos = b.file_last;
+                taken.is_only_flush &= b.flush() != 0;
+                taken.last_buf |= b.last_buf() != 0;
+                taken.last_in_chain |= b.last_in_chain() != 0;
+                link = (*link).next;
+            }
+        }
+        taken
+    }
+
+    /// Marks every buffer consumed.
+    pub(crate) fn discard(self) {
+        self.take(&mut Vec::new(), 0);
+    }
+
+    /// No buffers at all: nginx asks to go on sending what is queued.
+    pub(crate) fn is_empty(self) -> bool {
+        self.0.is_null()
+    }
+}
+
+/// A chain of read-only memory that ends the response, made in the request's pool.
+///
+/// The parts are borrowed: they must live as long as the request.
+pub(crate) fn response(request: Request, parts: &[&[u8]]) -> Option<*mut ngx_chain_t> {
+    let pool = request.pool();
+    let mut first: *mut ngx_chain_t = ptr::null_mut();
+    let mut end: *mut *mut ngx_chain_t = &mut first;
+    let parts: Vec<&[u8]> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
+    for index in 0..parts.len().max(1) {
+        let (link, buf) = link(pool)?;
+        // SAFETY: both were just allocated zeroed; `end` points at `first` or at the `next` of a link of this loop.
+        unsafe {
+            if let Some(part) = parts.get(index) {
+                (*buf).pos = part.as_ptr().cast_mut();
+                (*buf).last = (*buf).pos.add(part.len());
+                (*buf).start = (*buf).pos;
+                (*buf).end = (*buf).last;
+                (*buf).set_memory(1);
+            }
+            if index + 1 >= parts.len() {
+                (*buf).set_last_buf(u32::from(request.is_main()));
+                (*buf).set_last_in_chain(1);
+            }
+            (*link).buf = buf;
+            *end = link;
+            end = &mut (*link).next;
+        }
+    }
+    Some(first)
+}
+
+fn link(pool: Pool) -> Option<(*mut ngx_chain_t, *mut ngx_buf_t)> {
+    Some((pool.zeroed::<ngx_chain_t>()?.as_ptr(), pool.zeroed::<ngx_buf_t>()?.as_ptr()))
+}
+
+/// The bytes of a request body, in memory or in a temporary file.
+pub(crate) fn read_all(chain: *mut ngx_chain_t) -> std::io::Result<Vec<u8>> {
+    use std::os::fd::BorrowedFd;
+    use std::os::unix::fs::FileExt;
+
+    let mut all = Vec::new();
+    let mut link = chain;
+    while !link.is_null() {
+        // SAFETY: a request body's chain is well-formed; file buffers name an open descriptor that nginx owns.
+        unsafe {
+            let b = &*(*link).buf;
+            if b.in_file() != 0 && !b.file.is_null() {
+                let size = usize::try_from(b.file_last - b.file_pos).unwrap_or(0);
+                let offset = u64::try_from(b.file_pos).unwrap_or(0);
+                let start = all.len();
+                all.resize(start + size, 0);
+                let fd = BorrowedFd::borrow_raw((*b.file).fd).try_clone_to_owned()?;
+                std::fs::File::from(fd).read_exact_at(&mut all[start..], offset)?;
+            } else if !b.pos.is_null() && b.last > b.pos {
+                all.extend_from_slice(std::slice::from_raw_parts(b.pos, b.last.offset_from_unsigned(b.pos)));
+            }
+            link = (*link).next;
+        }
+    }
+    Ok(all)
+}

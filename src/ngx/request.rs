@@ -1,0 +1,449 @@
+//! A request as the module sees it.
+
+use std::ptr::{self, NonNull};
+
+use super::buf;
+use super::log::Log;
+use super::pool::Pool;
+use super::string::{borrowed, bytes};
+use super::sys::*;
+
+/// What a handler tells nginx: one of nginx's codes, or an HTTP status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Status(pub(crate) ngx_int_t);
+
+impl Status {
+    pub(crate) const OK: Status = Status(NGX_OK as ngx_int_t);
+    pub(crate) const ERROR: Status = Status(NGX_ERROR as ngx_int_t);
+    pub(crate) const AGAIN: Status = Status(NGX_AGAIN as ngx_int_t);
+    pub(crate) const DONE: Status = Status(NGX_DONE as ngx_int_t);
+    pub(crate) const DECLINED: Status = Status(NGX_DECLINED as ngx_int_t);
+    pub(crate) const INTERNAL_SERVER_ERROR: Status = Status(NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t);
+
+    /// Whether it is an HTTP status that ends the request.
+    pub(crate) fn is_refusal(self) -> bool {
+        self.0 >= NGX_HTTP_SPECIAL_RESPONSE as ngx_int_t
+    }
+}
+
+/// nginx's function for what a client sends.
+pub(crate) type ReadHandler = ngx_http_event_handler_pt;
+
+/// Runs one for a request.
+pub(crate) fn run_reader(handler: ReadHandler, request: Request) {
+    if let Some(handler) = handler {
+        // SAFETY: the function that nginx had installed for this request.
+        unsafe { handler(request.as_ptr()) }
+    }
+}
+
+/// A handle to a request; valid as long as nginx has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Request(NonNull<ngx_http_request_t>);
+
+/// What of the client's request is put aside while the request is sent upstream.
+#[derive(Clone, Copy)]
+pub(crate) struct Disguise {
+    method: ngx_uint_t,
+    unparsed_uri: ngx_str_t,
+    valid_unparsed_uri: u32,
+}
+
+impl Request {
+    /// The handle of a pointer that nginx passed to an entry point.
+    pub(crate) fn new(r: *mut ngx_http_request_t) -> Option<Request> {
+        NonNull::new(r).map(Request)
+    }
+
+    pub(crate) fn as_ptr(self) -> *mut ngx_http_request_t {
+        self.0.as_ptr()
+    }
+
+    fn raw<'a>(self) -> &'a ngx_http_request_t {
+        // SAFETY: the handle's invariant; the reference is used for one read and not kept across calls into nginx.
+        unsafe { &*self.0.as_ptr() }
+    }
+
+    fn raw_mut<'a>(self) -> &'a mut ngx_http_request_t {
+        // SAFETY: as in `raw`, for one write.
+        unsafe { &mut *self.0.as_ptr() }
+    }
+
+    pub(crate) fn pool(self) -> Pool {
+        Pool::new(self.raw().pool)
+    }
+
+    pub(crate) fn log(self) -> Log {
+        // SAFETY: a request has a connection and a connection has a log.
+        Log::new(unsafe { (*self.raw().connection).log })
+    }
+
+    pub(crate) fn is_main(self) -> bool {
+        self.raw().main == self.as_ptr()
+    }
+
+    pub(crate) fn main(self) -> Request {
+        NonNull::new(self.raw().main).map_or(self, Request)
+    }
+
+    /// The configuration of a module for the location that the request is in.
+    pub(crate) fn loc_conf<T>(self, module: &ngx_module_t) -> Option<&'static T> {
+        let confs = self.raw().loc_conf;
+        if confs.is_null() {
+            return None;
+        }
+        // SAFETY: `loc_conf` has a slot for every HTTP module; the configuration outlives every request of its cycle.
+        unsafe { (*confs.add(module.ctx_index)).cast::<T>().as_ref() }
+    }
+
+    /// The same for `http {}`.
+    pub(crate) fn main_conf<T>(self, module: &ngx_module_t) -> Option<&'static T> {
+        let confs = self.raw().main_conf;
+        if confs.is_null() {
+            return None;
+        }
+        // SAFETY: as in `loc_conf`.
+        unsafe { (*confs.add(module.ctx_index)).cast::<T>().as_ref() }
+    }
+
+    /// The array of the server's configurations, which tells servers apart.
+    pub(super) fn srv_conf(self) -> *mut *mut std::ffi::c_void {
+        self.raw().srv_conf
+    }
+
+    /// The module's context of this request, as set by `set_context`.
+    pub(crate) fn context<T>(self, module: &ngx_module_t) -> Option<&'static T> {
+        let contexts = self.raw().ctx;
+        if contexts.is_null() {
+            return None;
+        }
+        // SAFETY: the slot holds null or what `set_context` put there; it lives in the request's pool.
+        unsafe { (*contexts.add(module.ctx_index)).cast::<T>().as_ref() }
+    }
+
+    /// Moves a context into the request's pool; it is dropped with the request.
+    pub(crate) fn set_context<T>(self, module: &ngx_module_t, context: T) -> Option<&'static T> {
+        let kept = self.pool().keep(context)?;
+        // SAFETY: `ctx` has a slot for every HTTP module.
+        unsafe {
+            *self.raw().ctx.add(module.ctx_index) = kept.as_ptr().cast();
+            Some(kept.as_ref())
+        }
+    }
+
+    pub(crate) fn method(self) -> &'static str {
+        std::str::from_utf8(bytes(&self.raw().method_name)).unwrap_or("?").trim_end()
+    }
+
+    /// The path of the request line, decoded; empty when the request line could not be read.
+    pub(crate) fn path(self) -> &'static [u8] {
+        bytes(&self.raw().uri)
+    }
+
+    /// The client's header lines, name in lower case.
+    pub(crate) fn headers(self) -> Vec<(&'static str, &'static [u8])> {
+        let mut lines = Vec::with_capacity(16);
+        let mut part: *const ngx_list_part_t = &self.raw().headers_in.headers.part;
+        while !part.is_null() {
+            // SAFETY: nginx's list of the request's headers; keys and values live in the request's pool.
+            unsafe {
+                let elements = (*part).elts.cast::<ngx_table_elt_t>();
+                for index in 0..(*part).nelts {
+                    let line = &*elements.add(index);
+                    if line.hash != 0 && !line.lowcase_key.is_null() {
+                        let name = std::slice::from_raw_parts(line.lowcase_key, line.key.len);
+                        if let Ok(name) = std::str::from_utf8(name) {
+                            lines.push((name, bytes(&line.value)));
+                        }
+                    }
+                }
+                part = (*part).next;
+            }
+        }
+        lines
+    }
+
+    /// Whether the client reached us on a loopback address.
+    pub(crate) fn is_loopback(self) -> bool {
+        // SAFETY: the connection is alive; after `ngx_connection_local_sockaddr` its local address is set.
+        unsafe {
+            let connection = self.raw().connection;
+            if ngx_connection_local_sockaddr(connection, ptr::null_mut(), 0) != NGX_OK as ngx_int_t {
+                return false;
+            }
+            let address = (*connection).local_sockaddr;
+            match i32::from((*address).sa_family) {
+                family if family == AF_INET as i32 => {
+                    let address = &*address.cast::<sockaddr_in>();
+                    address.sin_addr.s_addr.to_ne_bytes()[0] == 127
+                }
+                family if family == AF_INET6 as i32 => {
+                    let address = &*address.cast::<sockaddr_in6>();
+                    let octets = address.sin6_addr.__in6_u.__u6_addr8;
+                    octets == std::net::Ipv6Addr::LOCALHOST.octets()
+                        || (octets[..12] == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff] && octets[12] == 127)
+                }
+                _ => true,
+            }
+        }
+    }
+
+    /// Reads the client's body; `ready` runs when it is complete, perhaps before this returns.
+    pub(crate) fn read_body(self, ready: unsafe extern "C" fn(*mut ngx_http_request_t)) -> Status {
+        // SAFETY: the handle's invariant; nginx keeps the request until the body is read or the client is gone.
+        Status(unsafe { ngx_http_read_client_request_body(self.as_ptr(), Some(ready)) })
+    }
+
+    /// The body that was read.
+    pub(crate) fn body(self) -> std::io::Result<Vec<u8>> {
+        let body = self.raw().request_body;
+        if body.is_null() {
+            return Ok(Vec::new());
+        }
+        // SAFETY: `request_body` is set by nginx and lives in the request's pool.
+        buf::read_all(unsafe { (*body).bufs })
+    }
+
+    /// The body when it lies in memory in one piece, as nearly all do.
+    pub(crate) fn body_in_one_piece(self) -> Option<&'static [u8]> {
+        let body = self.raw().request_body;
+        if body.is_null() {
+            return Some(&[]);
+        }
+        // SAFETY: as in `body`; a memory buffer's `pos..last` is initialised and lives in the request's pool.
+        unsafe {
+            let link = (*body).bufs;
+            if link.is_null() {
+                return Some(&[]);
+            }
+            let b = &*(*link).buf;
+            if !(*link).next.is_null() || b.in_file() != 0 || b.pos.is_null() {
+                return None;
+            }
+            Some(std::slice::from_raw_parts(b.pos, b.last.offset_from_unsigned(b.pos)))
+        }
+    }
+
+    /// The function that nginx calls when the client sends more.
+    pub(crate) fn read_event_handler(self) -> ReadHandler {
+        self.raw().read_event_handler
+    }
+
+    pub(crate) fn set_read_event_handler(self, handler: ReadHandler) {
+        self.raw_mut().read_event_handler = handler;
+    }
+
+    /// Whether the time for the client's next bytes has run out.
+    pub(crate) fn read_timed_out(self) -> bool {
+        // SAFETY: a request's connection has a read event.
+        unsafe { (*(*self.raw().connection).read).timedout() != 0 }
+    }
+
+    /// Goes on with the phase that a phase handler interrupted.
+    pub(crate) fn resume_phases(self) {
+        let r = self.raw_mut();
+        r.set_preserve_body(1);
+        r.write_event_handler = Some(ngx_http_core_run_phases);
+        // SAFETY: the request is in a phase; nginx's own modules resume it so.
+        unsafe { ngx_http_core_run_phases(self.as_ptr()) }
+    }
+
+    pub(crate) fn finalize(self, status: Status) {
+        // SAFETY: the caller holds the reference that this gives up, as nginx's rules for the status say.
+        unsafe { ngx_http_finalize_request(self.as_ptr(), status.0) }
+    }
+
+    /// Keeps nginx from ending the request when the running handler returns `DONE`; `finalize` gives the hold up. The
+    /// client is watched meanwhile.
+    pub(crate) fn hold(self) {
+        let r = self.raw_mut();
+        r.set_count(r.count() + 1);
+        r.read_event_handler = Some(ngx_http_test_reading);
+    }
+
+    /// A copy in the request's pool.
+    pub(crate) fn copy(self, value: &[u8]) -> Option<&'static [u8]> {
+        self.pool().string(value).map(|copy| bytes(&copy))
+    }
+
+    /// Whether the reply has no body (a HEAD request, 204 …), as the header filters found.
+    pub(crate) fn header_only(self) -> bool {
+        self.raw().header_only() != 0
+    }
+
+    /// After a reply to a request that was not read whole, the connection cannot be used again.
+    pub(crate) fn forbid_keepalive(self) {
+        self.raw_mut().set_keepalive(0);
+    }
+
+    pub(crate) fn keepalive(self) -> bool {
+        self.raw().keepalive() != 0
+    }
+
+    pub(crate) fn set_keepalive(self, keep: bool) {
+        self.raw_mut().set_keepalive(u32::from(keep));
+    }
+
+    /// Puts the upstream's method and URI in the place of the client's, and moves the request into a location.
+    ///
+    /// `uri` must live as long as the request.
+    pub(crate) fn enter_location(self, loc_conf: *mut *mut std::ffi::c_void, method: &str, uri: &str) -> Disguise {
+        let r = self.raw_mut();
+        let disguise = Disguise {
+            method: r.method,
+            unparsed_uri: r.unparsed_uri,
+            valid_unparsed_uri: r.valid_unparsed_uri(),
+        };
+        r.method = method_bit(method);
+        r.unparsed_uri = borrowed(uri.as_bytes());
+        r.set_valid_unparsed_uri(1);
+        r.set_filter_need_in_memory(1);
+        r.set_disable_not_modified(1);
+        r.headers_in.upgrade = ptr::null_mut();
+        r.loc_conf = loc_conf;
+        // SAFETY: `loc_conf` is a location of the running configuration.
+        unsafe { ngx_http_update_location_config(self.as_ptr()) };
+        disguise
+    }
+
+    /// Undoes [`Request::enter_location`]'s disguise; the request stays in the location.
+    pub(crate) fn undisguise(self, disguise: Disguise) {
+        let r = self.raw_mut();
+        r.method = disguise.method;
+        r.unparsed_uri = disguise.unparsed_uri;
+        r.set_valid_unparsed_uri(disguise.valid_unparsed_uri);
+    }
+
+    /// Runs the content handler of the location that the request is in.
+    pub(crate) fn run_content_handler(self) -> Status {
+        match self.raw().content_handler {
+            // SAFETY: a content handler of a module of this nginx.
+            Some(handler) => Status(unsafe { handler(self.as_ptr()) }),
+            None => Status::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The HTTP status of a refusal that nginx made itself (`err_status`), taken away so that the reply's own counts.
+    pub(crate) fn take_refusal(self) -> Option<u16> {
+        let r = self.raw_mut();
+        let status = u16::try_from(r.err_status).ok().filter(|status| *status != 0)?;
+        r.err_status = 0;
+        Some(status)
+    }
+
+    /// The same, only looked at.
+    pub(crate) fn refusal(self) -> Option<u16> {
+        u16::try_from(self.raw().err_status).ok().filter(|status| *status != 0)
+    }
+
+    pub(crate) fn headers_out(self) -> HeadersOut {
+        HeadersOut(self)
+    }
+
+    /// Seconds since the epoch, as of nginx's last look at the clock.
+    pub(crate) fn now(self) -> u64 {
+        // SAFETY: nginx sets the cached time before it starts.
+        u64::try_from(unsafe { (*ngx_cached_time).sec }).unwrap_or(0)
+    }
+
+    /// Whether the upstream's side of the request is over.
+    pub(crate) fn upstream_finished(self) -> bool {
+        let upstream = self.raw().upstream;
+        // SAFETY: a non-null upstream lives in the request's pool.
+        upstream.is_null() || unsafe { (*upstream).cleanup.is_null() }
+    }
+}
+
+fn method_bit(method: &str) -> ngx_uint_t {
+    (match method {
+        "GET" => NGX_HTTP_GET,
+        "HEAD" => NGX_HTTP_HEAD,
+        "POST" => NGX_HTTP_POST,
+        "PUT" => NGX_HTTP_PUT,
+        "DELETE" => NGX_HTTP_DELETE,
+        "OPTIONS" => NGX_HTTP_OPTIONS,
+        "PATCH" => NGX_HTTP_PATCH,
+        _ => NGX_HTTP_UNKNOWN,
+    }) as ngx_uint_t
+}
+
+/// The header of the response.
+#[derive(Clone, Copy)]
+pub(crate) struct HeadersOut(Request);
+
+impl HeadersOut {
+    fn raw_mut<'a>(self) -> &'a mut ngx_http_headers_out_t {
+        &mut self.0.raw_mut().headers_out
+    }
+
+    pub(crate) fn status(self) -> u16 {
+        u16::try_from(self.raw_mut().status).unwrap_or(0)
+    }
+
+    pub(crate) fn content_type(self) -> Option<&'static [u8]> {
+        Some(bytes(&self.raw_mut().content_type)).filter(|value| !value.is_empty())
+    }
+
+    pub(crate) fn content_encoding(self) -> Option<&'static [u8]> {
+        let line = self.raw_mut().content_encoding;
+        // SAFETY: null or a header line in the request's pool.
+        unsafe { line.as_ref() }.map(|line| bytes(&line.value))
+    }
+
+    /// The announced length of the body.
+    pub(crate) fn content_length(self) -> Option<usize> {
+        usize::try_from(self.raw_mut().content_length_n).ok()
+    }
+
+    /// Forgets everything that was set, such as what an upstream answered.
+    pub(crate) fn clear(self) -> Status {
+        let request = self.0.raw_mut();
+        request.set_allow_ranges(0);
+        request.set_single_range(0);
+        let headers = self.raw_mut();
+        // SAFETY: all-zero is what nginx starts from; the lists are initialised right after.
+        *headers = unsafe { std::mem::zeroed() };
+        headers.content_length_n = -1;
+        headers.last_modified_time = -1;
+        for (list, lines) in [(&mut headers.headers, 8), (&mut headers.trailers, 2)] {
+            list.pool = request.pool;
+            list.size = size_of::<ngx_table_elt_t>();
+            list.nalloc = lines;
+            let Some(elements) = self.0.pool().zeroed_slice::<ngx_table_elt_t>(lines) else { return Status::ERROR };
+            list.part.elts = elements.as_ptr().cast();
+            list.last = &mut list.part;
+        }
+        Status::OK
+    }
+
+    /// Sets status, type and length, leaving other header lines as they are.
+    pub(crate) fn set(self, status: u16, content_type: Option<&'static str>, length: usize) {
+        let headers = self.raw_mut();
+        headers.status = ngx_uint_t::from(status);
+        headers.status_line.len = 0;
+        let content_type = content_type.unwrap_or_default();
+        headers.content_type = borrowed(content_type.as_bytes());
+        headers.content_type_len = content_type.len();
+        headers.content_type_lowcase = ptr::null_mut();
+        headers.charset.len = 0;
+        headers.content_length_n = i64::try_from(length).unwrap_or(i64::MAX);
+        headers.content_length = ptr::null_mut();
+    }
+
+    /// Adds a line; the value is copied.
+    pub(crate) fn push(self, name: &'static str, value: &str) -> Status {
+        let Some(value) = self.0.pool().string(value.as_bytes()) else { return Status::ERROR };
+        // SAFETY: the list was initialised by nginx or by `clear`.
+        unsafe {
+            let line = ngx_list_push(&mut self.raw_mut().headers).cast::<ngx_table_elt_t>();
+            if line.is_null() {
+                return Status::ERROR;
+            }
+            line.write(std::mem::zeroed());
+            (*line).hash = 1;
+            (*line).key = borrowed(name.as_bytes());
+            (*line).value = value;
+        }
+        Status::OK
+    }
+}

@@ -1,0 +1,19 @@
+/* nginx's macros and inline functions, as functions that Rust can call. */
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+void
+mcp_post_event(ngx_event_t *ev)
+{
+    ngx_post_event(ev, &ngx_posted_events);
+}
+
+
+void
+mcp_delete_posted_event(ngx_event_t *ev)
+{
+    if (ev->posted) {
+        ngx_delete_posted_event(ev);
+    }
+}

@@ -1,0 +1,12 @@
+//! nginx's types and functions, as bindgen read them from the headers of the nginx that this build is for.
+#![allow(missing_docs, non_camel_case_types, non_snake_case, non_upper_case_globals, unreachable_pub, dead_code)]
+#![allow(clippy::all, clippy::undocumented_unsafe_blocks, unsafe_op_in_unsafe_fn, unnecessary_transmutes)]
+
+include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
+
+unsafe extern "C" {
+    /// `ngx_post_event()` into `ngx_posted_events`, a macro in C (shim.c).
+    pub fn mcp_post_event(event: *mut ngx_event_t);
+    /// `ngx_delete_posted_event()` of an event that is posted (shim.c).
+    pub fn mcp_delete_posted_event(event: *mut ngx_event_t);
+}

@@ -1,0 +1,32 @@
+//! A reply of the core on its way to the client.
+
+use mcp::http::{Body, HttpReply};
+
+use crate::context::Context;
+use crate::ngx::{self, Request, Status};
+
+/// Sends a whole reply to the filters behind ours; after it nothing else of this request reaches the client.
+pub(crate) fn send(request: Request, context: &'static Context, reply: HttpReply) -> Status {
+    context.finish(reply.outcome);
+    let body = context.keep_body(reply.body);
+    let parts: [&[u8]; 2] = match body {
+        Body::Empty => [&[], &[]],
+        Body::Bytes(bytes) => [bytes, &[]],
+        Body::Page { head, page } => [head, page],
+    };
+    let out = request.headers_out();
+    out.set(reply.status, reply.content_type, parts[0].len() + parts[1].len());
+    for (name, value) in &reply.headers {
+        if out.push(name, value) != Status::OK {
+            return Status::ERROR;
+        }
+    }
+    let status = ngx::next_header_filter(request);
+    if status == Status::ERROR || status.0 > 0 || request.header_only() {
+        return status;
+    }
+    match ngx::response(request, &parts) {
+        Some(chain) => ngx::next_body_filter(request, chain),
+        None => Status::ERROR,
+    }
+}

@@ -1,0 +1,149 @@
+//! The location that a tool's calls go through.
+
+use std::path::Path;
+
+use mcp::Tool;
+
+use crate::conf::Error;
+use crate::ngx::{Conf, Place};
+use crate::proxy::ProxySettings;
+
+/// Where Debian, Alpine and Fedora keep the authorities that the system trusts.
+const CA_BUNDLES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt"];
+
+/// What a `mcp_tool` block needs of nginx's proxy module, known when the block was read.
+pub(crate) struct ToolLocation {
+    place: Place,
+    name: String,
+    method: String,
+    origin: String,
+    has_body: bool,
+    argument_headers: Vec<String>,
+}
+
+impl ToolLocation {
+    pub(crate) fn new(tool: &Tool, place: Place) -> ToolLocation {
+        ToolLocation {
+            place,
+            name: tool.name().to_owned(),
+            method: tool.method().to_owned(),
+            origin: tool.origin().to_owned(),
+            has_body: tool.has_body(),
+            argument_headers: tool.header_names().to_vec(),
+        }
+    }
+
+    /// Writes the proxy directives of the location, once all levels around it are known.
+    ///
+    /// What a call sends stands in variables of ours; only its URI is given another way, as nginx sends a URI byte for
+    /// byte only when it comes with the request.
+    pub(crate) fn complete(&self, cf: Conf, proxy: &ProxySettings, made: &mut Vec<String>) -> Result<(), Error> {
+        cf.at(self.place, |cf| self.directives(cf, proxy, made)).map_err(|error| match error {
+            Error::Text(text) => Error::Text(format!("\"mcp_tool\" {}: {text}", self.name)),
+            Error::Logged => Error::Logged,
+        })
+    }
+
+    fn directives(&self, cf: Conf, proxy: &ProxySettings, made: &mut Vec<String>) -> Result<(), Error> {
+        let (scheme, authority) = self.origin.split_once("://").unwrap_or(("http", &self.origin));
+        let upstream = upstream_for(cf, scheme, authority, made)?;
+        cf.apply(&["proxy_pass", &format!("{scheme}://{upstream}")])?;
+        cf.apply(&["proxy_method", &self.method])?;
+        cf.apply(&["proxy_pass_request_headers", "off"])?;
+        if self.has_body {
+            cf.apply(&["proxy_set_body", "$mcp_upstream_body"])?;
+        } else {
+            cf.apply(&["proxy_pass_request_body", "off"])?;
+        }
+        if !proxy.has("proxy_http_version") {
+            cf.apply(&["proxy_http_version", "1.1"])?;
+        }
+        self.headers(cf, proxy, authority)?;
+        if scheme == "https" { verification(cf, proxy, authority) } else { Ok(()) }
+    }
+
+    /// The header lines of a call: the operator's, the arguments', and what keeps connections alive.
+    ///
+    /// nginx inherits `proxy_set_header` from the level around only if a location has none of its own, so those in
+    /// force are written again beside ours; an operator's line is never replaced.
+    fn headers(&self, cf: Conf, proxy: &ProxySettings, authority: &str) -> Result<(), Error> {
+        for (name, _) in proxy.headers() {
+            if self.argument_headers.iter().any(|header| header.eq_ignore_ascii_case(name)) {
+                return Err(Error::new(format!(
+                    "header \"{name}\" is set by \"proxy_set_header\" and by an argument: remove one of them"
+                )));
+            }
+        }
+        let mut own = vec![
+            ("Host".to_owned(), authority.to_owned()),
+            ("Connection".to_owned(), String::new()),
+            ("Accept".to_owned(), "application/json, text/*;q=0.9, */*;q=0.8".to_owned()),
+            ("Content-Length".to_owned(), String::new()),
+        ];
+        if self.has_body {
+            own[3].1 = "$mcp_upstream_content_length".to_owned();
+            own.push(("Content-Type".to_owned(), "$mcp_upstream_content_type".to_owned()));
+        }
+        for name in &self.argument_headers {
+            let variable = name.to_ascii_lowercase().replace('-', "_");
+            own.push((name.clone(), format!("$mcp_upstream_header_{variable}")));
+        }
+        // The operator's lines of this very block are in force already.
+        let inherited = proxy.headers().iter().filter(|_| proxy.headers_are_inherited());
+        for (name, value) in inherited.chain(own.iter().filter(|(name, _)| !proxy.sets_header(name))) {
+            cf.apply(&["proxy_set_header", name, value])?;
+        }
+        Ok(())
+    }
+}
+
+/// The name to pass to: the operator's `upstream` block, or one of ours that keeps connections to a literal address.
+fn upstream_for(cf: Conf, scheme: &str, authority: &str, made: &mut Vec<String>) -> Result<String, Error> {
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+    if !has_port && cf.has_upstream(authority) {
+        return Ok(authority.to_owned());
+    }
+    let server = match (has_port, scheme) {
+        (true, _) => authority.to_owned(),
+        (false, "https") => format!("{authority}:443"),
+        (false, _) => format!("{authority}:80"),
+    };
+    let name = format!("mcp_{}", server.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-', "_"));
+    if !made.contains(&name) {
+        cf.add_upstream(&name, &server)?;
+        made.push(name.clone());
+    }
+    Ok(name)
+}
+
+/// https means a checked certificate unless the operator says otherwise; nginx's own default checks nothing.
+fn verification(cf: Conf, proxy: &ProxySettings, authority: &str) -> Result<(), Error> {
+    if !proxy.has("proxy_ssl_server_name") {
+        cf.apply(&["proxy_ssl_server_name", "on"])?;
+    }
+    if !proxy.has("proxy_ssl_name") {
+        let host = authority.rsplit_once(':').map_or(authority, |(host, port)| {
+            if port.bytes().all(|b| b.is_ascii_digit()) { host } else { authority }
+        });
+        cf.apply(&["proxy_ssl_name", host])?;
+    }
+    if proxy.ssl_verify_off {
+        return Ok(());
+    }
+    if !proxy.has("proxy_ssl_verify") {
+        cf.apply(&["proxy_ssl_verify", "on"])?;
+    }
+    if !proxy.has("proxy_ssl_verify_depth") {
+        cf.apply(&["proxy_ssl_verify_depth", "4"])?;
+    }
+    if !proxy.has("proxy_ssl_trusted_certificate") {
+        let Some(bundle) = CA_BUNDLES.into_iter().find(|path| Path::new(path).exists()) else {
+            return Err(Error::new(
+                "no certificate authorities found to verify https with: set \"proxy_ssl_trusted_certificate\", or \"proxy_ssl_verify off\"",
+            ));
+        };
+        cf.apply(&["proxy_ssl_trusted_certificate", bundle])?;
+    }
+    Ok(())
+}

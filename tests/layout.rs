@@ -1,0 +1,3 @@
+//! Rust and C agree on where nginx's bit-fields lie.
+
+fn main() {}
