@@ -12,6 +12,9 @@ use crate::context::{Batch, Context, Stage};
 use crate::handler::proceed;
 use crate::ngx::{self, Disguise, Request, Status, Wake};
 
+/// What an upstream announces is believed up to this size, in bytes; beyond it the buffer grows with what comes.
+const LARGEST_RESERVE: usize = 1 << 20;
+
 /// A call under way.
 pub(crate) struct Call {
     tool: usize,
@@ -47,6 +50,7 @@ impl Call {
     pub(crate) fn begin(&mut self, request: Request) {
         self.undisguise(request);
         let out = request.headers_out();
+        self.body.reserve(out.content_length().unwrap_or(0).min(LARGEST_RESERVE));
         self.head = Some(Head {
             status: out.status(),
             content_type: out.content_type().map(<[u8]>::to_vec),

@@ -260,7 +260,7 @@ impl LocationConf {
             server: builder.build()?,
             tools: contexts,
             max_result_size: self.settings.max_result_size.unwrap_or(Settings::MAX_RESULT_SIZE),
-            server_names: cf.server_names().into_iter().filter(|name| !name.is_empty()).collect(),
+            server_names: cf.server_names(),
             ended_sessions: main.ended_sessions,
         });
         main.locations.push((cf.loc_conf(), false));

@@ -148,7 +148,8 @@ impl Conf {
         unsafe { (*core_loc_conf((*self.context()).loc_conf)).noname() != 0 }
     }
 
-    /// The names of the server that is being merged.
+    /// The names of the server that is being merged; none when it has no name, or answers to more than can be listed:
+    /// to `_`, a regular expression or `www.example.*`.
     pub(crate) fn server_names(self) -> Vec<String> {
         // SAFETY: merging a location happens inside a server, whose names are read by then.
         unsafe {
@@ -157,10 +158,15 @@ impl Conf {
             if names.elts.is_null() {
                 return Vec::new();
             }
-            std::slice::from_raw_parts(names.elts.cast::<ngx_http_server_name_t>(), names.nelts)
-                .iter()
-                .map(|name| String::from_utf8_lossy(bytes(&name.name)).into_owned())
-                .collect()
+            let names = std::slice::from_raw_parts(names.elts.cast::<ngx_http_server_name_t>(), names.nelts);
+            let is_open = |name: &ngx_http_server_name_t| {
+                let text = bytes(&name.name);
+                !name.regex.is_null() || text.is_empty() || text == b"_" || text.ends_with(b".*")
+            };
+            if names.iter().any(is_open) {
+                return Vec::new();
+            }
+            names.iter().map(|name| String::from_utf8_lossy(bytes(&name.name)).into_owned()).collect()
         }
     }
 

@@ -22,11 +22,13 @@ pub(crate) struct Batch {
     replies: Vec<u8>,
     /// The first that was not fine.
     outcome: Outcome,
+    /// For the error log.
+    notes: Vec<String>,
 }
 
 impl Batch {
     pub(crate) fn new(requests: Vec<Request>) -> Self {
-        Batch { rest: requests.into_iter(), replies: vec![b'['], outcome: Outcome::Ok }
+        Batch { rest: requests.into_iter(), replies: vec![b'['], outcome: Outcome::Ok, notes: Vec::new() }
     }
 
     /// Answers requests up to the next one that needs an upstream.
@@ -38,12 +40,14 @@ impl Batch {
             }
         }
         self.replies.push(b']');
-        Step::Reply(context.reply(200, Body::Bytes(self.replies), self.outcome))
+        let mut reply = context.reply(200, Body::Bytes(self.replies), self.outcome);
+        reply.notes = self.notes;
+        Step::Reply(reply)
     }
 
     /// Takes the answer to the call that the batch waits for, and goes on.
     pub(crate) fn resume(
-        mut self: Box<Self>,
+        mut self,
         server: &Server,
         context: Context,
         id: &str,
@@ -51,8 +55,9 @@ impl Batch {
         answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
     ) -> Step {
         self.separate();
-        let outcome = write_response(server, context.version, id, tool, answer, &mut self.replies);
-        self.note(outcome);
+        let written = write_response(server, context.version, id, tool, answer, &mut self.replies);
+        self.sum_up(written.outcome);
+        self.notes.extend(written.note);
         self.run(server, context)
     }
 
@@ -102,7 +107,7 @@ impl Batch {
             }
             (None, _) => return None,
         };
-        self.note(outcome);
+        self.sum_up(outcome);
         None
     }
 
@@ -110,7 +115,7 @@ impl Batch {
         self.separate();
         let wire = error.wire(context.version, id.is_some());
         write_error(id, context.version, &wire, &mut self.replies);
-        self.note(Outcome::ProtocolError { code: wire.code });
+        self.sum_up(Outcome::ProtocolError { code: wire.code });
     }
 
     fn separate(&mut self) {
@@ -119,7 +124,7 @@ impl Batch {
         }
     }
 
-    fn note(&mut self, outcome: Outcome) {
+    fn sum_up(&mut self, outcome: Outcome) {
         if self.outcome == Outcome::Ok {
             self.outcome = outcome;
         }

@@ -121,8 +121,10 @@ impl Pending {
         // A JSON body goes out twice, as text and as structured content, and text grows by its escapes.
         let size = answer.map_or(0, |response| response.body.len());
         let mut out = Vec::with_capacity(size * 2 + size / 8 + 512);
-        let outcome = write_response(server, context.version, &id, tool, answer, &mut out);
-        Step::Reply(context.reply(200, Body::Bytes(out), outcome))
+        let written = write_response(server, context.version, &id, tool, answer, &mut out);
+        let mut reply = context.reply(200, Body::Bytes(out), written.outcome);
+        reply.notes.extend(written.note);
+        Step::Reply(reply)
     }
 }
 
@@ -143,7 +145,7 @@ impl Context {
         if let Some(origin) = &self.origin {
             origin::expose(origin, &mut headers);
         }
-        HttpReply { status, content_type, headers, body, outcome }
+        HttpReply { status, content_type, headers, body, outcome, notes: Vec::new() }
     }
 
     /// The reply to a request that gets no result.

@@ -107,3 +107,29 @@ fn find_member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     let mut deserializer = serde_json::Deserializer::from_str(object);
     serde::Deserializer::deserialize_map(&mut deserializer, Member(name)).ok().flatten().map(RawValue::get)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_text_as_variables_need_it() {
+        let json = r#" {"a": "x", "esc": "q\"\u00e4", "n": 1.50, "t": true, "z": null, "o": {"a": [1, "]"]}, "k\u0065y": "v", "e": ""} "#;
+        let facts = Facts { arguments: Some(Arc::from(json)), ..Facts::default() };
+        for (name, value) in [
+            ("a", Some("x")),
+            ("esc", Some("q\"\u{e4}")),
+            ("n", Some("1.50")),
+            ("t", Some("true")),
+            ("z", None),
+            ("o", Some(r#"{"a": [1, "]"]}"#)),
+            ("key", Some("v")),
+            ("e", Some("")),
+            ("A", None),
+            ("", None),
+        ] {
+            assert_eq!(facts.argument(name).as_deref(), value, "{name}");
+        }
+        assert_eq!(Facts::default().argument("a"), None);
+    }
+}

@@ -116,3 +116,28 @@ pub(crate) fn spelled(name: &str) -> String {
     };
     name.chars().map(spell).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marker_of_base64_must_be_whole() {
+        let decode = |value| decode("mcp-param-a", value).map(Cow::into_owned);
+        assert_eq!(decode("=?base64?SGVsbG8=?=").as_deref(), Ok("Hello"));
+        assert_eq!(decode("=?base64??=").as_deref(), Ok(""));
+        for literal in ["SGVsbG8=", "=?base64?SGVsbG8=", "base64?SGVsbG8=?=", "=?BASE64?SGVsbG8=?=", "=?base64?="] {
+            assert_eq!(decode(literal).as_deref(), Ok(literal));
+        }
+        for wrong in ["=?base64?SGVsbG8?=", "=?base64?SGVs!!!bG8=?=", "=?base64?SGVsbG9=?=", "=?base64?/w==?="] {
+            assert!(matches!(decode(wrong), Err(Error::HeaderMismatch(why)) if why.contains("Mcp-Param-A")), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn spaces_and_tabs_are_trimmed() {
+        for (value, trimmed) in [("", ""), (" \t ", ""), ("a", "a"), ("\ta b ", "a b")] {
+            assert_eq!(trim(value.as_bytes()), trimmed.as_bytes());
+        }
+    }
+}

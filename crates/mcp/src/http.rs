@@ -60,6 +60,8 @@ pub struct HttpReply {
     pub body: Body,
     /// What `$mcp_status` and `$mcp_error_code` say of it.
     pub outcome: Outcome,
+    /// What the operator should know, for the error log: an upstream that does not answer as its tool declares.
+    pub notes: Vec<String>,
 }
 
 /// A response body; `Page` lets the pre-serialised lists go out without being copied.

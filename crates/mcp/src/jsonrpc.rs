@@ -298,3 +298,42 @@ pub(crate) fn write_json<T: serde::Serialize + ?Sized>(value: &T, out: &mut Vec<
     let written = serde_json::to_writer(out, value);
     debug_assert!(written.is_ok());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_strings_and_integers() {
+        for id in ["0", "-1", "12345678901234567890123", "\"\"", "\"a\""] {
+            assert!(is_id(id), "{id}");
+        }
+        for id in ["null", "true", "1.0", "1e2", "-", "", "{}", "[]", "1E5", "-1.5"] {
+            assert!(!is_id(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn raw_strings_are_read_without_copying_where_possible() {
+        let raw = |json| serde_json::from_str::<&RawValue>(json).unwrap();
+        assert!(matches!(text(raw("\"tools/call\"")), Some(Cow::Borrowed("tools/call"))));
+        assert!(matches!(text(raw(r#""tools\/call""#)), Some(Cow::Owned(text)) if text == "tools/call"));
+        assert_eq!(text(raw(r#""\ud800""#)), None);
+        for json in ["1", "null", "{}", "[\"a\"]"] {
+            assert_eq!(text(raw(json)), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn the_id_is_left_out_of_errors_since_2025_11_25() {
+        let wire = WireError { status: 400, code: -1, message: "no".into(), data: None };
+        for (version, expected) in [
+            (ProtocolVersion::V2025_06_18, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-1,"message":"no"}}"#),
+            (ProtocolVersion::V2025_11_25, r#"{"jsonrpc":"2.0","error":{"code":-1,"message":"no"}}"#),
+        ] {
+            let mut out = Vec::new();
+            write_error(None, version, &wire, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+}

@@ -178,3 +178,65 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
         None => (authority, None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_names_and_names_with_everything_below() {
+        for (name, host, right) in [
+            ("example.com", "EXAMPLE.com", true),
+            ("example.com", "a.example.com", false),
+            ("*.example.com", "a.b.example.com", true),
+            ("*.example.com", "example.com", false),
+            ("*.example.com", "badexample.com", false),
+            (".example.com", "example.com", true),
+            (".example.com", "a.example.com", true),
+            (".example.com", "badexample.com", false),
+            ("::1", "[::1]", true),
+            ("[::1]", "[::1]", true),
+            ("example.com", "", false),
+        ] {
+            assert_eq!(is_name(name, host), right, "{name} {host}");
+        }
+    }
+
+    #[test]
+    fn ports_are_split_off() {
+        for (authority, split) in [
+            ("a", ("a", None)),
+            ("a:1", ("a", Some("1"))),
+            ("[::1]", ("[::1]", None)),
+            ("[::1]:8", ("[::1]", Some("8"))),
+            ("a:", ("a", Some(""))),
+            ("", ("", None)),
+        ] {
+            assert_eq!(split_port(authority), split);
+        }
+    }
+
+    #[test]
+    fn own_pages_are_those_of_the_same_host_and_port() {
+        for (origin, host, own) in [
+            ("https://mcp.example.com", "mcp.example.com", true),
+            ("https://mcp.example.com", "mcp.example.com:443", true),
+            ("http://mcp.example.com", "mcp.example.com:80", true),
+            ("https://MCP.example.com:8443", "mcp.EXAMPLE.com:8443", true),
+            ("https://mcp.example.com:8443", "mcp.example.com", false),
+            ("https://other.example.com", "mcp.example.com", false),
+        ] {
+            let lines = [("origin", origin.as_bytes()), ("host", host.as_bytes())];
+            let headers: Headers<'_> = lines.into_iter().collect();
+            assert_eq!(AllowedOrigins::Own.check(&headers).is_ok(), own, "{origin} at {host}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_origin_in_the_configuration_is_named() {
+        for origin in ["app.example.com", "https://app.example.com/", "https://", "null", "", "https://*.example.com"] {
+            let error = AllowedOrigins::parse(&["https://right.example", origin]).unwrap_err();
+            assert!(error.0.contains(&format!("\"{origin}\"")), "{error}");
+        }
+    }
+}

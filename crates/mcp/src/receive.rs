@@ -36,7 +36,9 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
     };
     let mut reception = Reception { server, request, nonce, facts: Facts::default(), version };
     let mut origin = None;
-    let judged = server.origins().check(&request.headers).map_err(Refusal::from).and_then(|allowed| {
+    // The host first: what asks a wrong one is told nothing, not even that its origin would be right.
+    let allowed = check_host(request).and_then(|()| server.origins().check(&request.headers));
+    let judged = allowed.map_err(Refusal::from).and_then(|allowed| {
         origin = allowed.map(str::to_owned);
         reception.judge()
     });
@@ -52,7 +54,6 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
 
 impl Reception<'_, '_> {
     fn judge(&mut self) -> Result<Work, Refusal> {
-        check_host(self.request)?;
         match self.request.method {
             "POST" => self.judge_post(),
             "DELETE" if !self.version.is_stateless() => self.end_session(),

@@ -123,9 +123,9 @@ impl ServerBuilder {
         let secret = self.secret.ok_or_else(|| ConfigError("there is no secret to sign session ids with".to_owned()))?;
         let info = json!({"name": self.name, "version": self.version});
         let instructions = self.instructions.as_deref();
-        let meta = format!("\"_meta\":{}", json!({"io.modelcontextprotocol/serverInfo": info}));
+        let meta = json!({"io.modelcontextprotocol/serverInfo": info}).to_string();
         let scope = if self.cache_private { "private" } else { "public" };
-        let cacheable = format!(",\"ttlMs\":{},\"cacheScope\":\"{scope}\",{meta}", self.cache_ttl);
+        let cacheable = format!(",\"ttlMs\":{},\"cacheScope\":\"{scope}\",\"_meta\":{meta}", self.cache_ttl);
         let mut lists: Vec<ToolList> = Vec::with_capacity(VERSIONS.len());
         for version in VERSIONS {
             let members = if version.is_stateless() { cacheable.as_str() } else { "" };
@@ -177,7 +177,7 @@ pub struct Server {
     initialize: [Arc<[u8]>; VERSIONS.len()],
     discover: Arc<[u8]>,
     ping: Arc<[u8]>,
-    /// The member `_meta` that every result of 2026-07-28 carries.
+    /// The `_meta` of every result of 2026-07-28.
     meta: String,
 }
 

@@ -119,3 +119,72 @@ pub(crate) fn cut(text: &str, limit: usize) -> &str {
     let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     &text[..end]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> Session {
+        Session {
+            version: ProtocolVersion::V2025_06_18,
+            issued: 1000,
+            client_name: Some("claude".to_owned()),
+            client_version: Some("1.2".to_owned()),
+        }
+    }
+
+    #[test]
+    fn an_id_says_what_was_sealed_in_it() {
+        let sessions = Sessions::new(&[1; 32], 60);
+        for version in ProtocolVersion::ALL {
+            let session = Session { version, ..session() };
+            let id = sessions.seal(&session, [2; 16]);
+            assert!(id.bytes().all(|byte| byte.is_ascii_graphic()), "{id}");
+            assert_eq!(sessions.open(id.as_bytes(), 1059), Some(session));
+            assert_eq!(sessions.open(id.as_bytes(), 1060), None, "it has expired");
+        }
+        let nameless = Session { client_name: None, client_version: None, ..session() };
+        assert_eq!(sessions.open(sessions.seal(&nameless, [0; 16]).as_bytes(), 1000), Some(nameless));
+    }
+
+    #[test]
+    fn the_longest_id_is_accepted() {
+        let sessions = Sessions::new(&[1; 32], 60);
+        let long = Session { client_name: Some("n".repeat(500)), client_version: Some("\u{e4}".repeat(500)), ..session() };
+        let id = sessions.seal(&long, [255; 16]);
+        let opened = sessions.open(id.as_bytes(), 1000).unwrap();
+        assert_eq!(opened.client_name, Some("n".repeat(64)));
+        assert_eq!(opened.client_version, Some("\u{e4}".repeat(32)));
+    }
+
+    #[test]
+    fn no_byte_can_be_changed() {
+        let sessions = Sessions::new(&[1; 32], 60);
+        let id = sessions.seal(&session(), [2; 16]).into_bytes();
+        for at in 0..id.len() {
+            for byte in [b'A', b'B', b'_', b'-', b'.', b'=', b' ', 0, 255] {
+                let mut other = id.clone();
+                other[at] = byte;
+                assert_eq!(sessions.open(&other, 1000).is_some(), other == id, "byte {at}");
+            }
+            assert_eq!(sessions.open(&id[..at], 1000), None);
+        }
+        for added in [&b"A"[..], b"=", b".", b" "] {
+            assert_eq!(sessions.open(&[&id, added].concat(), 1000), None);
+        }
+    }
+
+    #[test]
+    fn another_secret_makes_other_ids() {
+        let id = Sessions::new(&[1; 32], 60).seal(&session(), [2; 16]);
+        assert_eq!(Sessions::new(&[3; 32], 60).open(id.as_bytes(), 1000), None);
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abc", 2), "ab");
+        assert_eq!(cut("\u{e4}\u{e4}", 3), "\u{e4}");
+        assert_eq!(cut("\u{1f600}", 3), "");
+    }
+}

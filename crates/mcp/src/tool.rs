@@ -1,153 +1,146 @@
-//! STUB of the tools' interface, replaced by the real one: every tool takes any arguments and answers with the
-//! upstream's body as text.
+//! A tool: one declared HTTP call, with the schema that its arguments must meet and the place where each of them goes.
+//!
+//! [`ToolBuilder`] takes the directives of a block and says what is wrong with them; [`Tool`] is what they became,
+//! validated and compiled, and is only read afterwards:
+//!
+//! ```text
+//! definition   what `tools/list` shows                       (schema, annotations)
+//! request      arguments → UpstreamRequest                   (defaults, validation, placement)
+//! write_result UpstreamResponse or -Failure → CallToolResult (result, mcp_result)
+//! ```
 
-use serde_json::{Map, Value, json};
+mod annotations;
+mod argument;
+mod builder;
+mod defaults;
+mod encode;
+mod json;
+mod mcp_result;
+mod media_type;
+mod mirrored;
+mod placement;
+mod result;
+mod schema;
+mod select;
+#[cfg(test)]
+mod specification_tests;
+#[cfg(test)]
+mod test_tools;
+mod url;
+mod validation;
 
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+pub use self::builder::ToolBuilder;
+pub(crate) use self::mirrored::MirroredHeader;
+// Part of `MirroredHeader`'s interface.
+#[allow(unused_imports)]
+pub(crate) use self::mirrored::MirroredType;
+// What `write_result` returns.
+#[allow(unused_imports)]
+pub(crate) use self::result::Written;
+
+use self::defaults::Defaults;
+use self::placement::Layout;
+use self::result::ResultRules;
+use self::schema::Schema;
 use crate::ProtocolVersion;
-use crate::http::{Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
+use crate::http::UpstreamRequest;
 
 /// A directive's value that cannot be used; the text says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError(pub String);
 
-impl std::fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
 impl std::error::Error for ConfigError {}
 
-/// What the directives inside one `mcp_tool NAME { … }` block said.
-#[derive(Debug)]
-pub struct ToolBuilder {
-    tool: Tool,
-}
+/// Arguments that the tool does not take; the text is for the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InvalidArguments(pub(crate) String);
 
-#[allow(missing_docs, clippy::unnecessary_wraps)]
-impl ToolBuilder {
-    pub fn new(name: &str) -> Result<ToolBuilder, ConfigError> {
-        Ok(ToolBuilder {
-            tool: Tool {
-                name: name.into(),
-                method: "GET".into(),
-                origin: "http://127.0.0.1".into(),
-                uri: "/".into(),
-                description: String::new(),
-                input_schema: json!({"type": "object"}),
-                mirrored: Vec::new(),
-            },
-        })
-    }
-    pub fn pass(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        let url = args.last().copied().unwrap_or_default();
-        if args.len() == 2 {
-            self.tool.method = args[0].into();
-        }
-        let rest = url.find("://").map_or(0, |i| i + 3);
-        let slash = url[rest..].find('/').map_or(url.len(), |i| rest + i);
-        self.tool.origin = url[..slash].into();
-        self.tool.uri = if slash == url.len() { "/".into() } else { url[slash..].into() };
-        Ok(())
-    }
-    pub fn title(&mut self, _args: &[&str]) -> Result<(), ConfigError> {
-        Ok(())
-    }
-    pub fn description(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        self.tool.description = args.concat();
-        Ok(())
-    }
-    pub fn argument(&mut self, _args: &[&str]) -> Result<(), ConfigError> {
-        Ok(())
-    }
-    pub fn annotations(&mut self, _args: &[&str]) -> Result<(), ConfigError> {
-        Ok(())
-    }
-    pub fn result(&mut self, _args: &[&str]) -> Result<(), ConfigError> {
-        Ok(())
-    }
-    pub fn strict(&mut self, _args: &[&str]) -> Result<(), ConfigError> {
-        Ok(())
-    }
-    pub fn select(&mut self, _args: &[&str]) -> Result<(), ConfigError> {
-        Ok(())
-    }
-    pub fn input_schema(&mut self, json: &str) -> Result<(), ConfigError> {
-        self.tool.input_schema = serde_json::from_str(json).map_err(|e| ConfigError(e.to_string()))?;
-        Ok(())
-    }
-    pub fn output_schema(&mut self, _json: &str) -> Result<(), ConfigError> {
-        Ok(())
-    }
-    pub fn build(self) -> Result<Tool, ConfigError> {
-        Ok(self.tool)
+impl fmt::Display for InvalidArguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
-/// One tool, validated and compiled.
+/// One tool, validated and compiled; immutable.
 #[derive(Debug)]
 pub struct Tool {
     name: String,
-    method: String,
-    origin: String,
-    uri: String,
+    title: Option<String>,
     description: String,
-    input_schema: Value,
+    annotations: Option<Map<String, Value>>,
+    input: Schema,
+    defaults: Defaults,
     mirrored: Vec<MirroredHeader>,
+    layout: Layout,
+    rules: ResultRules,
 }
 
-/// A property that a client repeats in a header.
-#[derive(Debug)]
-pub(crate) struct MirroredHeader {
-    pub(crate) header: String,
-    pub(crate) path: Vec<String>,
-}
-
-/// Arguments that the tool does not take; the text is for the model.
-#[derive(Debug)]
-pub(crate) struct InvalidArguments(pub(crate) String);
-
-#[allow(missing_docs, clippy::unnecessary_wraps)]
 impl Tool {
+    /// The name under which clients call it.
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// The HTTP method of its upstream requests.
     pub fn method(&self) -> &str {
-        &self.method
+        self.layout.method.as_str()
     }
+
+    /// Scheme and authority of its upstream, as `proxy_pass` takes them: `http://inventory`.
     pub fn origin(&self) -> &str {
-        &self.origin
+        &self.layout.origin
     }
+
+    /// Whether its calls carry a request body.
     pub fn has_body(&self) -> bool {
-        false
+        self.layout.has_body()
     }
+
+    /// Every header that its calls may set through arguments, `Cookie` among them when one is placed there.
     pub fn header_names(&self) -> &[String] {
-        &[]
+        &self.layout.header_names
     }
-    pub(crate) fn definition(&self, _version: ProtocolVersion) -> Value {
-        json!({"name": self.name, "description": self.description, "inputSchema": self.input_schema})
-    }
-    pub(crate) fn request(&self, _arguments: Map<String, Value>) -> Result<UpstreamRequest, InvalidArguments> {
-        Ok(UpstreamRequest { uri: self.uri.clone(), ..UpstreamRequest::default() })
-    }
-    pub(crate) fn write_result(
-        &self,
-        version: ProtocolVersion,
-        answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
-        out: &mut Vec<u8>,
-    ) -> Outcome {
-        let (text, failed) = match answer {
-            Ok(answer) => (String::from_utf8_lossy(answer.body).into_owned(), answer.status >= 400),
-            Err(failure) => (format!("{failure:?}"), true),
-        };
-        let mut result = json!({"content": [{"type": "text", "text": text}], "isError": failed});
-        if version.is_stateless() {
-            result["resultType"] = "complete".into();
-        }
-        out.extend_from_slice(result.to_string().as_bytes());
-        if failed { Outcome::ToolError } else { Outcome::Ok }
-    }
+
+    /// Headers in which a client repeats arguments, by `x-mcp-header` of the input schema.
     pub(crate) fn mirrored(&self) -> &[MirroredHeader] {
         &self.mirrored
+    }
+
+    /// The tool as `tools/list` shows it in a revision.
+    pub(crate) fn definition(&self, version: ProtocolVersion) -> Map<String, Value> {
+        let mut tool = Map::new();
+        tool.insert("name".into(), self.name.clone().into());
+        if version >= ProtocolVersion::V2025_06_18 {
+            tool.extend(self.title.iter().map(|title| ("title".into(), title.clone().into())));
+        }
+        tool.insert("description".into(), self.description.clone().into());
+        tool.insert("inputSchema".into(), self.input.published(version));
+        if let Some(output) = self.rules.published_output(version) {
+            tool.insert("outputSchema".into(), output);
+        }
+        if let Some(annotations) = annotations::published(self.annotations.as_ref(), self.title.as_deref(), version) {
+            tool.insert("annotations".into(), annotations.into());
+        }
+        tool
+    }
+
+    /// Fills in defaults, validates, and puts every argument where it belongs.
+    pub(crate) fn request(&self, mut arguments: Map<String, Value>) -> Result<UpstreamRequest, InvalidArguments> {
+        self.defaults.fill(&mut arguments);
+        let arguments = Value::Object(arguments);
+        self.input.check(&arguments).map_err(|text| InvalidArguments(format!("invalid arguments: {text}")))?;
+        mirrored::check(&self.mirrored, &arguments)?;
+        let Value::Object(arguments) = arguments else { unreachable!("made an object above") };
+        self.layout.place(arguments)
     }
 }

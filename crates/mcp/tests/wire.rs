@@ -236,7 +236,10 @@ fn text_of(body: &Body) -> Option<String> {
 fn strip(message: &mut Value, stateless: bool) {
     let Value::Object(message) = message else { panic!("not an object: {message}") };
     assert_eq!(message.remove("jsonrpc"), Some(json!("2.0")));
-    if let Some(Value::Object(result)) = message.get_mut("result").filter(|_| stateless) {
+    let Some(Value::Object(result)) = message.get_mut("result") else { return };
+    // False is what an absent `isError` means.
+    result.retain(|name, value| name != "isError" || *value != json!(false));
+    if stateless {
         let meta = result.remove("_meta");
         assert_eq!(meta, Some(json!({format!("{META}serverInfo"): {"name": "wire", "version": "1.0.0"}})), "serverInfo");
         assert_eq!(result.remove("resultType"), Some(json!("complete")), "resultType");

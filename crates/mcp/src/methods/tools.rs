@@ -10,10 +10,11 @@ use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::headers::{decode, mirror, spelled};
-use crate::http::{Headers, Outcome, UpstreamFailure, UpstreamResponse};
+use crate::http::{Headers, UpstreamFailure, UpstreamResponse};
 use crate::jsonrpc::{Params, begin_result, text, write_json};
 use crate::server::Server;
 use crate::session::cut;
+use crate::tool::Written;
 
 /// Finds the page that is wanted.
 pub(super) fn read_list(server: &Server, version: ProtocolVersion, params: &Params<'_>) -> Result<Operation, Error> {
@@ -112,22 +113,12 @@ pub(crate) fn write_response(
     tool: usize,
     answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
     out: &mut Vec<u8>,
-) -> Outcome {
+) -> Written {
     begin_result(id, out);
-    if version.is_stateless() {
-        // The result's own opening brace becomes the comma after `_meta`.
-        out.push(b'{');
-        out.extend_from_slice(server.meta().as_bytes());
-        let brace = out.len();
-        let outcome = server.tools()[tool].write_result(version, answer, out);
-        debug_assert_eq!(out[brace], b'{');
-        out[brace] = b',';
-        out.push(b'}');
-        return outcome;
-    }
-    let outcome = server.tools()[tool].write_result(version, answer, out);
+    let meta = version.is_stateless().then(|| server.meta());
+    let written = server.tools()[tool].write_result(version, answer, meta, out);
     out.push(b'}');
-    outcome
+    written
 }
 
 /// Appends a whole response that tells the model why the tool was not called.
@@ -135,10 +126,14 @@ pub(crate) fn write_tool_error(server: &Server, version: ProtocolVersion, id: &s
     begin_result(id, out);
     out.push(b'{');
     if version.is_stateless() {
-        out.extend_from_slice(server.meta().as_bytes());
-        out.extend_from_slice(b",\"resultType\":\"complete\",");
+        out.extend_from_slice(b"\"resultType\":\"complete\",");
     }
     out.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
     write_json(text, out);
-    out.extend_from_slice(b"}],\"isError\":true}}");
+    out.extend_from_slice(b"}],\"isError\":true");
+    if version.is_stateless() {
+        out.extend_from_slice(b",\"_meta\":");
+        out.extend_from_slice(server.meta().as_bytes());
+    }
+    out.extend_from_slice(b"}}");
 }

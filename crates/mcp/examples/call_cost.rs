@@ -1,0 +1,85 @@
+//! What the core costs per `tools/call`, without nginx: reading, validating, placing, and writing the result.
+//!
+//! ```text
+//! cargo run --release -p mcp --example call_cost
+//! ```
+
+use std::time::Instant;
+
+use mcp::http::{Body, HttpRequest, UpstreamResponse};
+use mcp::{ServerBuilder, Step, ToolBuilder};
+
+const STATELESS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_item","arguments":{"id":7},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1.0"},"io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+const WITH_SESSION: &str =
+    r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_item","arguments":{"id":7}}}"#;
+const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","clientInfo":{"name":"bench","version":"1.0"}}}"#;
+const ROUNDS: u32 = 200_000;
+
+fn main() -> Result<(), mcp::ConfigError> {
+    let mut tool = ToolBuilder::new("get_item")?;
+    tool.description(&["Look up one item."])?;
+    tool.pass(&["GET", "http://inventory/items/{id}"])?;
+    tool.argument(&["id", "integer", "required", "min=1"])?;
+    tool.argument(&["lang", "string", "enum=en,de", "default=en"])?;
+    let mut builder = ServerBuilder::new();
+    builder.secret([1; 32]);
+    builder.tool(tool.build()?)?;
+    let server = builder.build()?;
+
+    let plain: Vec<(&str, &[u8])> = vec![
+        ("host", b"localhost"),
+        ("content-type", b"application/json"),
+        ("accept", b"application/json, text/event-stream"),
+    ];
+    let request = |headers: &[(&'static str, &'static [u8])], body: &'static str| HttpRequest {
+        method: "POST",
+        headers: headers.iter().copied().collect(),
+        body: body.as_bytes(),
+        hosts: &["localhost", "127.0.0.1"],
+        session_ended: false,
+        now: 1000,
+    };
+    let nonce = || [0; 16];
+    let Step::Reply(reply) = server.receive(&request(&plain, INITIALIZE), &nonce).start(&server) else { return Ok(()) };
+    let session = reply.headers.into_iter().find(|(name, _)| *name == "Mcp-Session-Id").map(|(_, id)| id);
+    let session: &'static str = session.unwrap_or_default().leak();
+
+    let stateless = [
+        &plain[..],
+        &[("mcp-protocol-version", b"2026-07-28"), ("mcp-method", b"tools/call"), ("mcp-name", b"get_item")],
+    ]
+    .concat();
+    let with_session =
+        [&plain[..], &[("mcp-protocol-version", b"2025-06-18"), ("mcp-session-id", session.as_bytes())]].concat();
+    let answer = UpstreamResponse {
+        status: 200,
+        content_type: Some(b"application/json"),
+        content_encoding: None,
+        body: br#"{"id":7,"name":"bolt","stock":1200,"price":0.25}"#,
+    };
+    for (what, headers, body) in [
+        ("tools/call 2026-07-28", &stateless, STATELESS),
+        ("tools/call 2025-06-18", &with_session, WITH_SESSION),
+        ("tools/list 2025-06-18", &with_session, LIST),
+    ] {
+        let begin = Instant::now();
+        let mut bytes = 0;
+        for _ in 0..ROUNDS {
+            let mut step = server.receive(&request(headers, body), &nonce).start(&server);
+            if let Step::Call { pending, .. } = step {
+                step = pending.resume(&server, Ok(answer));
+            }
+            let Step::Reply(reply) = step else { continue };
+            assert_eq!(reply.status, 200);
+            bytes += match reply.body {
+                Body::Empty => 0,
+                Body::Bytes(bytes) => bytes.len(),
+                Body::Page { head, page } => head.len() + page.len(),
+            };
+        }
+        let each = begin.elapsed() / ROUNDS;
+        println!("{what}: {each:?} each, {} bytes", bytes / ROUNDS as usize);
+    }
+    Ok(())
+}

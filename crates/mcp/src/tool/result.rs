@@ -1,0 +1,826 @@
+//! What came of an upstream request, as a `CallToolResult`.
+//!
+//! JSON is checked once and then copied: it is never taken apart unless a directive asks for it.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::media_type::{MediaType, Nature};
+use super::schema::Schema;
+use super::select::Selector;
+use super::{ConfigError, Tool, json, mcp_result};
+use crate::ProtocolVersion;
+use crate::http::{Outcome, UpstreamFailure, UpstreamResponse};
+
+/// How much of an error's body a model gets to see.
+const LONGEST_ERROR_BODY: usize = 64 * 1024;
+
+/// What `result` names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ResultMode {
+    Auto,
+    Json,
+    Text,
+    Mcp,
+}
+
+impl ResultMode {
+    /// `result auto|json|text|mcp [wrap=NAME]`
+    pub(super) fn parse(args: &[&str]) -> Result<(ResultMode, Option<String>), ConfigError> {
+        let (mode, wrap) = match args {
+            [mode] => (*mode, None),
+            [mode, wrap] => (*mode, Some(*wrap)),
+            _ => {
+                return Err(ConfigError("\"result\" takes auto, json, text or mcp, and then may take wrap=NAME".into()));
+            }
+        };
+        let parsed = match mode {
+            "auto" => ResultMode::Auto,
+            "json" => ResultMode::Json,
+            "text" => ResultMode::Text,
+            "mcp" => ResultMode::Mcp,
+            _ => {
+                return Err(ConfigError(format!(
+                    "invalid value \"{mode}\" in \"result\"; it takes auto, json, text or mcp"
+                )));
+            }
+        };
+        let wrap = match wrap.map(|word| (word, word.strip_prefix("wrap="))) {
+            None => None,
+            Some((_, Some(name))) if !name.is_empty() && matches!(parsed, ResultMode::Auto | ResultMode::Json) => {
+                Some(name.into())
+            }
+            Some((word, _)) => {
+                return Err(ConfigError(format!(
+                    "invalid value \"{word}\" in \"result\"; auto and json may take wrap=NAME"
+                )));
+            }
+        };
+        Ok((parsed, wrap))
+    }
+}
+
+/// A declared output schema.
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) schema: Schema,
+    /// A violation is an error rather than a note.
+    pub(super) strict: bool,
+}
+
+/// What the directives say about results.
+#[derive(Debug)]
+pub(super) struct ResultRules {
+    pub(super) tool: String,
+    pub(super) mode: ResultMode,
+    pub(super) wrap: Option<String>,
+    pub(super) select: Option<Selector>,
+    pub(super) output: Option<Output>,
+    /// The upstream request changes nothing, so that a lost answer leaves no doubt.
+    pub(super) safe: bool,
+}
+
+/// What a result turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// For variables and logs.
+    pub(crate) outcome: Outcome,
+    /// What the operator should know about the upstream's answer, for the error log.
+    pub(crate) note: Option<String>,
+}
+
+impl Tool {
+    /// Appends a whole `CallToolResult` of the revision. `meta` is the text of a JSON object, the result's `_meta`.
+    pub(crate) fn write_result(
+        &self,
+        version: ProtocolVersion,
+        answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
+        meta: Option<&str>,
+        out: &mut Vec<u8>,
+    ) -> Written {
+        let mut writer = Writer { version, meta, out };
+        match answer {
+            Ok(response) => self.rules.write_response(&response, &mut writer),
+            Err(failure) => writer.error(&self.rules.failure_text(failure), None),
+        }
+    }
+}
+
+impl ResultRules {
+    /// The output schema for a revision's `tools/list`; before 2026-07-28 it had to describe an object.
+    pub(super) fn published_output(&self, version: ProtocolVersion) -> Option<Value> {
+        let schema = &self.output.as_ref()?.schema;
+        let known =
+            version >= ProtocolVersion::V2026_07_28 || (version >= ProtocolVersion::V2025_06_18 && schema.is_object());
+        known.then(|| schema.published(version))
+    }
+
+    fn write_response(&self, response: &UpstreamResponse<'_>, writer: &mut Writer<'_>) -> Written {
+        if !(200..300).contains(&response.status) {
+            return writer.error(&http_error(response), None);
+        }
+        if let Some(coding) = coding_of(response) {
+            let text =
+                format!("the tool's backend answered with content-encoding \"{coding}\", which was not asked for");
+            return writer.error(&text, Some(text.clone()));
+        }
+        if response.body.is_empty() {
+            let text = format!("The call succeeded: {}, without a body.", status_line(response.status));
+            return self.write_plain(writer, |writer| writer.text(&text));
+        }
+        let media_type = MediaType::parse(response.content_type);
+        match self.mode {
+            ResultMode::Mcp => self.write_mcp(response.body, writer),
+            ResultMode::Json => self.write_json(response.body, &media_type, writer),
+            ResultMode::Text => self.write_text(response.body, &media_type, writer),
+            ResultMode::Auto => self.write_auto(response.body, &media_type, writer),
+        }
+    }
+
+    fn write_auto(&self, body: &[u8], media_type: &MediaType, writer: &mut Writer<'_>) -> Written {
+        let nature = match media_type.nature() {
+            // No type at all: the body has to speak for itself.
+            Nature::Binary if media_type.essence.is_empty() => sniff(body),
+            nature if self.select.is_some() && nature != Nature::Json => Nature::Json,
+            nature => nature,
+        };
+        match nature {
+            Nature::Json => self.write_json(body, media_type, writer),
+            Nature::Text => self.write_text(body, media_type, writer),
+            Nature::Image => self.write_plain(writer, |writer| writer.media("image", media_type, body)),
+            Nature::Audio if writer.version >= ProtocolVersion::V2025_03_26 => {
+                self.write_plain(writer, |writer| writer.media("audio", media_type, body))
+            }
+            Nature::Audio | Nature::Binary => {
+                self.write_plain(writer, |writer| writer.blob(&self.tool, media_type, body))
+            }
+        }
+    }
+
+    fn write_json(&self, body: &[u8], media_type: &MediaType, writer: &mut Writer<'_>) -> Written {
+        let json = match json::checked(body) {
+            Ok(json) => json,
+            Err(why) => return self.write_not_json(body, media_type, &why, writer),
+        };
+        let part = match self.selected(json) {
+            Ok(part) => json::on_one_line(part),
+            Err(text) => return writer.error(&text, Some(text.clone())),
+        };
+        let json = match &self.wrap {
+            None => part,
+            Some(name) => Cow::Owned(format!("{{{}:{part}}}", Value::from(name.as_str()))),
+        };
+        let note = match self.check_output(Some(&json)) {
+            Ok(note) => note,
+            Err(text) => return writer.error(&text, Some(text.clone())),
+        };
+        writer.open();
+        writer.text(&json);
+        writer.close(may_be_structured(writer.version, &json).then_some(&json), false);
+        Written { outcome: Outcome::Ok, note }
+    }
+
+    /// A body that should have been JSON: an error where JSON was insisted on, else a text that says so.
+    fn write_not_json(&self, body: &[u8], media_type: &MediaType, why: &str, writer: &mut Writer<'_>) -> Written {
+        let note = format!("the tool's backend said it sent JSON, but it is not: {why}");
+        if self.mode == ResultMode::Json || self.select.is_some() || self.wrap.is_some() {
+            return writer
+                .error(&note.replace("said it sent JSON, but it is not", "did not answer with JSON"), Some(note));
+        }
+        let text = media_type.decode(body).unwrap_or_else(|| String::from_utf8_lossy(body));
+        let written = self.write_plain(writer, |writer| {
+            writer.text(&text);
+            writer.out.push(b',');
+            writer.text(&format!("({note})"));
+        });
+        Written { note: Some(note), ..written }
+    }
+
+    fn write_text(&self, body: &[u8], media_type: &MediaType, writer: &mut Writer<'_>) -> Written {
+        if self.select.is_some() {
+            return self.write_selected_text(body, writer);
+        }
+        match media_type.decode(body) {
+            Some(text) => self.write_plain(writer, |writer| writer.text(&text)),
+            None if self.mode == ResultMode::Text => {
+                self.write_plain(writer, |writer| writer.text(&String::from_utf8_lossy(body)))
+            }
+            None => self.write_plain(writer, |writer| writer.blob(&self.tool, media_type, body)),
+        }
+    }
+
+    /// `select` with `result text`: a string becomes its text, everything else stays JSON.
+    fn write_selected_text(&self, body: &[u8], writer: &mut Writer<'_>) -> Written {
+        let part = json::checked(body)
+            .map_err(|why| format!("the tool's backend did not answer with JSON: {why}"))
+            .and_then(|json| self.selected(json));
+        match part {
+            Ok(part) => {
+                let text = serde_json::from_str::<String>(part).map_or(json::on_one_line(part), Cow::Owned);
+                self.write_plain(writer, |writer| writer.text(&text))
+            }
+            Err(text) => writer.error(&text, Some(text.clone())),
+        }
+    }
+
+    /// Content that is not JSON, which an output schema would have wanted.
+    fn write_plain(&self, writer: &mut Writer<'_>, content: impl FnOnce(&mut Writer<'_>)) -> Written {
+        let note = match self.check_output(None) {
+            Ok(note) => note,
+            Err(text) => return writer.error(&text, Some(text.clone())),
+        };
+        writer.open();
+        content(writer);
+        writer.close(None, false);
+        Written { outcome: Outcome::Ok, note }
+    }
+
+    fn write_mcp(&self, body: &[u8], writer: &mut Writer<'_>) -> Written {
+        let start = writer.out.len();
+        let written = json::checked(body)
+            .and_then(|json| mcp_result::write(&self.tool, writer.version, json, writer.meta, writer.out))
+            .map_err(|why| format!("the MCP result of the tool's backend is invalid: {why}"))
+            .and_then(|result| {
+                let plain = result.is_error || result.input_required;
+                let note = if plain { None } else { self.check_output(result.structured)? };
+                Ok(Written { outcome: if result.is_error { Outcome::ToolError } else { Outcome::Ok }, note })
+            });
+        written.unwrap_or_else(|text| {
+            writer.out.truncate(start);
+            writer.error(&text, Some(text.clone()))
+        })
+    }
+
+    fn selected<'j>(&self, json: &'j str) -> Result<&'j str, String> {
+        let Some(select) = &self.select else { return Ok(json) };
+        select.find(json).ok_or_else(|| format!("the answer of the tool's backend has no \"{}\"", select.as_str()))
+    }
+
+    /// Holds structured content to the output schema: a note where it does not fit, an error in a strict tool.
+    fn check_output(&self, structured: Option<&str>) -> Result<Option<String>, String> {
+        let Some(output) = &self.output else { return Ok(None) };
+        let checked = match structured.map(serde_json::from_str::<Value>) {
+            Some(Ok(value)) => output.schema.check(&value),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err("it is not JSON".into()),
+        };
+        match checked {
+            Ok(()) => Ok(None),
+            Err(why) => {
+                let text = format!("the answer of the tool's backend does not match the output schema: {why}");
+                if output.strict { Err(text) } else { Ok(Some(text)) }
+            }
+        }
+    }
+
+    fn failure_text(&self, failure: UpstreamFailure) -> String {
+        let doubt = if self.safe { "" } else { "; the request may have been carried out nevertheless" };
+        match failure {
+            UpstreamFailure::Unreachable => {
+                format!("the tool's backend could not be reached or gave no valid answer{doubt}")
+            }
+            UpstreamFailure::TimedOut => format!("the tool's backend did not answer in time{doubt}"),
+            UpstreamFailure::Unavailable => "the tool's backend is not available at the moment; try again later".into(),
+            UpstreamFailure::Truncated => format!("the tool's backend broke off its answer{doubt}"),
+            UpstreamFailure::TooLarge(limit) => {
+                format!(
+                    "the answer of the tool's backend is larger than the limit of {limit} bytes; ask for less{doubt}"
+                )
+            }
+            UpstreamFailure::Refused(status) => format!("the call could not be made: {}", status_line(status)),
+        }
+    }
+}
+
+/// Structured content came with 2025-06-18, as an object; since 2026-07-28 it may be any JSON.
+fn may_be_structured(version: ProtocolVersion, json: &str) -> bool {
+    match version {
+        ProtocolVersion::V2024_11_05 | ProtocolVersion::V2025_03_26 => false,
+        ProtocolVersion::V2025_06_18 | ProtocolVersion::V2025_11_25 => json.starts_with('{'),
+        ProtocolVersion::V2026_07_28 => true,
+    }
+}
+
+fn sniff(body: &[u8]) -> Nature {
+    let looks_like_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
+    if looks_like_json && json::checked(body).is_ok() {
+        Nature::Json
+    } else if std::str::from_utf8(body).is_ok_and(|text| !text.contains('\0')) {
+        Nature::Text
+    } else {
+        Nature::Binary
+    }
+}
+
+fn coding_of(response: &UpstreamResponse<'_>) -> Option<String> {
+    let coding = String::from_utf8_lossy(response.content_encoding?).trim().to_ascii_lowercase();
+    let coding: String = coding.chars().filter(char::is_ascii_graphic).take(40).collect();
+    (!coding.is_empty() && coding != "identity").then_some(coding)
+}
+
+fn http_error(response: &UpstreamResponse<'_>) -> String {
+    let line = status_line(response.status);
+    if (300..400).contains(&response.status) {
+        return format!(
+            "{line}: the tool's backend points to another location, which is not followed; the operator has to set the \
+             tool's \"pass\" to the final one"
+        );
+    }
+    if response.body.is_empty() {
+        return line;
+    }
+    let media_type = MediaType::parse(response.content_type);
+    let textual = matches!(media_type.nature(), Nature::Json | Nature::Text) || media_type.essence.is_empty();
+    let text = media_type.decode(response.body).filter(|_| textual && coding_of(response).is_none());
+    let Some(text) = text else {
+        let kind = if media_type.essence.is_empty() { "data" } else { &media_type.essence };
+        return format!("{line}\n({} bytes of {kind} omitted)", response.body.len());
+    };
+    let mut end = text.len().min(LONGEST_ERROR_BODY);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let omitted = text.len() - end;
+    let mark = if omitted == 0 { String::new() } else { format!("\n… {omitted} bytes omitted") };
+    format!("{line}\n{}{mark}", &text[..end])
+}
+
+fn status_line(status: u16) -> String {
+    format!("HTTP {status} {}", reason(status)).trim_end().to_owned()
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        203 => "Non-Authoritative Information",
+        204 => "No Content",
+        205 => "Reset Content",
+        206 => "Partial Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        411 => "Length Required",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        416 => "Range Not Satisfiable",
+        422 => "Unprocessable Content",
+        423 => "Locked",
+        424 => "Failed Dependency",
+        425 => "Too Early",
+        428 => "Precondition Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        451 => "Unavailable For Legal Reasons",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        507 => "Insufficient Storage",
+        _ => "",
+    }
+}
+
+/// Writes a result from front to back.
+struct Writer<'w> {
+    version: ProtocolVersion,
+    meta: Option<&'w str>,
+    out: &'w mut Vec<u8>,
+}
+
+impl Writer<'_> {
+    fn open(&mut self) {
+        self.push(if self.version.is_stateless() {
+            "{\"resultType\":\"complete\",\"content\":["
+        } else {
+            "{\"content\":["
+        });
+    }
+
+    fn text(&mut self, text: &str) {
+        self.push("{\"type\":\"text\",\"text\":");
+        json::write_string(text, self.out);
+        self.push("}");
+    }
+
+    fn media(&mut self, kind: &str, media_type: &MediaType, body: &[u8]) {
+        self.push("{\"type\":\"");
+        self.push(kind);
+        self.push("\",\"mimeType\":");
+        json::write_string(&media_type.essence, self.out);
+        self.push(",\"data\":\"");
+        self.base64(body);
+        self.push("\"}");
+    }
+
+    fn blob(&mut self, tool: &str, media_type: &MediaType, body: &[u8]) {
+        let known = !media_type.essence.is_empty();
+        self.push("{\"type\":\"resource\",\"resource\":{\"uri\":");
+        json::write_string(&result_uri(tool), self.out);
+        self.push(",\"mimeType\":");
+        json::write_string(if known { &media_type.essence } else { "application/octet-stream" }, self.out);
+        self.push(",\"blob\":\"");
+        self.base64(body);
+        self.push("\"}}");
+    }
+
+    fn base64(&mut self, body: &[u8]) {
+        let start = self.out.len();
+        self.out.resize(start + body.len().div_ceil(3) * 4, 0);
+        // The length is exact, so this cannot fail; if it could, no result would hold half of a body.
+        let length = STANDARD.encode_slice(body, &mut self.out[start..]).unwrap_or(0);
+        self.out.truncate(start + length);
+    }
+
+    fn close(&mut self, structured: Option<&str>, is_error: bool) {
+        self.push("]");
+        if let Some(json) = structured {
+            self.push(",\"structuredContent\":");
+            self.push(json);
+        }
+        self.push(if is_error { ",\"isError\":true" } else { ",\"isError\":false" });
+        if let Some(meta) = self.meta {
+            self.push(",\"_meta\":");
+            self.push(meta);
+        }
+        self.push("}");
+    }
+
+    fn error(&mut self, text: &str, note: Option<String>) -> Written {
+        self.open();
+        self.text(text);
+        self.close(None, true);
+        Written { outcome: Outcome::ToolError, note }
+    }
+
+    fn push(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// The name of a result that is a resource of its own; the upstream's address is nobody's business.
+pub(super) fn result_uri(tool: &str) -> String {
+    format!("mcp://tool/{tool}/result")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::test_tools::tool;
+    use super::*;
+
+    const PASS: &[&str] = &["pass", "http://x/"];
+    const NEWEST: ProtocolVersion = ProtocolVersion::V2026_07_28;
+    const LEGACY: ProtocolVersion = ProtocolVersion::V2025_11_25;
+
+    fn answer<'a>(status: u16, content_type: &'a str, body: &'a [u8]) -> Result<UpstreamResponse<'a>, UpstreamFailure> {
+        Ok(UpstreamResponse { status, content_type: Some(content_type.as_bytes()), content_encoding: None, body })
+    }
+
+    fn text_of(
+        directives: &[&[&str]],
+        version: ProtocolVersion,
+        answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
+    ) -> (String, Written) {
+        let mut out = Vec::new();
+        let directives = [&[PASS], directives].concat();
+        let written = tool(&directives).write_result(version, answer, None, &mut out);
+        (String::from_utf8(out).unwrap(), written)
+    }
+
+    fn result(
+        directives: &[&[&str]],
+        version: ProtocolVersion,
+        answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
+    ) -> (Value, Written) {
+        let (text, written) = text_of(directives, version, answer);
+        let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let failed = written.outcome == Outcome::ToolError;
+        assert_eq!(value["isError"], failed, "{text}");
+        (value, written)
+    }
+
+    /// The text of a result that is an error.
+    fn error(directives: &[&[&str]], answer: Result<UpstreamResponse<'_>, UpstreamFailure>) -> String {
+        let (value, written) = result(directives, NEWEST, answer);
+        assert_eq!(written.outcome, Outcome::ToolError, "{value}");
+        assert!(value.get("structuredContent").is_none());
+        value["content"][0]["text"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn json_is_copied_as_structure_and_as_text() {
+        let body = r#"{"a": 1.50, "b": "é\n\u00e9", "b": [ ]}"#;
+        let (text, written) = text_of(&[], NEWEST, answer(200, "application/json", body.as_bytes()));
+        let quoted = Value::from(body).to_string();
+        let expected = format!(
+            "{{\"resultType\":\"complete\",\"content\":[{{\"type\":\"text\",\"text\":{quoted}}}],\"structuredContent\":{body},\"isError\":false}}"
+        );
+        assert_eq!(text, expected);
+        assert_eq!(written, Written { outcome: Outcome::Ok, note: None });
+    }
+
+    #[test]
+    fn json_is_given_as_the_revision_can_carry_it() {
+        use ProtocolVersion::*;
+        let cases: [(&str, &[ProtocolVersion]); 5] = [
+            ("{\"a\":1}", &[V2025_06_18, V2025_11_25, V2026_07_28]),
+            ("[1]", &[V2026_07_28]),
+            ("\"a\"", &[V2026_07_28]),
+            ("5", &[V2026_07_28]),
+            ("null", &[V2026_07_28]),
+        ];
+        for (body, structured) in cases {
+            for version in ProtocolVersion::ALL {
+                let (value, _) = result(&[], version, answer(200, "application/problem+json", body.as_bytes()));
+                assert_eq!(value["content"], json!([{"type": "text", "text": body}]));
+                assert_eq!(value.get("structuredContent").is_some(), structured.contains(&version), "{body} {version}");
+                assert_eq!(value.get("resultType"), version.is_stateless().then_some(&json!("complete")));
+            }
+        }
+    }
+
+    #[test]
+    fn pretty_json_becomes_one_line() {
+        let (text, _) =
+            text_of(&[], NEWEST, answer(200, "application/json", b"\xEF\xBB\xBF{\n  \"a\": \"x y\"\r\n}\n"));
+        assert!(
+            text.contains(r#""text":"{\"a\":\"x y\"}""#) && text.contains(r#""structuredContent":{"a":"x y"}"#),
+            "{text}"
+        );
+        assert!(!text.contains('\n'));
+    }
+
+    #[test]
+    fn what_only_claims_to_be_json_is_a_text_that_says_so() {
+        for body in [&b"{\"a\":"[..], b"<html>", b"\"\\ud800\"", b"\"\xFF\""] {
+            let (value, written) = result(&[], NEWEST, answer(200, "application/json", body));
+            let hint = value["content"][1]["text"].as_str().unwrap();
+            assert!(hint.starts_with("(the tool's backend said it sent JSON, but it is not: "), "{hint}");
+            assert!(value.get("structuredContent").is_none() && written.note.is_some());
+        }
+        let text = error(&[&["result", "json"]], answer(200, "text/html", b"<html>"));
+        assert!(text.starts_with("the tool's backend did not answer with JSON: "), "{text}");
+    }
+
+    #[test]
+    fn every_media_type_has_its_content() {
+        let uri = "mcp://tool/t/result";
+        let cases = [
+            ("text/plain; charset=latin1", &b"\xE9"[..], json!({"type": "text", "text": "é"})),
+            ("text/html", b"<p>\"x\"</p>", json!({"type": "text", "text": "<p>\"x\"</p>"})),
+            ("text/event-stream", b"data: 1\n\n", json!({"type": "text", "text": "data: 1\n\n"})),
+            ("image/svg+xml", b"<svg/>", json!({"type": "text", "text": "<svg/>"})),
+            ("Image/PNG", b"\x89PNG", json!({"type": "image", "data": "iVBORw==", "mimeType": "image/png"})),
+            ("audio/wav", b"RIFF", json!({"type": "audio", "data": "UklGRg==", "mimeType": "audio/wav"})),
+            (
+                "application/pdf",
+                b"%PDF-",
+                json!({"type": "resource", "resource": {"uri": uri, "mimeType": "application/pdf", "blob": "JVBERi0="}}),
+            ),
+            (
+                "text/plain; charset=shift_jis",
+                b"\x93\xFA",
+                json!({"type": "resource", "resource": {"uri": uri, "mimeType": "text/plain", "blob": "k/o="}}),
+            ),
+            ("", b"plain", json!({"type": "text", "text": "plain"})),
+            ("", b"{\"a\":", json!({"type": "text", "text": "{\"a\":"})),
+            (
+                "x",
+                b"\0\xFF",
+                json!({"type": "resource", "resource": {"uri": uri, "mimeType": "application/octet-stream", "blob": "AP8="}}),
+            ),
+        ];
+        for (content_type, body, expected) in cases {
+            let (value, _) = result(&[], NEWEST, answer(200, content_type, body));
+            assert_eq!(value["content"], json!([expected]), "{content_type}");
+            assert!(value.get("structuredContent").is_none());
+        }
+        let (value, _) = result(
+            &[],
+            NEWEST,
+            Ok(UpstreamResponse { status: 200, content_type: None, content_encoding: None, body: b" {\"a\":1}" }),
+        );
+        assert_eq!(value["structuredContent"], json!({"a": 1}));
+    }
+
+    #[test]
+    fn audio_is_a_resource_before_there_was_audio() {
+        let (value, _) = result(&[], ProtocolVersion::V2024_11_05, answer(200, "audio/wav", b"RIFF"));
+        let resource = json!({"uri": "mcp://tool/t/result", "mimeType": "audio/wav", "blob": "UklGRg=="});
+        assert_eq!(value["content"], json!([{"type": "resource", "resource": resource}]));
+    }
+
+    #[test]
+    fn a_success_without_a_body_says_so() {
+        for (status, expected) in [
+            (204, "The call succeeded: HTTP 204 No Content, without a body."),
+            (200, "The call succeeded: HTTP 200 OK, without a body."),
+        ] {
+            for directives in [&[][..], &[&["result", "mcp"][..]], &[&["result", "json"]], &[&["select", "a"]]] {
+                let (value, _) = result(directives, NEWEST, answer(status, "application/json", b""));
+                assert_eq!(value["content"], json!([{"type": "text", "text": expected}]));
+            }
+        }
+    }
+
+    #[test]
+    fn http_errors_tell_status_and_body() {
+        let cases = [
+            (
+                404,
+                "application/json",
+                &b"{\"detail\": \"no such item\"}"[..],
+                "HTTP 404 Not Found\n{\"detail\": \"no such item\"}",
+            ),
+            (500, "text/plain", b"", "HTTP 500 Internal Server Error"),
+            (599, "text/plain", b"x", "HTTP 599\nx"),
+            (502, "", b"plain", "HTTP 502 Bad Gateway\nplain"),
+            (400, "image/png", b"\x89PNG", "HTTP 400 Bad Request\n(4 bytes of image/png omitted)"),
+            (400, "text/plain", b"\xE9", "HTTP 400 Bad Request\né"),
+        ];
+        for (status, content_type, body, expected) in cases {
+            for directives in [&[][..], &[&["result", "mcp"][..]], &[&["result", "json"]], &[&["select", "a"]]] {
+                assert_eq!(error(directives, answer(status, content_type, body)), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_error_is_cut_between_characters() {
+        let body = format!("x{}", "é".repeat(40_000));
+        let text = error(&[], answer(500, "text/plain", body.as_bytes()));
+        let cut = LONGEST_ERROR_BODY - 1;
+        assert!(text.ends_with(&format!("é\n… {} bytes omitted", body.len() - cut)), "{}", &text[text.len() - 60..]);
+        assert!(text.len() < LONGEST_ERROR_BODY + 100);
+    }
+
+    #[test]
+    fn redirects_are_not_followed() {
+        for status in [301, 302, 303, 304, 307, 308] {
+            let text = error(&[], answer(status, "text/html", b"<a href=\"http://10.0.0.5/\">"));
+            assert!(text.starts_with(&format!("HTTP {status} ")) && text.contains("which is not followed"), "{text}");
+            assert!(!text.contains("10.0.0.5"));
+        }
+    }
+
+    #[test]
+    fn encoded_bodies_are_not_mistaken_for_text() {
+        let encoded = |status, coding: &'static str| {
+            Ok(UpstreamResponse {
+                status,
+                content_type: Some(b"application/json"),
+                content_encoding: Some(coding.as_bytes()),
+                body: b"\x1f\x8b",
+            })
+        };
+        assert!(error(&[], encoded(200, "gzip")).contains("content-encoding \"gzip\""));
+        assert_eq!(error(&[], encoded(404, "br")), "HTTP 404 Not Found\n(2 bytes of application/json omitted)");
+        let identity = UpstreamResponse {
+            status: 200,
+            content_type: Some(b"application/json"),
+            content_encoding: Some(b"Identity"),
+            body: b"{}",
+        };
+        assert_eq!(result(&[], NEWEST, Ok(identity)).1.outcome, Outcome::Ok);
+    }
+
+    #[test]
+    fn failures_tell_what_happened() {
+        let cases = [
+            (UpstreamFailure::Unreachable, "could not be reached"),
+            (UpstreamFailure::TimedOut, "did not answer in time"),
+            (UpstreamFailure::Unavailable, "not available at the moment"),
+            (UpstreamFailure::Truncated, "broke off its answer"),
+            (UpstreamFailure::TooLarge(1024), "larger than the limit of 1024 bytes"),
+            (UpstreamFailure::Refused(403), "could not be made: HTTP 403 Forbidden"),
+        ];
+        for (failure, expected) in cases {
+            let text = error(&[], Err(failure));
+            assert!(text.contains(expected) && !text.contains("carried out"), "{text}");
+        }
+        let mut out = Vec::new();
+        let post = tool(&[&["pass", "POST", "http://secret.internal/"]]);
+        post.write_result(NEWEST, Err(UpstreamFailure::TimedOut), None, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("may have been carried out nevertheless") && !text.contains("secret"), "{text}");
+    }
+
+    #[test]
+    fn a_part_may_be_selected() {
+        let body = b"{\"data\": {\"user\": {\"id\": 1.0}, \"name\": \"a\\nb\"}}";
+        let selected = |directives: &[&[&str]]| result(directives, NEWEST, answer(200, "application/json", body)).0;
+        let value = selected(&[&["select", "data.user"]]);
+        assert_eq!(
+            (&value["structuredContent"], &value["content"][0]["text"]),
+            (&json!({"id": 1.0}), &json!("{\"id\": 1.0}"))
+        );
+        let value = selected(&[&["select", "/data/name"], &["result", "text"]]);
+        assert_eq!(value["content"], json!([{"type": "text", "text": "a\nb"}]));
+        let value = selected(&[&["select", "/data/user"], &["result", "text"]]);
+        assert_eq!(value["content"], json!([{"type": "text", "text": "{\"id\": 1.0}"}]));
+        assert_eq!(
+            error(&[&["select", "data.none"]], answer(200, "application/json", body)),
+            "the answer of the tool's backend has no \"data.none\""
+        );
+        assert!(error(&[&["select", "a"]], answer(200, "text/plain", b"a")).contains("did not answer with JSON"));
+    }
+
+    #[test]
+    fn wrapping_makes_an_object_of_any_json() {
+        let directives: &[&[&str]] = &[&["result", "auto", "wrap=the \"items\""]];
+        let (value, _) = result(directives, LEGACY, answer(200, "application/json", b"[1,\n2]"));
+        assert_eq!(value["structuredContent"], json!({"the \"items\"": [1, 2]}));
+        assert_eq!(value["content"][0]["text"], "{\"the \\\"items\\\"\":[1,2]}");
+    }
+
+    #[test]
+    fn a_violated_output_schema_is_noted_or_an_error() {
+        let schema: &[&str] = &["output_schema", r#"{"type":"object","required":["id"]}"#];
+        let violation = "the answer of the tool's backend does not match the output schema: \"id\" is required";
+        let (value, written) = result(&[schema], NEWEST, answer(200, "application/json", b"{}"));
+        assert_eq!((&value["structuredContent"], written.note.as_deref()), (&json!({}), Some(violation)));
+        assert_eq!(error(&[schema, &["strict", "on"]], answer(200, "application/json", b"{}")), violation);
+        assert_eq!(
+            result(&[schema, &["strict", "on"]], NEWEST, answer(200, "application/json", b"{\"id\":1}")).1.note,
+            None
+        );
+        for (content_type, body) in
+            [("text/plain", &b"x"[..]), ("text/plain", b""), ("image/png", b"x"), ("application/json", b"{")]
+        {
+            assert!(result(&[schema], NEWEST, answer(200, content_type, body)).1.note.is_some());
+            error(&[schema, &["strict", "on"]], answer(200, content_type, body));
+        }
+    }
+
+    #[test]
+    fn text_is_text_whatever_the_type() {
+        for (content_type, body, text) in [
+            ("application/json", &b"{\"a\":1}"[..], "{\"a\":1}"),
+            ("application/x-y", b"\xE9", "é"),
+            ("a/b; charset=utf-16", b"a\xFF", "a\u{fffd}"),
+        ] {
+            let (value, _) = result(&[&["result", "text"]], NEWEST, answer(200, content_type, body));
+            assert_eq!(value["content"], json!([{"type": "text", "text": text}]));
+            assert!(value.get("structuredContent").is_none());
+        }
+    }
+
+    #[test]
+    fn the_servers_meta_is_part_of_every_result() {
+        let answers = [
+            answer(200, "application/json", b"{}"),
+            answer(404, "", b""),
+            Err(UpstreamFailure::TimedOut),
+            answer(200, "image/png", b"x"),
+        ];
+        for answer in answers {
+            let mut out = Vec::new();
+            tool(&[PASS]).write_result(NEWEST, answer, Some(r#"{"a":{"b":1}}"#), &mut out);
+            assert_eq!(serde_json::from_slice::<Value>(&out).unwrap()["_meta"], json!({"a": {"b": 1}}));
+        }
+    }
+
+    #[test]
+    fn a_result_of_the_upstreams_making_is_checked() {
+        let mcp: &[&[&str]] = &[&["result", "mcp"]];
+        let (value, written) = result(
+            mcp,
+            NEWEST,
+            answer(200, "application/json", br#"{"content":[{"type":"text","text":"a"}],"isError":true}"#),
+        );
+        assert_eq!((&value["content"][0]["text"], written.note), (&json!("a"), None));
+        let text = error(mcp, answer(200, "application/json", b"{\"content\":5}"));
+        assert_eq!(text, "the MCP result of the tool's backend is invalid: its \"content\" is not a list");
+        assert!(
+            error(mcp, answer(200, "application/json", b"{"))
+                .starts_with("the MCP result of the tool's backend is invalid: EOF")
+        );
+        let strict: &[&[&str]] = &[&["result", "mcp"], &["output_schema", r#"{"required":["a"]}"#], &["strict", "on"]];
+        assert!(
+            error(strict, answer(200, "", br#"{"content":[],"structuredContent":{}}"#)).contains("\"a\" is required")
+        );
+        assert_eq!(result(strict, NEWEST, answer(200, "", br#"{"structuredContent":{"a":1}}"#)).1.note, None);
+    }
+}

@@ -1,0 +1,315 @@
+//! JSON Schemas of a tool: checked and compiled at configuration time, published as the operator wrote them.
+
+use std::collections::HashSet;
+
+use jsonschema::{PatternOptions, Validator};
+use serde_json::{Map, Value};
+
+use super::{ConfigError, validation};
+use crate::ProtocolVersion;
+
+/// What a pattern with look-around or back-references may try before the value counts as not matching; others are
+/// matched in linear time anyway.
+const BACKTRACK_LIMIT: usize = 20_000;
+
+/// Draft 2020-12 unless `$schema` says otherwise; these are known.
+const DIALECTS: [&str; 5] = [
+    "json-schema.org/draft/2020-12/schema",
+    "json-schema.org/draft/2019-09/schema",
+    "json-schema.org/draft-07/schema",
+    "json-schema.org/draft-06/schema",
+    "json-schema.org/draft-04/schema",
+];
+
+/// A schema as written, and compiled.
+#[derive(Debug)]
+pub(super) struct Schema {
+    json: Value,
+    validator: Validator,
+}
+
+impl Schema {
+    /// Checks and compiles; `directive` is where the schema came from, for the error texts.
+    pub(super) fn compile(directive: &str, json: Value) -> Result<Schema, ConfigError> {
+        let wrong = |text: String| ConfigError(format!("\"{directive}\": {text}"));
+        check_dialect(&json).map_err(wrong)?;
+        check_references(&json).map_err(wrong)?;
+        let validator = jsonschema::options()
+            .offline()
+            .should_validate_formats(true)
+            .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT))
+            .build(&json)
+            .map_err(|error| {
+                wrong(format!("at \"{}\": {}", pointer_of(&error), validation::shorten(&error.to_string(), 300)))
+            })?;
+        Ok(Schema { json, validator })
+    }
+
+    /// The schema as the operator wrote it.
+    pub(super) fn json(&self) -> &Value {
+        &self.json
+    }
+
+    /// The properties declared at the top level.
+    pub(super) fn properties(&self) -> impl Iterator<Item = (&str, &Value)> {
+        properties(&self.json)
+    }
+
+    /// Whether its root says `"type": "object"`, as every input schema must and every output schema before 2026-07-28.
+    pub(super) fn is_object(&self) -> bool {
+        self.json.get("type").is_some_and(|kind| kind == "object")
+    }
+
+    /// What is wrong with a value, as a text for the model.
+    pub(super) fn check(&self, value: &Value) -> Result<(), String> {
+        if self.validator.is_valid(value) {
+            Ok(())
+        } else {
+            Err(validation::describe(&self.validator, &self.json, value))
+        }
+    }
+
+    /// The schema for a revision's `tools/list`: as written, except that before 2026-07-28 a property's schema had to be
+    /// an object, so there `true` and `false` take their long form.
+    pub(super) fn published(&self, version: ProtocolVersion) -> Value {
+        let mut json = self.json.clone();
+        if version < ProtocolVersion::V2026_07_28 {
+            let properties = json.get_mut("properties").and_then(Value::as_object_mut);
+            for schema in properties.into_iter().flat_map(Map::values_mut) {
+                match schema {
+                    Value::Bool(true) => *schema = Value::Object(Map::new()),
+                    Value::Bool(false) => *schema = serde_json::json!({"not": {}}),
+                    _ => {}
+                }
+            }
+        }
+        json
+    }
+}
+
+/// The text of a schema file.
+pub(super) fn parse(directive: &str, text: &str) -> Result<Value, ConfigError> {
+    serde_json::from_str(text).map_err(|error| ConfigError(format!("\"{directive}\" is not JSON: {error}")))
+}
+
+/// The properties that an object schema declares.
+pub(super) fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    properties.into_iter().flatten().map(|(name, schema)| (name.as_str(), schema))
+}
+
+fn pointer_of(error: &jsonschema::ValidationError<'_>) -> String {
+    // A rule of the meta-schema tells by the instance, which is the schema; what only compiling finds, by its own path.
+    let instance = error.instance_path().to_string();
+    if instance.is_empty() { error.schema_path().to_string() } else { instance }
+}
+
+fn check_dialect(schema: &Value) -> Result<(), String> {
+    let Some(dialect) = schema.get("$schema") else { return Ok(()) };
+    let known = dialect.as_str().is_some_and(|uri| {
+        let uri = uri.strip_prefix("https://").or(uri.strip_prefix("http://")).unwrap_or(uri);
+        DIALECTS.contains(&uri.strip_suffix('#').unwrap_or(uri))
+    });
+    if known {
+        return Ok(());
+    }
+    Err(format!(
+        "at \"/$schema\": the dialect {dialect} is not known; known are: https://{}",
+        DIALECTS.join(", http://")
+    ))
+}
+
+fn check_references(schema: &Value) -> Result<(), String> {
+    let mut ids = HashSet::new();
+    walk(schema, &mut |subschema| {
+        ids.extend(subschema.json.get("$id").and_then(Value::as_str).map(str::to_owned));
+        Ok(())
+    })?;
+    walk(schema, &mut |subschema| {
+        for keyword in ["$ref", "$dynamicRef", "$recursiveRef"] {
+            let Some(Value::String(target)) = subschema.json.get(keyword) else { continue };
+            if !target.starts_with('#') && !ids.contains(target) {
+                return Err(format!(
+                    "at \"{}/{keyword}\": \"{target}\" is not in this schema, and nothing is ever fetched; copy it under \
+                     \"$defs\" and refer to it as \"#/$defs/NAME\"",
+                    subschema.pointer
+                ));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// One schema object inside another.
+pub(super) struct Subschema<'s> {
+    pub(super) json: &'s Map<String, Value>,
+    /// JSON pointer from the root.
+    pub(super) pointer: &'s str,
+    /// The names of the properties that lead here, if nothing but `properties` does.
+    pub(super) path: Option<&'s [String]>,
+}
+
+/// Visits every schema object in a schema, but not the data in it (`const`, `enum`, `default`, `examples`).
+pub(super) fn walk(schema: &Value, visit: &mut dyn FnMut(&Subschema<'_>) -> Result<(), String>) -> Result<(), String> {
+    walk_at(schema, &mut String::new(), Some(Vec::new()), visit)
+}
+
+fn walk_at(
+    schema: &Value,
+    pointer: &mut String,
+    path: Option<Vec<String>>,
+    visit: &mut dyn FnMut(&Subschema<'_>) -> Result<(), String>,
+) -> Result<(), String> {
+    let Value::Object(json) = schema else { return Ok(()) };
+    visit(&Subschema { json, pointer, path: path.as_deref() })?;
+    for (keyword, value) in json {
+        match (keyword.as_str(), value) {
+            (
+                "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas" | "dependencies",
+                Value::Object(members),
+            ) => {
+                for (name, member) in members {
+                    let path = path.as_ref().filter(|_| keyword == "properties");
+                    let path = path.map(|path| [path.as_slice(), &[name.clone()]].concat());
+                    descend(member, pointer, &[keyword, name], path, visit)?;
+                }
+            }
+            ("allOf" | "anyOf" | "oneOf" | "prefixItems" | "items", Value::Array(members)) => {
+                for (i, member) in members.iter().enumerate() {
+                    descend(member, pointer, &[keyword, &i.to_string()], None, visit)?;
+                }
+            }
+            (
+                "items"
+                | "additionalItems"
+                | "contains"
+                | "not"
+                | "if"
+                | "then"
+                | "else"
+                | "additionalProperties"
+                | "propertyNames"
+                | "unevaluatedItems"
+                | "unevaluatedProperties"
+                | "contentSchema",
+                Value::Object(_),
+            ) => descend(value, pointer, &[keyword], None, visit)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn descend(
+    schema: &Value,
+    pointer: &mut String,
+    steps: &[&str],
+    path: Option<Vec<String>>,
+    visit: &mut dyn FnMut(&Subschema<'_>) -> Result<(), String>,
+) -> Result<(), String> {
+    let length = pointer.len();
+    for step in steps {
+        pointer.push('/');
+        pointer.push_str(&step.replace('~', "~0").replace('/', "~1"));
+    }
+    walk_at(schema, pointer, path, visit)?;
+    pointer.truncate(length);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn error(schema: Value) -> String {
+        Schema::compile("input_schema", schema).unwrap_err().0
+    }
+
+    #[test]
+    fn wrong_schemas_are_named_by_their_pointer() {
+        let cases = [
+            (json!({"properties": {"id": {"type": "strin"}}}), "at \"/properties/id/type\": "),
+            (json!({"properties": {"id": {"type": "string", "pattern": "("}}}), "at \"/properties/id/pattern\": "),
+            (json!({"required": "id"}), "at \"/required\": "),
+            (json!({"$ref": "#/$defs/none"}), "none"),
+            (
+                json!({"$schema": "https://example.com/mine"}),
+                "at \"/$schema\": the dialect \"https://example.com/mine\" is not known",
+            ),
+            (json!({"$schema": 1}), "the dialect 1 is not known"),
+        ];
+        for (schema, expected) in cases {
+            let error = error(schema);
+            assert!(error.starts_with("\"input_schema\": ") && error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn nothing_outside_the_schema_is_referred_to() {
+        for target in [
+            "https://example.com/s.json",
+            "http://127.0.0.1/s",
+            "other.json",
+            "file:///etc/passwd",
+            "https://json-schema.org/draft/2020-12/schema",
+        ] {
+            let error = error(json!({"properties": {"a/b": {"items": {"$ref": target}}}}));
+            assert!(
+                error.contains("at \"/properties/a~1b/items/$ref\"") && error.contains("nothing is ever fetched"),
+                "{error}"
+            );
+        }
+        let bundled = json!({"$defs": {"a": {"$id": "https://example.com/a", "type": "string"}}, "$ref": "https://example.com/a"});
+        assert!(Schema::compile("input_schema", bundled).unwrap().check(&json!(1)).is_err());
+    }
+
+    #[test]
+    fn data_and_names_are_not_taken_for_schemas() {
+        let schema = json!({
+            "properties": {"$ref": {"type": "string"}, "x": {"const": {"$ref": "http://x/"}, "default": {"$ref": "http://x/"}}},
+            "examples": [{"$ref": "http://x/"}],
+        });
+        assert!(Schema::compile("input_schema", schema).is_ok());
+    }
+
+    #[test]
+    fn older_dialects_are_enforced_as_they_were_meant() {
+        let tuple = |dialect| json!({"$schema": dialect, "items": [{"type": "string"}], "additionalItems": false});
+        let draft7 = Schema::compile("input_schema", tuple("http://json-schema.org/draft-07/schema#")).unwrap();
+        assert!(draft7.check(&json!(["a", "b"])).is_err() && draft7.check(&json!(["a"])).is_ok());
+        assert!(Schema::compile("input_schema", tuple("https://json-schema.org/draft/2020-12/schema")).is_err());
+    }
+
+    #[test]
+    fn patterns_cannot_hold_up_a_worker() {
+        let schema = Schema::compile("input_schema", json!({"pattern": "^(?=a)(a+)+\\1$"})).unwrap();
+        assert!(schema.check(&json!(format!("{}b", "a".repeat(5_000)))).is_err());
+        let schema = Schema::compile("input_schema", json!({"pattern": "^(a+)+$"})).unwrap();
+        assert!(schema.check(&json!(format!("{}b", "a".repeat(100_000)))).is_err());
+        assert!(schema.check(&json!("aaa")).is_ok());
+    }
+
+    #[test]
+    fn formats_are_enforced_and_unknown_ones_ignored() {
+        let cases = [
+            ("date", "2026-02-30", "2026-02-28"),
+            ("email", "nobody", "a@b.de"),
+            ("uuid", "1", "00000000-0000-0000-0000-000000000000"),
+        ];
+        for (format, wrong, right) in cases {
+            let schema = Schema::compile("input_schema", json!({"format": format})).unwrap();
+            assert!(schema.check(&json!(wrong)).is_err() && schema.check(&json!(right)).is_ok(), "{format}");
+        }
+        assert!(Schema::compile("input_schema", json!({"format": "int64"})).unwrap().check(&json!("x")).is_ok());
+    }
+
+    #[test]
+    fn boolean_properties_take_their_long_form_for_older_revisions() {
+        let schema =
+            Schema::compile("input_schema", json!({"type": "object", "properties": {"a": true, "b": false}})).unwrap();
+        assert_eq!(schema.published(ProtocolVersion::V2025_11_25)["properties"], json!({"a": {}, "b": {"not": {}}}));
+        assert_eq!(schema.published(ProtocolVersion::V2026_07_28)["properties"], json!({"a": true, "b": false}));
+    }
+}
