@@ -3,11 +3,14 @@
 use mcp::http::{Body, HttpReply};
 
 use crate::context::Context;
-use crate::ngx::{self, Request, Status};
+use crate::ngx::{self, Level, Request, Status};
 
 /// Sends a whole reply to the filters behind ours; after it nothing else of this request reaches the client.
 pub(crate) fn send(request: Request, context: &'static Context, reply: HttpReply) -> Status {
     context.finish(reply.outcome);
+    for note in &reply.notes {
+        request.log().write(Level::Warn, format_args!("{note}"));
+    }
     let body = context.keep_body(reply.body);
     let parts: [&[u8]; 2] = match body {
         Body::Empty => [&[], &[]],

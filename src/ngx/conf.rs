@@ -90,17 +90,8 @@ impl Conf {
 
     /// Writes an `[emerg]` with file and line.
     pub(crate) fn emerg(self, text: &str) {
-        self.log(NGX_LOG_EMERG as usize, text);
-    }
-
-    /// Writes a `[warn]` with file and line.
-    pub(crate) fn warn(self, text: &str) {
-        self.log(NGX_LOG_WARN as usize, text);
-    }
-
-    fn log(self, level: usize, text: &str) {
         // SAFETY: the format takes a length and a pointer.
-        unsafe { ngx_conf_log_error(level, self.0, 0, c"%*s".as_ptr(), text.len(), text.as_ptr()) }
+        unsafe { ngx_conf_log_error(NGX_LOG_EMERG as usize, self.0, 0, c"%*s".as_ptr(), text.len(), text.as_ptr()) }
     }
 
     /// A path of the configuration, relative ones beside nginx.conf.
