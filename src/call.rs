@@ -22,6 +22,7 @@ pub(crate) struct Call {
     disguise: Option<Disguise>,
     keepalive: bool,
     head: Option<Head>,
+    failure: Option<UpstreamFailure>,
     pub(crate) body: Vec<u8>,
     pub(crate) complete: bool,
 }
@@ -41,6 +42,7 @@ impl Call {
             disguise: None,
             keepalive: true,
             head: None,
+            failure: None,
             body: Vec::new(),
             complete: false,
         }
@@ -48,7 +50,9 @@ impl Call {
 
     /// The upstream's header has come; its body follows.
     pub(crate) fn begin(&mut self, request: Request) {
-        self.undisguise(request);
+        if !self.undisguise(request) {
+            self.failure = Some(UpstreamFailure::Unreachable);
+        }
         let out = request.headers_out();
         self.body.reserve(out.content_length().unwrap_or(0).min(LARGEST_RESERVE));
         self.head = Some(Head {
@@ -63,17 +67,15 @@ impl Call {
         self.head.is_some()
     }
 
-    /// Gives the client's method and URI back to the request.
-    pub(crate) fn undisguise(&mut self, request: Request) {
-        if let Some(disguise) = self.disguise.take() {
-            request.undisguise(disguise);
-        }
+    /// Gives the client's method and URI back to the request; false when the upstream's answer is not HTTP.
+    pub(crate) fn undisguise(&mut self, request: Request) -> bool {
+        self.disguise.take().is_none_or(|disguise| request.undisguise(disguise))
     }
 
     /// Hands what was collected, or why it is not complete, to the core.
     pub(crate) fn resume(mut self, context: &Context, failure: Option<UpstreamFailure>) -> Option<Step> {
         let pending = self.pending.take()?;
-        let answer = match (&self.head, failure) {
+        let answer = match (&self.head, failure.or(self.failure)) {
             (_, Some(failure)) => Err(failure),
             (Some(head), None) => Ok(UpstreamResponse {
                 status: head.status,

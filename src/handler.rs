@@ -3,7 +3,7 @@
 //! The body is read in the rewrite phase, so that `limit_req`, `auth_request`, `map` and logs can go by what is in it.
 
 use mcp::Step;
-use mcp::http::{Headers, HttpRequest};
+use mcp::http::HttpRequest;
 
 use crate::call;
 use crate::context::{Context, Stage, location_of};
@@ -61,7 +61,7 @@ pub(crate) fn body_ready(request: Request) -> bool {
             }
         },
     };
-    let headers: Headers<'_> = request.headers().into_iter().collect();
+    let headers = request.headers();
     let location = context.location;
     let now = request.now();
     let mut hosts: Vec<&str> = location.server_names.iter().map(String::as_str).collect();

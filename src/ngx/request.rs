@@ -2,6 +2,8 @@
 
 use std::ptr::{self, NonNull};
 
+use mcp::http::Headers;
+
 use super::buf;
 use super::log::Log;
 use super::pool::Pool;
@@ -47,6 +49,7 @@ pub(crate) struct Disguise {
     method: ngx_uint_t,
     unparsed_uri: ngx_str_t,
     valid_unparsed_uri: u32,
+    http_version: ngx_uint_t,
 }
 
 impl Request {
@@ -141,8 +144,8 @@ impl Request {
     }
 
     /// The client's header lines, name in lower case.
-    pub(crate) fn headers(self) -> Vec<(&'static str, &'static [u8])> {
-        let mut lines = Vec::with_capacity(16);
+    pub(crate) fn headers(self) -> Headers<'static> {
+        let mut lines = Headers::with_capacity(16);
         let mut part: *const ngx_list_part_t = &self.raw().headers_in.headers.part;
         while !part.is_null() {
             // SAFETY: nginx's list of the request's headers; keys and values live in the request's pool.
@@ -151,10 +154,7 @@ impl Request {
                 for index in 0..(*part).nelts {
                     let line = &*elements.add(index);
                     if line.hash != 0 && !line.lowcase_key.is_null() {
-                        let name = std::slice::from_raw_parts(line.lowcase_key, line.key.len);
-                        if let Ok(name) = std::str::from_utf8(name) {
-                            lines.push((name, bytes(&line.value)));
-                        }
+                        lines.push(std::slice::from_raw_parts(line.lowcase_key, line.key.len), bytes(&line.value));
                     }
                 }
                 part = (*part).next;
@@ -293,6 +293,7 @@ impl Request {
             method: r.method,
             unparsed_uri: r.unparsed_uri,
             valid_unparsed_uri: r.valid_unparsed_uri(),
+            http_version: r.http_version,
         };
         r.method = method_bit(method);
         r.unparsed_uri = borrowed(uri.as_bytes());
@@ -306,12 +307,16 @@ impl Request {
         disguise
     }
 
-    /// Undoes [`Request::enter_location`]'s disguise; the request stays in the location.
-    pub(crate) fn undisguise(self, disguise: Disguise) {
+    /// Undoes [`Request::enter_location`]'s disguise; the request stays in the location. False when what the upstream
+    /// sent is not HTTP: nginx takes it for an answer of HTTP/0.9, and the client's request for one of it, too.
+    pub(crate) fn undisguise(self, disguise: Disguise) -> bool {
         let r = self.raw_mut();
+        let is_http = r.http_version == disguise.http_version;
+        r.http_version = disguise.http_version;
         r.method = disguise.method;
         r.unparsed_uri = disguise.unparsed_uri;
         r.set_valid_unparsed_uri(disguise.valid_unparsed_uri);
+        is_http
     }
 
     /// Runs the content handler of the location that the request is in.

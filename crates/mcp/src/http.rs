@@ -22,28 +22,33 @@ pub struct HttpRequest<'a> {
 
 /// Header lines in the order received; names are lower case.
 #[derive(Debug, Clone, Default)]
-pub struct Headers<'a>(Vec<(&'a str, &'a [u8])>);
+pub struct Headers<'a>(Vec<(&'a [u8], &'a [u8])>);
 
 impl<'a> Headers<'a> {
+    /// No lines, with room for some.
+    pub fn with_capacity(lines: usize) -> Self {
+        Headers(Vec::with_capacity(lines))
+    }
+
     /// Adds one line; `name` must be lower case.
-    pub fn push(&mut self, name: &'a str, value: &'a [u8]) {
+    pub fn push(&mut self, name: &'a [u8], value: &'a [u8]) {
         self.0.push((name, value));
     }
 
     /// The first value under a lower-case name.
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
-        self.0.iter().find(|(n, _)| *n == name).map(|(_, v)| *v)
+        self.0.iter().find(|(n, _)| *n == name.as_bytes()).map(|(_, v)| *v)
     }
 
     /// Every value under a lower-case name.
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.iter().filter(move |(n, _)| *n == name).map(|(_, v)| *v)
+        self.0.iter().filter(move |(n, _)| *n == name.as_bytes()).map(|(_, v)| *v)
     }
 }
 
 impl<'a> FromIterator<(&'a str, &'a [u8])> for Headers<'a> {
     fn from_iter<I: IntoIterator<Item = (&'a str, &'a [u8])>>(lines: I) -> Self {
-        Headers(lines.into_iter().collect())
+        Headers(lines.into_iter().map(|(name, value)| (name.as_bytes(), value)).collect())
     }
 }
 

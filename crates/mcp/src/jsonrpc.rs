@@ -109,9 +109,11 @@ pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
 
 /// Reads one message.
 pub(crate) fn read(body: &[u8]) -> Result<Message<'_>, Refusal> {
-    match serde_json::from_slice::<Envelope<'_>>(body) {
-        Ok(envelope) => envelope.message(),
-        Err(_) => Err(explain(body)),
+    // Checked once as a whole, the text need not be checked again string by string.
+    let envelope = std::str::from_utf8(body).ok().and_then(|body| serde_json::from_str::<Envelope<'_>>(body).ok());
+    match envelope {
+        Some(envelope) => envelope.message(),
+        None => Err(explain(body)),
     }
 }
 
