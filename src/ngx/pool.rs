@@ -43,22 +43,24 @@ impl Pool {
         }
     }
 
-    /// Moves a value to the heap and drops it when nginx destroys the pool.
+    /// Moves a value into the pool and drops it when nginx destroys the pool.
     pub(crate) fn keep<T>(self, value: T) -> Option<NonNull<T>> {
         extern "C" fn drop_value<T>(data: *mut c_void) {
-            // SAFETY: `data` came from `Box::into_raw` in `keep`, and nginx runs a cleanup once.
-            guard(Log::cycle(), (), || drop(unsafe { Box::from_raw(data.cast::<T>()) }));
+            // SAFETY: `keep` wrote a `T` there, and nginx runs a cleanup once.
+            guard(Log::cycle(), (), || unsafe { data.cast::<T>().drop_in_place() });
         }
-        // SAFETY: the pool is alive; a cleanup of size 0 is only the handler and its data.
+        // What nginx allocates is aligned for a pointer.
+        const { assert!(align_of::<T>() <= align_of::<*mut c_void>() && size_of::<T>() > 0) };
+        // SAFETY: the pool is alive; the cleanup comes with memory for a `T`, which is written before anyone reads it.
         unsafe {
-            let cleanup = ngx_pool_cleanup_add(self.0, 0);
+            let cleanup = ngx_pool_cleanup_add(self.0, size_of::<T>());
             if cleanup.is_null() {
                 return None;
             }
-            let value = Box::into_raw(Box::new(value));
+            let place = (*cleanup).data.cast::<T>();
+            place.write(value);
             (*cleanup).handler = Some(drop_value::<T>);
-            (*cleanup).data = value.cast();
-            NonNull::new(value)
+            NonNull::new(place)
         }
     }
 }

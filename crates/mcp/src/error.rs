@@ -95,23 +95,34 @@ impl Error {
             Self::UnknownTool { name, nearest } => (rpc, 400, -32602, unknown_tool(name, nearest.as_deref()), None),
             Self::HeaderMismatch(why) => (400, 400, -32020, Cow::Borrowed(why), None),
             Self::UnsupportedVersion(version) => {
-                let data = json!({"supported": ProtocolVersion::ADVERTISED.map(ProtocolVersion::as_str), "requested": version});
+                let supported = ProtocolVersion::ADVERTISED.map(ProtocolVersion::as_str);
+                let data = json!({"supported": supported, "requested": version});
                 (400, 400, -32022, format!("unsupported protocol version \"{version}\"").into(), Some(data))
             }
-            Self::MissingSession => {
-                (400, 400, -32600, "no session: send \"initialize\", then \"Mcp-Session-Id\" with every request".into(), None)
+            Self::MissingSession => (
+                400,
+                400,
+                -32600,
+                "no session: send \"initialize\", then \"Mcp-Session-Id\" with every request".into(),
+                None,
+            ),
+            Self::UnknownSession => {
+                (404, 404, 404, "the session has ended or is unknown: send \"initialize\" again".into(), None)
             }
-            Self::UnknownSession => (404, 404, 404, "the session has ended or is unknown: send \"initialize\" again".into(), None),
             Self::SessionVersion { header, session } => {
                 let message = format!("\"MCP-Protocol-Version: {header}\" in a session of {session}");
                 (400, 400, -32600, message.into(), None)
             }
-            Self::ForbiddenOrigin(origin) => (403, 403, 403, format!("origin \"{origin}\" is not allowed").into(), None),
+            Self::ForbiddenOrigin(origin) => {
+                (403, 403, 403, format!("origin \"{origin}\" is not allowed").into(), None)
+            }
             Self::ForbiddenHost(host) => (403, 403, 403, format!("host \"{host}\" is not served here").into(), None),
             Self::MethodNotAllowed => (405, 405, 405, "messages are sent by POST".into(), None),
             Self::NotAcceptable => (406, 406, 406, "the client must accept application/json".into(), None),
             Self::UnsupportedMediaType => (415, 415, 415, "the body must be application/json in UTF-8".into(), None),
-            Self::Refused(status @ (429 | 503)) if answerable => (200, *status, i64::from(*status), refusal(*status), None),
+            Self::Refused(status @ (429 | 503)) if answerable => {
+                (200, *status, i64::from(*status), refusal(*status), None)
+            }
             Self::Refused(400) => (400, 400, -32600, refusal(400), None),
             Self::Refused(500) => (500, 500, -32603, refusal(500), None),
             Self::Refused(status) => (*status, *status, i64::from(*status), refusal(*status), None),

@@ -55,9 +55,7 @@ pub(crate) fn accepts_json(headers: &Headers<'_>) -> bool {
 /// Whether a parameter is `q=0`, `q=0.0` ….
 fn is_zero_quality(parameter: &[u8]) -> bool {
     match parameter {
-        [b'q' | b'Q', b'=', digits @ ..] => {
-            !digits.is_empty() && digits.iter().all(|byte| matches!(byte, b'0' | b'.'))
-        }
+        [b'q' | b'Q', b'=', digits @ ..] => !digits.is_empty() && digits.iter().all(|byte| matches!(byte, b'0' | b'.')),
         _ => false,
     }
 }
@@ -98,9 +96,9 @@ pub(crate) fn decode<'a>(name: &str, value: &'a str) -> Result<Cow<'a, str>, Err
         return Ok(Cow::Borrowed(value));
     };
     let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    decoded.map(Cow::Owned).ok_or_else(|| {
-        Error::HeaderMismatch(format!("header {} is not valid Base64 of UTF-8 text", spelled(name)))
-    })
+    decoded
+        .map(Cow::Owned)
+        .ok_or_else(|| Error::HeaderMismatch(format!("header {} is not valid Base64 of UTF-8 text", spelled(name))))
 }
 
 /// A header's name as clients write it: `mcp-param-region` is `Mcp-Param-Region`.

@@ -23,7 +23,9 @@ impl Reception<'_, '_> {
         self.open_session().map_err(|error| self.refusal(error))?;
         match message {
             Message::Response => Ok(accepted()),
-            Message::Notification { method, .. } => check_notification(&method).map(|()| accepted()).map_err(Refusal::from),
+            Message::Notification { method, .. } => {
+                check_notification(&method).map(|()| accepted()).map_err(Refusal::from)
+            }
             Message::Request { id, method, params } => Ok(Work::Single(self.request(id, &method, &params))),
         }
     }

@@ -34,7 +34,8 @@ impl ToolList {
     ) -> Self {
         let page_size = if page_size == 0 { usize::MAX } else { page_size };
         let chunks: Vec<&[Tool]> = if tools.is_empty() { vec![&[]] } else { tools.chunks(page_size).collect() };
-        let cursors: Vec<_> = (0..chunks.len()).map(|page| (page > 0).then(|| cursor(tools, page_size, page))).collect();
+        let cursors: Vec<_> =
+            (0..chunks.len()).map(|page| (page > 0).then(|| cursor(tools, page_size, page))).collect();
         let pages = chunks.iter().enumerate().map(|(page, tools)| {
             let next = cursors.get(page + 1).and_then(Option::as_deref);
             Page { cursor: cursors[page].clone(), body: share(body(tools, version, next, members), others) }
@@ -92,4 +93,77 @@ fn body(tools: &[Tool], version: ProtocolVersion, next: Option<&str>, members: &
 fn share(body: Vec<u8>, others: &[ToolList]) -> Arc<[u8]> {
     let pages = others.iter().flat_map(|list| &list.0);
     pages.map(|page| &page.body).find(|page| page[..] == body[..]).cloned().unwrap_or_else(|| body.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::ToolBuilder;
+
+    fn tools(count: usize) -> Vec<Tool> {
+        let tool = |number| {
+            let mut tool = ToolBuilder::new(&format!("tool_{number}"))?;
+            tool.description(&["A tool."])?;
+            tool.pass(&["GET", "http://upstream/"])?;
+            tool.build()
+        };
+        (0..count).map(|number| tool(number).unwrap()).collect()
+    }
+
+    /// Every page's tools, by following the cursors as a client does.
+    fn walk(list: &ToolList) -> Vec<Vec<String>> {
+        let mut pages = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let body = list.body(list.page(cursor.as_deref()).unwrap());
+            let result: Value = serde_json::from_slice(&body[..body.len() - 1]).unwrap();
+            let names =
+                result["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned());
+            pages.push(names.collect());
+            match result.get("nextCursor") {
+                Some(next) => cursor = Some(next.as_str().unwrap().to_owned()),
+                None => return pages,
+            }
+        }
+    }
+
+    #[test]
+    fn cursors_lead_through_all_tools_in_their_order() {
+        for (count, page_size, lengths) in [
+            (0, 0, &[0][..]),
+            (0, 2, &[0]),
+            (5, 0, &[5]),
+            (5, 2, &[2, 2, 1]),
+            (4, 2, &[2, 2]),
+            (3, 1, &[1, 1, 1]),
+            (3, 9, &[3]),
+        ] {
+            let pages = walk(&ToolList::new(&tools(count), ProtocolVersion::V2025_06_18, page_size, "", &[]));
+            assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), lengths);
+            assert_eq!(pages.concat(), (0..count).map(|number| format!("tool_{number}")).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_good_for_its_own_tools_only() {
+        let list = |count| ToolList::new(&tools(count), ProtocolVersion::V2025_06_18, 2, "", &[]);
+        let cursor = |list: &ToolList| list.0[1].cursor.clone().unwrap();
+        assert_eq!(list(4).page(Some(&cursor(&list(4)))), Some(1));
+        assert_eq!(list(4).page(Some(&cursor(&list(3)))), None);
+    }
+
+    #[test]
+    fn revisions_that_list_the_same_share_it() {
+        let tools = tools(3);
+        let mut lists = Vec::new();
+        for version in [ProtocolVersion::V2025_06_18, ProtocolVersion::V2025_11_25, ProtocolVersion::V2026_07_28] {
+            lists.push(ToolList::new(&tools, version, 2, "", &lists));
+        }
+        for page in 0..2 {
+            assert!(Arc::ptr_eq(lists[0].body(page), lists[1].body(page)));
+            assert!(!Arc::ptr_eq(lists[0].body(page), lists[2].body(page)));
+        }
+    }
 }

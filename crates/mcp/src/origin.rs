@@ -6,7 +6,8 @@ use crate::http::{Headers, HttpRequest};
 use crate::tool::ConfigError;
 
 /// Request headers that a page may send besides `Mcp-Param-*`.
-const ALLOW_HEADERS: &str = "Content-Type, Authorization, Mcp-Session-Id, MCP-Protocol-Version, Last-Event-ID, Mcp-Method, Mcp-Name";
+const ALLOW_HEADERS: &str =
+    "Content-Type, Authorization, Mcp-Session-Id, MCP-Protocol-Version, Last-Event-ID, Mcp-Method, Mcp-Name";
 /// Response headers that a page may read.
 const EXPOSE_HEADERS: &str = "Mcp-Session-Id, WWW-Authenticate";
 /// How long a browser may remember a preflight, in seconds: two hours, the most that Chromium keeps.
@@ -148,7 +149,9 @@ impl Origin {
 
     /// A page that came from where the request goes. The scheme may differ: TLS may end before this server.
     fn is_own(&self, headers: &Headers<'_>) -> bool {
-        let Some(host) = headers.get("host").and_then(|host| std::str::from_utf8(trim(host)).ok()) else { return false };
+        let Some(host) = headers.get("host").and_then(|host| std::str::from_utf8(trim(host)).ok()) else {
+            return false;
+        };
         let (host, port) = split_port(host);
         let port = port.filter(|port| default_port(&self.scheme) != Some(*port));
         host.eq_ignore_ascii_case(&self.host) && port == self.port.as_deref()

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::ProtocolVersion;
+use crate::error::Error;
 use crate::exchange::{Context, Exchange};
 use crate::http::{HttpReply, HttpRequest};
-use crate::error::Error;
 use crate::list::ToolList;
 use crate::methods::initialize::{discover_result, initialize_result};
 use crate::origin::AllowedOrigins;
@@ -85,8 +85,8 @@ impl ServerBuilder {
         Ok(())
     }
 
-    /// `mcp_allowed_origins ORIGIN …`: `scheme://host[:port]`, or `*` for any. Unless it is called, pages of this machine
-    /// and pages that came from this server are allowed.
+    /// `mcp_allowed_origins ORIGIN …`: `scheme://host[:port]`, or `*` for any. Unless it is called, pages of this
+    /// machine and pages that came from this server are allowed.
     pub fn allowed_origins(&mut self, origins: &[&str]) -> Result<(), ConfigError> {
         self.origins = AllowedOrigins::parse(origins)?;
         Ok(())
@@ -112,15 +112,16 @@ impl ServerBuilder {
         self.cache_ttl = milliseconds;
     }
 
-    /// The `cacheScope` of 2026-07-28 results: whether a list may be shared between users (`public`, the default) or not
-    /// (`private`).
+    /// The `cacheScope` of 2026-07-28 results: whether a list may be shared between users (`public`, the default) or
+    /// not (`private`).
     pub fn cache_private(&mut self, private: bool) {
         self.cache_private = private;
     }
 
     /// Checks everything together and compiles it.
     pub fn build(self) -> Result<Server, ConfigError> {
-        let secret = self.secret.ok_or_else(|| ConfigError("there is no secret to sign session ids with".to_owned()))?;
+        let secret =
+            self.secret.ok_or_else(|| ConfigError("there is no secret to sign session ids with".to_owned()))?;
         let info = json!({"name": self.name, "version": self.version});
         let instructions = self.instructions.as_deref();
         let meta = json!({"io.modelcontextprotocol/serverInfo": info}).to_string();
@@ -195,17 +196,19 @@ impl Server {
     /// The reply for a request that the host itself refuses with this HTTP status: a limit, missing authorization, a
     /// body that is too large, a failure of its own. `exchange` is none if the request was not read so far.
     ///
-    /// The body is always a JSON-RPC error. The status is kept, so that `WWW-Authenticate` and `Retry-After` mean what they
-    /// say, with one exception: 429 and 503 before a request of a revision with sessions become 200, since SDKs of
-    /// that time take every other status for a broken transport and end the session or retry without end, while a JSON-RPC
-    /// error reaches whoever made the call. Notifications and unreadable messages keep the status: nobody waits for an
-    /// answer to them.
+    /// The body is always a JSON-RPC error. The status is kept, so that `WWW-Authenticate` and `Retry-After` mean what
+    /// they say, with one exception: 429 and 503 before a request of a revision with sessions become 200, since SDKs
+    /// of that time take every other status for a broken transport and end the session or retry without end, while a
+    /// JSON-RPC error reaches whoever made the call. Notifications and unreadable messages keep the status: nobody
+    /// waits for an answer to them.
     pub fn refuse(&self, exchange: Option<&Exchange>, status: u16) -> HttpReply {
         let status = if (400..600).contains(&status) { status } else { 500 };
         match exchange {
             Some(exchange) => exchange.refused(status),
             // Without an id, which every revision's client can read, or ignore together with the body.
-            None => Context { version: ProtocolVersion::V2025_11_25, origin: None }.error(None, &Error::Refused(status)),
+            None => {
+                Context { version: ProtocolVersion::V2025_11_25, origin: None }.error(None, &Error::Refused(status))
+            }
         }
     }
 
@@ -243,5 +246,51 @@ impl Server {
 
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ToolBuilder;
+    use crate::http::{Body, Outcome};
+
+    fn tool(name: &str) -> Tool {
+        let mut tool = ToolBuilder::new(name).unwrap();
+        tool.pass(&["GET", "http://upstream/"]).unwrap();
+        tool.build().unwrap()
+    }
+
+    #[test]
+    fn a_tool_is_added_once() {
+        let mut builder = ServerBuilder::new();
+        builder.tool(tool("a")).unwrap();
+        builder.tool(tool("b")).unwrap();
+        let error = builder.tool(tool("a")).unwrap_err();
+        assert_eq!(error.0, "duplicate tool \"a\": give one of them another name");
+    }
+
+    #[test]
+    fn without_a_secret_there_is_no_server() {
+        assert!(ServerBuilder::new().build().unwrap_err().0.contains("secret"));
+        assert!(ServerBuilder::new().server_info("", "1").is_err());
+    }
+
+    #[test]
+    fn a_request_that_was_not_read_is_refused_in_json() {
+        let mut builder = ServerBuilder::new();
+        builder.secret([0; 32]);
+        let server = builder.build().unwrap();
+        for (status, sent, code) in
+            [(413, 413, 413), (400, 400, -32600), (503, 503, 503), (500, 500, -32603), (302, 500, -32603)]
+        {
+            let reply = server.refuse(None, status);
+            let Body::Bytes(body) = &reply.body else { panic!("no body") };
+            let body: Value = serde_json::from_slice(body).unwrap();
+            assert_eq!((reply.status, &body["error"]["code"]), (sent, &json!(code)));
+            assert_eq!(body.get("id"), None);
+            assert_eq!(reply.outcome, Outcome::ProtocolError { code });
+            assert_eq!(reply.content_type, Some("application/json"));
+        }
     }
 }

@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn the_longest_id_is_accepted() {
         let sessions = Sessions::new(&[1; 32], 60);
-        let long = Session { client_name: Some("n".repeat(500)), client_version: Some("\u{e4}".repeat(500)), ..session() };
+        let long =
+            Session { client_name: Some("n".repeat(500)), client_version: Some("\u{e4}".repeat(500)), ..session() };
         let id = sessions.seal(&long, [255; 16]);
         let opened = sessions.open(id.as_bytes(), 1000).unwrap();
         assert_eq!(opened.client_name, Some("n".repeat(64)));

@@ -12,22 +12,28 @@
 mod annotations;
 mod argument;
 mod builder;
+mod content;
 mod defaults;
 mod encode;
 mod json;
 mod mcp_result;
 mod media_type;
+mod members;
 mod mirrored;
 mod placement;
+mod request;
 mod result;
 mod schema;
 mod select;
 #[cfg(test)]
 mod specification_tests;
+mod status;
+mod target;
 #[cfg(test)]
 mod test_tools;
 mod url;
 mod validation;
+mod writer;
 
 use std::fmt;
 

@@ -1,5 +1,7 @@
 //! Replays `tests/wire/*.json`: a request in, status, headers and JSON out. The files' format is in their README.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -176,7 +178,9 @@ fn stateless(body: &mut Option<Value>, headers: &mut BTreeMap<String, Option<Str
 fn session(server: &Server, revision: &str) -> String {
     let params = json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "wire-client", "version": "2.0"}});
     let request = json!({"body": {"id": 0, "method": "initialize", "params": params}});
-    let Step::Reply(reply) = Sent::new(server, &request).receive(server).start(server) else { panic!("initialize calls") };
+    let Step::Reply(reply) = Sent::new(server, &request).receive(server).start(server) else {
+        panic!("initialize calls")
+    };
     let id = reply.headers.iter().find(|(name, _)| *name == "Mcp-Session-Id").expect("a session").1.clone();
     assert!(id.bytes().all(|byte| byte.is_ascii_graphic()), "{id}");
     id
@@ -241,7 +245,11 @@ fn strip(message: &mut Value, stateless: bool) {
     result.retain(|name, value| name != "isError" || *value != json!(false));
     if stateless {
         let meta = result.remove("_meta");
-        assert_eq!(meta, Some(json!({format!("{META}serverInfo"): {"name": "wire", "version": "1.0.0"}})), "serverInfo");
+        assert_eq!(
+            meta,
+            Some(json!({format!("{META}serverInfo"): {"name": "wire", "version": "1.0.0"}})),
+            "serverInfo"
+        );
         assert_eq!(result.remove("resultType"), Some(json!("complete")), "resultType");
     }
 }
@@ -267,7 +275,8 @@ fn matches(expected: &Value, actual: &Value) -> bool {
 
 fn check_headers(expected: &Value, reply: &HttpReply) {
     for (name, value) in expected.as_object().into_iter().flatten() {
-        let values: Vec<_> = reply.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v).collect();
+        let values: Vec<_> =
+            reply.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v).collect();
         match value {
             Value::Null => assert!(values.is_empty(), "header {name} is {values:?}"),
             _ => {

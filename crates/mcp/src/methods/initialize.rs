@@ -11,7 +11,9 @@ use crate::jsonrpc::{Params, text};
 pub(crate) fn negotiate(params: &Params<'_>) -> Result<ProtocolVersion, Error> {
     let asked = params.protocol_version.and_then(text);
     let asked = asked.ok_or_else(|| Error::InvalidParams("\"protocolVersion\" must be a string".into()))?;
-    Ok(ProtocolVersion::parse(&asked).filter(|version| !version.is_stateless()).unwrap_or(ProtocolVersion::LATEST_LEGACY))
+    Ok(ProtocolVersion::parse(&asked)
+        .filter(|version| !version.is_stateless())
+        .unwrap_or(ProtocolVersion::LATEST_LEGACY))
 }
 
 /// What this server can do. No `listChanged`: changes are not announced yet.
@@ -21,8 +23,7 @@ fn capabilities() -> Value {
 
 /// The result of `initialize`.
 pub(crate) fn initialize_result(version: ProtocolVersion, info: &Value, instructions: Option<&str>) -> Value {
-    let mut result =
-        json!({"protocolVersion": version.as_str(), "capabilities": capabilities(), "serverInfo": info});
+    let mut result = json!({"protocolVersion": version.as_str(), "capabilities": capabilities(), "serverInfo": info});
     if let Some(instructions) = instructions {
         result["instructions"] = instructions.into();
     }

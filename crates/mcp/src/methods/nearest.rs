@@ -21,7 +21,9 @@ pub(crate) fn nearest<'a, T: AsRef<str>>(name: &str, names: &'a [T]) -> Option<&
         let folded = fold(candidate.as_ref());
         (folded.len().abs_diff(name.len()) <= limit).then(|| (distance(&name, &folded), candidate))
     });
-    near.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
+    near.filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
 }
 
 fn fold(name: &str) -> Vec<u8> {

@@ -92,7 +92,11 @@ fn check_mirror(name: &str, argument: Option<&Value>, headers: &Headers<'_>) -> 
         Some(Value::Number(number)) => is_number(&header, number),
         _ => false,
     };
-    if equal { Ok(()) } else { Err(Error::HeaderMismatch(format!("header {} differs from its argument", spelled(name)))) }
+    if equal {
+        Ok(())
+    } else {
+        Err(Error::HeaderMismatch(format!("header {} differs from its argument", spelled(name))))
+    }
 }
 
 /// Whether a header's text is this number: `42.0` is 42.

@@ -17,7 +17,7 @@
 //! | `min_items=` `max_items=` | array | how many |
 //! | `in=PLACE` | any | `path`, `query`, `header`, `cookie`, `form` or `body` |
 //! | `name=NAME` | any | the upstream's name for it |
-//! | `mirror=NAME` | string, integer, boolean | clients repeat the value in the header `Mcp-Param-NAME` (`x-mcp-header`) |
+//! | `mirror=NAME` | string, integer, boolean | clients repeat it in the header `Mcp-Param-NAME` (`x-mcp-header`) |
 //! | `description=…` | any | what the value means; any word with a space in it is one, too |
 //!
 //! Beside an `input_schema` the schema says what a value is, so there an `argument` line has no type and only `in`,
@@ -26,7 +26,7 @@
 use serde_json::{Map, Number, Value};
 
 use super::ConfigError;
-use super::placement::Place;
+use super::target::Place;
 
 const FLAGS: [&str; 3] = ["required", "whole", "unique"];
 const KEYS: [&str; 16] = [

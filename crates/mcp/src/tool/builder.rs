@@ -4,10 +4,11 @@ use serde_json::{Map, Value};
 
 use super::argument::Argument;
 use super::defaults::Defaults;
-use super::placement::{Layout, Method};
+use super::placement::Layout;
 use super::result::{Output, ResultMode, ResultRules};
 use super::schema::{self, Schema};
 use super::select::Selector;
+use super::target::Method;
 use super::url::Url;
 use super::{ConfigError, Tool, annotations, mirrored};
 

@@ -4,19 +4,16 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::media_type::{MediaType, Nature};
 use super::schema::Schema;
 use super::select::Selector;
+use super::status::{coding_of, http_error, status_line};
+use super::writer::Writer;
 use super::{ConfigError, Tool, json, mcp_result};
 use crate::ProtocolVersion;
 use crate::http::{Outcome, UpstreamFailure, UpstreamResponse};
-
-/// How much of an error's body a model gets to see.
-const LONGEST_ERROR_BODY: usize = 64 * 1024;
 
 /// What `result` names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +31,9 @@ impl ResultMode {
             [mode] => (*mode, None),
             [mode, wrap] => (*mode, Some(*wrap)),
             _ => {
-                return Err(ConfigError("\"result\" takes auto, json, text or mcp, and then may take wrap=NAME".into()));
+                return Err(ConfigError(
+                    "\"result\" takes auto, json, text or mcp, and then may take wrap=NAME".into(),
+                ));
             }
         };
         let parsed = match mode {
@@ -315,178 +314,11 @@ fn sniff(body: &[u8]) -> Nature {
     }
 }
 
-fn coding_of(response: &UpstreamResponse<'_>) -> Option<String> {
-    let coding = String::from_utf8_lossy(response.content_encoding?).trim().to_ascii_lowercase();
-    let coding: String = coding.chars().filter(char::is_ascii_graphic).take(40).collect();
-    (!coding.is_empty() && coding != "identity").then_some(coding)
-}
-
-fn http_error(response: &UpstreamResponse<'_>) -> String {
-    let line = status_line(response.status);
-    if (300..400).contains(&response.status) {
-        return format!(
-            "{line}: the tool's backend points to another location, which is not followed; the operator has to set the \
-             tool's \"pass\" to the final one"
-        );
-    }
-    if response.body.is_empty() {
-        return line;
-    }
-    let media_type = MediaType::parse(response.content_type);
-    let textual = matches!(media_type.nature(), Nature::Json | Nature::Text) || media_type.essence.is_empty();
-    let text = media_type.decode(response.body).filter(|_| textual && coding_of(response).is_none());
-    let Some(text) = text else {
-        let kind = if media_type.essence.is_empty() { "data" } else { &media_type.essence };
-        return format!("{line}\n({} bytes of {kind} omitted)", response.body.len());
-    };
-    let mut end = text.len().min(LONGEST_ERROR_BODY);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let omitted = text.len() - end;
-    let mark = if omitted == 0 { String::new() } else { format!("\n… {omitted} bytes omitted") };
-    format!("{line}\n{}{mark}", &text[..end])
-}
-
-fn status_line(status: u16) -> String {
-    format!("HTTP {status} {}", reason(status)).trim_end().to_owned()
-}
-
-fn reason(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        201 => "Created",
-        202 => "Accepted",
-        203 => "Non-Authoritative Information",
-        204 => "No Content",
-        205 => "Reset Content",
-        206 => "Partial Content",
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        304 => "Not Modified",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        402 => "Payment Required",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        406 => "Not Acceptable",
-        408 => "Request Timeout",
-        409 => "Conflict",
-        410 => "Gone",
-        411 => "Length Required",
-        412 => "Precondition Failed",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        415 => "Unsupported Media Type",
-        416 => "Range Not Satisfiable",
-        422 => "Unprocessable Content",
-        423 => "Locked",
-        424 => "Failed Dependency",
-        425 => "Too Early",
-        428 => "Precondition Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        451 => "Unavailable For Legal Reasons",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        507 => "Insufficient Storage",
-        _ => "",
-    }
-}
-
-/// Writes a result from front to back.
-struct Writer<'w> {
-    version: ProtocolVersion,
-    meta: Option<&'w str>,
-    out: &'w mut Vec<u8>,
-}
-
-impl Writer<'_> {
-    fn open(&mut self) {
-        self.push(if self.version.is_stateless() {
-            "{\"resultType\":\"complete\",\"content\":["
-        } else {
-            "{\"content\":["
-        });
-    }
-
-    fn text(&mut self, text: &str) {
-        self.push("{\"type\":\"text\",\"text\":");
-        json::write_string(text, self.out);
-        self.push("}");
-    }
-
-    fn media(&mut self, kind: &str, media_type: &MediaType, body: &[u8]) {
-        self.push("{\"type\":\"");
-        self.push(kind);
-        self.push("\",\"mimeType\":");
-        json::write_string(&media_type.essence, self.out);
-        self.push(",\"data\":\"");
-        self.base64(body);
-        self.push("\"}");
-    }
-
-    fn blob(&mut self, tool: &str, media_type: &MediaType, body: &[u8]) {
-        let known = !media_type.essence.is_empty();
-        self.push("{\"type\":\"resource\",\"resource\":{\"uri\":");
-        json::write_string(&result_uri(tool), self.out);
-        self.push(",\"mimeType\":");
-        json::write_string(if known { &media_type.essence } else { "application/octet-stream" }, self.out);
-        self.push(",\"blob\":\"");
-        self.base64(body);
-        self.push("\"}}");
-    }
-
-    fn base64(&mut self, body: &[u8]) {
-        let start = self.out.len();
-        self.out.resize(start + body.len().div_ceil(3) * 4, 0);
-        // The length is exact, so this cannot fail; if it could, no result would hold half of a body.
-        let length = STANDARD.encode_slice(body, &mut self.out[start..]).unwrap_or(0);
-        self.out.truncate(start + length);
-    }
-
-    fn close(&mut self, structured: Option<&str>, is_error: bool) {
-        self.push("]");
-        if let Some(json) = structured {
-            self.push(",\"structuredContent\":");
-            self.push(json);
-        }
-        self.push(if is_error { ",\"isError\":true" } else { ",\"isError\":false" });
-        if let Some(meta) = self.meta {
-            self.push(",\"_meta\":");
-            self.push(meta);
-        }
-        self.push("}");
-    }
-
-    fn error(&mut self, text: &str, note: Option<String>) -> Written {
-        self.open();
-        self.text(text);
-        self.close(None, true);
-        Written { outcome: Outcome::ToolError, note }
-    }
-
-    fn push(&mut self, text: &str) {
-        self.out.extend_from_slice(text.as_bytes());
-    }
-}
-
-/// The name of a result that is a resource of its own; the upstream's address is nobody's business.
-pub(super) fn result_uri(tool: &str) -> String {
-    format!("mcp://tool/{tool}/result")
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
+    use super::super::status::LONGEST_ERROR_BODY;
     use super::super::test_tools::tool;
     use super::*;
 

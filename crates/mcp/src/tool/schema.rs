@@ -170,7 +170,7 @@ fn walk_at(
             ) => {
                 for (name, member) in members {
                     let path = path.as_ref().filter(|_| keyword == "properties");
-                    let path = path.map(|path| [path.as_slice(), &[name.clone()]].concat());
+                    let path = path.map(|path| [path.as_slice(), std::slice::from_ref(name)].concat());
                     descend(member, pointer, &[keyword, name], path, visit)?;
                 }
             }

@@ -1,0 +1,40 @@
+# nginx with Nchan and this module. It serves the demo on port 8080; mount an nginx.conf of yours over /etc/nginx/nginx.conf
+# to serve that. The same Debian release in both stages: nginx loads only a module that was built for its very version.
+ARG DEBIAN=bookworm
+
+FROM debian:${DEBIAN}-slim AS build
+WORKDIR /src
+# What the scripts read, and nothing that changes with the code, so that this layer lasts.
+COPY scripts/lib.sh scripts/install-deps scripts/
+COPY Cargo.toml .
+RUN scripts/install-deps build && rm -rf /var/lib/apt/lists/*
+COPY . .
+RUN module=$(scripts/build) && strip --strip-unneeded -o /ngx_http_mcp_module.so "$module"
+
+FROM debian:${DEBIAN}-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates nginx libnginx-mod-nchan \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=build /ngx_http_mcp_module.so /usr/lib/nginx/modules/
+COPY nginx-conf/demo /etc/nginx
+# The demo listens to the world outside the container. Its logs and temporary files lie below nginx's prefix, /usr/share/nginx,
+# and go where Debian has them; all that nginx writes to belongs to the user that it runs as.
+RUN sed -i 's/listen  *127\.0\.0\.1:/listen /' /etc/nginx/nginx.conf \
+    && cp -r /etc/nginx/html /usr/share/nginx \
+    && ln -s /var/lib/nginx /usr/share/nginx/temp \
+    && ln -s /var/log/nginx /usr/share/nginx/logs \
+    && ln -sf /dev/stdout /var/log/nginx/access.log \
+    && ln -sf /dev/stdout /var/log/nginx/mcp.log \
+    && ln -sf /dev/stderr /var/log/nginx/error.log \
+    && chown -R www-data:www-data /run /var/lib/nginx /var/log/nginx
+
+# www-data, by number so that an orchestrator can tell it is not root.
+USER 33:33
+EXPOSE 8080
+# SIGQUIT lets calls and streams that are open end; SIGTERM would cut them off.
+STOPSIGNAL SIGQUIT
+# Any HTTP answer will do: it shows that a worker is alive. HEALTH_PORT is for a configuration that listens elsewhere.
+ENV HEALTH_PORT=8080
+HEALTHCHECK --interval=30s --timeout=3s --start-period=5s \
+    CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/$HEALTH_PORT && printf 'HEAD / HTTP/1.0\\r\\n\\r\\n' >&3 && read -r line <&3 && [[ $line == HTTP/1* ]]"]
+CMD ["nginx", "-e", "stderr", "-g", "daemon off;"]

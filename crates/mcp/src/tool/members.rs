@@ -1,0 +1,113 @@
+//! JSON objects whose members are copied rather than taken apart.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::json::{on_one_line, write_string};
+
+/// The members of an object, their values as written.
+#[derive(Default)]
+pub(super) struct Members<'j>(pub(super) Vec<(Cow<'j, str>, &'j RawValue)>);
+
+impl<'j> Members<'j> {
+    pub(super) fn of(json: &'j str, whose: &str) -> Result<Members<'j>, String> {
+        let members: Members<'j> = serde_json::from_str(json).map_err(|_| format!("{whose} is not an object"))?;
+        for (i, (name, _)) in members.0.iter().enumerate() {
+            if members.0[..i].iter().any(|(other, _)| other == name) {
+                return Err(format!("{whose} has two members \"{name}\""));
+            }
+        }
+        Ok(members)
+    }
+
+    pub(super) fn raw(&self, name: &str) -> Option<&'j str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, json)| json.get())
+    }
+
+    /// A member; null is none.
+    pub(super) fn get(&self, name: &str) -> Option<&'j str> {
+        self.raw(name).filter(|json| *json != "null")
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, String> {
+        let text = self.get(name).map(serde_json::from_str::<String>).transpose();
+        text.map_err(|_| format!("its \"{name}\" is not a string"))
+    }
+
+    pub(super) fn present(&self) -> impl Iterator<Item = (&str, &'j str)> {
+        self.0.iter().map(|(name, json)| (name.as_ref(), json.get())).filter(|(_, json)| *json != "null")
+    }
+
+    /// Without the nulls, here and in an embedded resource.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let mut object = Object::begin(out);
+        for (name, json) in self.present() {
+            match Members::of(json, name) {
+                Ok(inner) if matches!(name, "resource" | "annotations") => {
+                    object.key(name);
+                    inner.write(object.out);
+                }
+                _ => object.member(name, json),
+            }
+        }
+        object.end();
+    }
+}
+
+impl<'de: 'j, 'j> Deserialize<'de> for Members<'j> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((name, json)) = map.next_entry::<String, &'de RawValue>()? {
+                    members.push((Cow::Owned(name), json));
+                }
+                Ok(members)
+            }
+        }
+
+        deserializer.deserialize_map(Reader).map(Members)
+    }
+}
+
+/// An object as it is written.
+pub(super) struct Object<'o> {
+    pub(super) out: &'o mut Vec<u8>,
+    begun: bool,
+}
+
+impl<'o> Object<'o> {
+    pub(super) fn begin(out: &'o mut Vec<u8>) -> Object<'o> {
+        out.push(b'{');
+        Object { out, begun: false }
+    }
+
+    pub(super) fn key(&mut self, name: &str) {
+        if std::mem::replace(&mut self.begun, true) {
+            self.out.push(b',');
+        }
+        write_string(name, self.out);
+        self.out.push(b':');
+    }
+
+    pub(super) fn member(&mut self, name: &str, json: &str) {
+        self.key(name);
+        self.out.extend_from_slice(on_one_line(json).as_bytes());
+    }
+
+    pub(super) fn end(self) {
+        self.out.push(b'}');
+    }
+}

@@ -1,0 +1,57 @@
+"""A FastAPI application as its author would write it: it knows nothing of MCP."""
+
+import asyncio
+from collections import defaultdict
+from typing import Annotated, Literal
+
+from fastapi import FastAPI, HTTPException
+from pydantic import BaseModel, Field
+
+app = FastAPI()
+
+NAMES = {"en": "hex bolt", "de": "Sechskantschraube"}
+
+
+class Reservation(BaseModel):
+    item: int
+    quantity: Annotated[int, Field(ge=1)]
+    note: str = ""
+
+
+@app.get("/items/{id}")
+async def item(id: int, lang: Literal["en", "de"]):
+    if id > 100:
+        raise HTTPException(404, f"no item {id}")
+    return {"id": id, "name": NAMES[lang], "price": 0.25}
+
+
+@app.post("/reservations", status_code=201)
+async def reserve(reservation: Reservation):
+    return {"reservation": f"R-{reservation.item}", **reservation.model_dump()}
+
+
+@app.get("/shelves/{shelf}/items")
+async def search(shelf: str, q: str):
+    return {"shelf": shelf, "q": q}
+
+
+class Meeting:
+    """Answers nobody before everybody is there, so it is only held by calls that run at the same time."""
+
+    def __init__(self):
+        self.guests = 0
+        self.complete = asyncio.Event()
+
+
+MEETINGS = defaultdict(Meeting)
+
+
+@app.get("/meetings/{name}")
+async def meet(name: str, size: int):
+    meeting = MEETINGS[name]
+    meeting.guests += 1
+    seat = meeting.guests
+    if seat == size:
+        meeting.complete.set()
+    await meeting.complete.wait()
+    return {"seat": seat}

@@ -1,0 +1,94 @@
+// What every JavaScript client says and hears. A client program only translates its SDK to these shapes.
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+process.on("uncaughtException", (error) => {
+  process.stderr.write(`${error.stack}\n${error.cause ?? ""}\n`);
+  process.exit(1);
+});
+
+// A JSON-RPC error.
+export class Refused extends Error {
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export function expectations() {
+  const [url, file, revision] = process.argv.slice(2);
+  return { url, revision, expected: JSON.parse(readFileSync(file, "utf8")) };
+}
+
+// A tool as its revision has it: 2025-03-26 knows no output schemas, and titles among the annotations only.
+function asListed(listed, revision) {
+  if (revision >= "2025-06-18") return listed;
+  const { title, outputSchema, ...tool } = listed;
+  return title ? { ...tool, annotations: { ...tool.annotations, title } } : tool;
+}
+
+export function checkTools(heard, expected, revision) {
+  assert.deepEqual(
+    heard.map((tool) => tool.name),
+    expected.map((tool) => tool.name),
+  );
+  expected.forEach((tool, index) => assert.deepEqual(heard[index], asListed(tool, revision)));
+}
+
+export function checkResult(call, { content, structuredContent, isError = false }, revision) {
+  const what = `${call.tool} ${JSON.stringify(call.arguments)}`;
+  const text = content.map((block) => block.text ?? "").join("\n");
+  assert.equal(isError, "error" in call, `isError of ${what}: ${text}`);
+  if (call.structured) {
+    assert.deepEqual(JSON.parse(text), call.structured, what);
+    if (revision >= "2025-06-18") assert.deepEqual(structuredContent, call.structured, what);
+  } else if (call.text) {
+    assert.deepEqual(content, [{ type: "text", text: call.text }], what);
+  } else if (call.image) {
+    assert.deepEqual(content, [{ type: "image", ...call.image }], what);
+  }
+  for (const part of call.error ?? []) assert.ok(text.includes(part), `${what}: no "${part}" in "${text}"`);
+}
+
+export function checkRefusal(call, { code, message }) {
+  assert.equal(code, call.code, message);
+  for (const part of call.error) assert.ok(message.includes(part), `no "${part}" in "${message}"`);
+}
+
+async function checkCall(peer, call, revision) {
+  if (!call.code) return checkResult(call, await peer.call(call.tool, call.arguments), revision);
+  const refused = await peer.call(call.tool, call.arguments).catch((error) => error);
+  assert.ok(refused instanceof Refused, `${call.tool} was not refused: ${JSON.stringify(refused)}`);
+  checkRefusal(call, refused);
+}
+
+// Calls at the same time in one session: the upstream answers none before it has them all.
+async function checkMeeting(peer, { tool, size }) {
+  const meeting = { name: randomUUID(), size };
+  const results = await Promise.all(Array.from({ length: size }, () => peer.call(tool, meeting)));
+  const seats = results.map(({ content }) => JSON.parse(content[0].text).seat).sort((a, b) => a - b);
+  assert.deepEqual(seats, Array.from({ length: size }, (_, index) => index + 1));
+}
+
+// `connect(url, revision, complain)` gives the peer; whatever the SDK complains about is a fault of the server.
+export async function main(name, version, connect) {
+  const { url, revision, expected } = expectations();
+  const complaints = [];
+  const complain = (...words) => complaints.push(words.map(String).join(" "));
+  console.warn = console.error = complain;
+  process.on("warning", complain);
+
+  const peer = await connect(url, revision, complain);
+  assert.equal(peer.revision, revision);
+  assert.deepEqual({ name: peer.server.name, version: peer.server.version }, expected.server);
+  assert.equal(peer.instructions, expected.instructions);
+  checkTools(await peer.tools(), expected.tools, revision);
+  for (const call of expected.calls) await checkCall(peer, call, revision);
+  await checkMeeting(peer, expected.meeting);
+  if (revision < "2026") await peer.ping();
+  await peer.close();
+  assert.deepEqual(complaints, []);
+  console.log(name, version, revision);
+}

@@ -1,0 +1,47 @@
+// The TypeScript SDK `@modelcontextprotocol/sdk` 1.x.
+
+import { readFileSync } from "node:fs";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { McpError } from "@modelcontextprotocol/sdk/types.js";
+import { main, Refused } from "./conversation.js";
+
+// An older client: the SDK's own handshake always asks for its latest revision.
+class Transport extends StreamableHTTPClientTransport {
+  constructor(url, revision) {
+    super(url);
+    this.revision = revision;
+  }
+
+  send(message, options) {
+    if (message.method === "initialize") message.params.protocolVersion = this.revision;
+    return super.send(message, options);
+  }
+}
+
+async function connect(url, revision, complain) {
+  const client = new Client({ name: "sdk", version: "1" });
+  const transport = new Transport(new URL(url), revision);
+  client.onerror = complain;
+  await client.connect(transport);
+  return {
+    revision: transport.protocolVersion,
+    server: client.getServerVersion(),
+    instructions: client.getInstructions(),
+    tools: async () => (await client.listTools()).tools,
+    call: (name, args) => client.callTool({ name, arguments: args }).catch(refuse),
+    ping: () => client.ping(),
+    close: async () => {
+      await transport.terminateSession();
+      await client.close();
+    },
+  };
+}
+
+function refuse(error) {
+  throw error instanceof McpError ? new Refused(error.code, error.message) : error;
+}
+
+const path = new URL("./node_modules/@modelcontextprotocol/sdk/package.json", import.meta.url);
+const { name, version } = JSON.parse(readFileSync(path));
+await main(name, version, connect);

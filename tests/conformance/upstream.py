@@ -1,0 +1,82 @@
+"""The HTTP service behind the conformance fixture's tools. It knows nothing of MCP beyond the bodies that
+`result mcp` takes as they are. Prints its port once it listens."""
+
+import base64
+import http.server
+import json
+import urllib.parse
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
+WAV = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAAB9AAACABAAZGF0YQIAAAAAAA=="
+
+
+def text(value):
+    return {"type": "text", "text": value}
+
+
+def resource(uri, mime_type, value):
+    return {"type": "resource", "resource": {"uri": uri, "mimeType": mime_type, "text": value}}
+
+
+EMBEDDED = resource("test://embedded-resource", "text/plain", "This is an embedded resource content.")
+MIXED = [
+    text("Multiple content types test:"),
+    {"type": "image", "data": PNG, "mimeType": "image/png"},
+    resource("test://mixed-content-resource", "application/json", '{"test":"data","value":123}'),
+]
+NAME_QUESTION = {
+    "method": "elicitation/create",
+    "params": {
+        "message": "What is your name?",
+        "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+    },
+}
+
+# path: status, media type, body
+ANSWERS = {
+    "/simple-text": (200, "text/plain", b"This is a simple text response for testing."),
+    "/image": (200, "image/png", base64.b64decode(PNG)),
+    "/audio": (200, "audio/wav", base64.b64decode(WAV)),
+    "/embedded-resource": (200, "application/json", {"content": [EMBEDDED]}),
+    "/mixed-content": (200, "application/json", {"content": MIXED}),
+    "/error": (500, "text/plain", b"This tool intentionally returns an error for testing"),
+    "/address": (200, "application/json", {"accepted": True}),
+    "/elicitation": (
+        200,
+        "application/json",
+        {"resultType": "input_required", "inputRequests": {"user_name": NAME_QUESTION}},
+    ),
+}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave in one packet
+    disable_nagle_algorithm = True
+
+    def answer(self):
+        url = urllib.parse.urlsplit(self.path)
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if url.path == "/echo":
+            value = urllib.parse.parse_qs(url.query).get("value", [""])[0]
+            status, media_type, body = 200, "text/plain", value.encode()
+        else:
+            status, media_type, body = ANSWERS.get(url.path, (404, "text/plain", b"no such path"))
+        if isinstance(body, dict):
+            body = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = answer
+
+    def log_message(self, *_):
+        pass
+
+
+if __name__ == "__main__":
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    print(server.server_port, flush=True)
+    server.serve_forever()

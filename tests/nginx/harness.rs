@@ -1,0 +1,23 @@
+//! What the tests run nginx, its clients and its upstreams with.
+
+mod client;
+mod conf;
+mod journal;
+mod log;
+mod message;
+mod nginx;
+mod port;
+mod upstream;
+
+pub(crate) use client::{Connection, Request, Response};
+pub(crate) use conf::Conf;
+pub(crate) use message::{Session, call, request};
+pub(crate) use nginx::Nginx;
+pub(crate) use port::Port;
+pub(crate) use upstream::{Act, Gate, Received, Upstream, json, response};
+
+use std::time::Duration;
+
+/// How long anything is waited for before a test fails: long, since a run under valgrind is slow, and never waited out by a
+/// test that passes.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);

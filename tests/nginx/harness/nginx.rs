@@ -1,0 +1,189 @@
+//! A running nginx.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tempfile::TempDir;
+
+use super::client::{Connection, Request, Response};
+use super::conf::Conf;
+use super::journal::Journal;
+use super::log::Log;
+use super::port::Port;
+
+/// The workers that every nginx here has.
+pub(crate) const WORKERS: usize = 2;
+
+/// Levels at which nothing may be logged, and what a panic prints.
+const BAD: [&str; 4] = ["[alert]", "[emerg]", "[crit]", "panicked"];
+
+/// An nginx of a test's own; dropped, it is stopped, and its error log is looked through.
+pub(crate) struct Nginx {
+    child: Child,
+    pub(crate) log: Log,
+    journal: Journal,
+    port: Port,
+    directory: TempDir,
+    expected: Vec<String>,
+    stopped: bool,
+}
+
+/// The nginx to run.
+pub(crate) fn nginx() -> String {
+    std::env::var("MCP_NGINX").unwrap_or_else(|_| "nginx".to_owned())
+}
+
+/// Makes the directories that nginx does not make itself.
+pub(crate) fn prepare(directory: &Path) {
+    for name in ["logs", "temp"] {
+        fs::create_dir_all(directory.join(name)).unwrap();
+    }
+}
+
+impl Nginx {
+    pub(crate) fn start(directory: TempDir, port: Port) -> Nginx {
+        let (child, log) = spawn(directory.path());
+        let nginx =
+            Nginx { child, log, journal: Journal::default(), port, directory, expected: Vec::new(), stopped: false };
+        nginx.log.await_lines(0, WORKERS, "start worker process ");
+        nginx
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.port.address()
+    }
+
+    /// A file or directory below nginx's prefix.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        self.connect_to(self.address())
+    }
+
+    /// A connection to another address that this nginx listens on.
+    pub(crate) fn connect_to(&self, address: SocketAddr) -> Connection {
+        Connection::open(address, self.journal.clone())
+    }
+
+    /// Sends a request on a connection of its own.
+    pub(crate) fn send(&self, request: &Request) -> Response {
+        self.connect().exchange(request)
+    }
+
+    /// Lines of the error log with this in them are all right.
+    pub(crate) fn expect_in_log(&mut self, text: &str) {
+        self.expected.push(text.to_owned());
+    }
+
+    /// Reads the configuration anew, and awaits the new workers and the end of the old ones.
+    pub(crate) fn reload(&self) {
+        let position = self.begin_reload();
+        self.log.await_lines(position, WORKERS, "exited with code 0");
+    }
+
+    /// The same, but old workers may still be busy; gives the position in the log for their end to be awaited.
+    pub(crate) fn begin_reload(&self) -> usize {
+        let position = self.log.position();
+        self.signal(Signal::HUP);
+        self.log.await_lines(position, WORKERS, "start worker process ");
+        self.log.await_lines(position, WORKERS, "gracefully shutting down");
+        position
+    }
+
+    /// Writes another configuration and reads it.
+    pub(crate) fn reload_with(&self, conf: &Conf) {
+        conf.write_into(self.directory.path(), &self.port);
+        self.reload();
+    }
+
+    /// Stops nginx and starts it again, on the same port and in the same directory.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.look_through_log();
+        let (child, log) = spawn(self.directory.path());
+        self.child = child;
+        self.log = log;
+        self.stopped = false;
+        self.log.await_lines(0, WORKERS, "start worker process ");
+    }
+
+    /// Sends requests to the workers until each has answered one, and gives all answers. Needs `listen … reuseport` and
+    /// `add_header X-Worker $pid always`.
+    pub(crate) fn send_to_every_worker(&self, request: &Request) -> Vec<Response> {
+        let mut responses: Vec<Response> = Vec::new();
+        let workers = |responses: &[Response]| {
+            let mut pids: Vec<String> = responses.iter().map(|response| response.header("x-worker").unwrap().to_owned()).collect();
+            pids.sort();
+            pids.dedup();
+            pids.len()
+        };
+        while workers(&responses) < WORKERS {
+            assert!(responses.len() < 500, "one worker answered 500 connections");
+            responses.push(self.send(request));
+        }
+        responses
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Asks nginx to stop when its work is done, and awaits that.
+    fn stop(&mut self) {
+        self.stopped = true;
+        self.signal(Signal::QUIT);
+        let ended = self.log.await_end();
+        if !ended {
+            let _ = kill_process_group(self.pid(), Signal::KILL);
+        }
+        let status = self.child.wait().unwrap();
+        if !thread::panicking() {
+            assert!(ended, "nginx, or a process of it, did not stop");
+            assert!(status.success(), "nginx ended with {status}");
+        }
+    }
+
+    fn look_through_log(&self) {
+        let is_bad = |line: &&String| BAD.iter().any(|bad| line.contains(bad));
+        let is_expected = |line: &&String| self.expected.iter().any(|text| line.contains(text));
+        let lines = self.log.since(0);
+        let bad: Vec<_> = lines.iter().filter(is_bad).filter(|line| !is_expected(line)).collect();
+        assert!(bad.is_empty(), "the error log holds {bad:#?}");
+    }
+}
+
+fn spawn(directory: &Path) -> (Child, Log) {
+    let mut command = Command::new(nginx());
+    command.args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(directory);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("\"{}\" does not start: {error}", nginx()));
+    let log = Log::follow(child.stderr.take().unwrap());
+    (child, log)
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        if !self.stopped {
+            self.stop();
+        }
+        if thread::panicking() {
+            self.journal.print();
+            let lines = self.log.since(0);
+            eprintln!("error log:");
+            lines[lines.len().saturating_sub(40)..].iter().for_each(|line| eprintln!("    {line}"));
+        } else {
+            self.look_through_log();
+        }
+    }
+}

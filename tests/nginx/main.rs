@@ -1,0 +1,11 @@
+//! The live suite: the module in a running nginx, against real sockets.
+//!
+//! `MCP_MODULE` names the module's .so (`cargo build` makes it in `target/debug/libngx_http_mcp_module.so`), `MCP_NGINX` the
+//! nginx to run (`nginx` by default) and `MCP_NCHAN` Nchan's .so, if it is to be loaded as well. Each test has an nginx, a
+//! directory and ports of its own; what nginx writes to its error log is printed when a test fails.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
+mod config;
+mod harness;
+mod results;
