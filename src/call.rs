@@ -10,7 +10,7 @@ use mcp::{Pending, Step};
 
 use crate::context::{Batch, Context, Stage};
 use crate::handler::proceed;
-use crate::ngx::{self, Disguise, Request, Status, Wake};
+use crate::ngx::{self, Disguise, Request, Status, UpstreamFinalizer, Wake, run_finalizer};
 
 /// What an upstream announces is believed up to this size, in bytes; beyond it the buffer grows with what comes.
 const LARGEST_RESERVE: usize = 1 << 20;
@@ -23,6 +23,7 @@ pub(crate) struct Call {
     keepalive: bool,
     head: Option<Head>,
     failure: Option<UpstreamFailure>,
+    finalizer: UpstreamFinalizer,
     pub(crate) body: Vec<u8>,
     pub(crate) complete: bool,
 }
@@ -43,6 +44,7 @@ impl Call {
             keepalive: true,
             head: None,
             failure: None,
+            finalizer: None,
             body: Vec::new(),
             complete: false,
         }
@@ -53,6 +55,7 @@ impl Call {
         if !self.undisguise(request) {
             self.failure = Some(UpstreamFailure::Unreachable);
         }
+        self.finalizer = request.replace_upstream_finalizer(Some(ngx::upstream_finished));
         let out = request.headers_out();
         self.body.reserve(out.content_length().unwrap_or(0).min(LARGEST_RESERVE));
         self.head = Some(Head {
@@ -60,6 +63,11 @@ impl Call {
             content_type: out.content_type().map(<[u8]>::to_vec),
             content_encoding: out.content_encoding().map(<[u8]>::to_vec),
         });
+    }
+
+    /// nginx is done with the upstream: runs what the proxy module wants to be run then.
+    pub(crate) fn run_finalizer(&mut self, request: Request, status: Status) {
+        run_finalizer(self.finalizer.take(), request, status);
     }
 
     /// Whether the upstream's header has come.

@@ -60,12 +60,18 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 ///
 /// Three groups: our own; the words of a `mcp_tool` block; and directives of other modules that we look at
 /// ([`ProxySettings`]) or refuse inside a `mcp_tool` block, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 48] = [
+pub(crate) static DIRECTIVES: [Directive; 49] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
-    directive(c"mcp_server_info", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| once(&mut conf.settings.server_info, pair(cf)?)),
+    directive(c"mcp_server_info", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
+        let (name, version) = pair(cf)?;
+        ServerBuilder::new().server_info(&name, &version)?;
+        once(&mut conf.settings.server_info, (name, version))
+    }),
     directive(c"mcp_instructions", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| once(&mut conf.settings.instructions, one(cf)?)),
     directive(c"mcp_allowed_origins", ANYWHERE | NGX_CONF_1MORE, |cf, conf| {
-        let origins = cf.arguments()?.into_iter().map(String::from).collect();
+        let origins = cf.arguments()?;
+        ServerBuilder::new().allowed_origins(&origins)?;
+        let origins = origins.into_iter().map(String::from).collect();
         once(&mut conf.settings.allowed_origins, origins)
     }),
     directive(c"mcp_max_result_size", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
@@ -139,6 +145,7 @@ pub(crate) static DIRECTIVES: [Directive; 48] = [
     directive(c"return", TOOL | NGX_CONF_ANY, acts_on_location),
     directive(c"rewrite", TOOL | NGX_CONF_ANY, acts_on_location),
     directive(c"set", TOOL | NGX_CONF_ANY, acts_on_location),
+    directive(c"try_files", TOOL | NGX_CONF_ANY, acts_on_location),
     directive(c"if", TOOL | NGX_CONF_ANY | NGX_CONF_BLOCK, acts_on_location),
     directive(c"nchan_publisher", TOOL | NGX_CONF_ANY, acts_on_location),
     directive(c"nchan_subscriber", TOOL | NGX_CONF_ANY, acts_on_location),
@@ -236,20 +243,20 @@ impl LocationConf {
             return tool.complete(cf, &self.proxy, &mut main.upstreams);
         }
         match self.enabled.take() {
-            Some((true, place)) => cf.at(place, |cf| self.compile(cf, main)),
+            Some((true, place)) => cf.report_at(place, "mcp", |cf| self.compile(cf, main)),
             _ if !self.tools.is_empty() => {
                 Err(Error::new("\"mcp_tool\" needs \"mcp on\" in the same location: nobody could call the tool"))
             }
             None if cf.is_unnamed() && outer.location.is_some() => {
                 self.location.clone_from(&outer.location);
-                cf.set_content_handler(ngx::content);
-                Ok(())
+                own_content(cf)
             }
             _ => Ok(()),
         }
     }
 
     fn compile(&mut self, cf: Conf, main: &mut MainConf) -> Result<(), Error> {
+        own_content(cf)?;
         let mut builder = self.settings.builder()?;
         let mut contexts = Vec::with_capacity(self.tools.len());
         for (tool, context) in self.tools.drain(..) {
@@ -308,17 +315,27 @@ fn mcp(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
         other => return Err(Error::new(format!("must be \"on\" or \"off\", not \"{other}\""))),
     };
     once(&mut conf.enabled, (on, cf.place()))?;
-    if on {
-        cf.set_content_handler(ngx::content);
+    if on { own_content(cf) } else { Ok(()) }
+}
+
+fn own_content(cf: Conf) -> Result<(), Error> {
+    if cf.set_content_handler(ngx::content) {
+        return Ok(());
     }
-    Ok(())
+    Err(Error::new("answers the location's requests alone: remove the other directive that does (such as \"proxy_pass\")"))
 }
 
 fn mcp_tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
     let place = cf.place();
-    let draft = ToolBuilder::new(&one(cf)?)?;
-    let context = cf.tool_block(|own| own.draft = Some(draft))?;
-    cf.at(place, |_| {
+    let name = one(cf)?;
+    if conf.tools.iter().any(|(tool, _)| tool.name() == name) {
+        return Err(Error::new(format!("is duplicate: the location has a tool \"{name}\"")));
+    }
+    let draft = ToolBuilder::new(&name)?;
+    // The parser stands at the closing brace once the block is read.
+    let context = cf.tool_block(|own| own.draft = Some(draft));
+    cf.report_at(place, "mcp_tool", |_| {
+        let context = context?;
         let own = context.own_conf();
         let tool = own.draft.take().ok_or_else(Error::memory)?.build()?;
         own.tool = Some(ToolLocation::new(&tool, place));

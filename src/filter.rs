@@ -87,12 +87,38 @@ fn collect(request: Request, context: &'static Context, mut call: Call, chain: C
     if taken.last_buf {
         return settle(request, context, call, None);
     }
-    if taken.is_only_flush && request.upstream_finished() {
-        call.restore_keepalive(request);
-        return settle(request, context, call, Some(UpstreamFailure::Truncated));
-    }
     context.set_stage(Stage::Calling(call));
     Status::OK
+}
+
+/// nginx is done with the upstream, whose header has come. After a failure no end of the body follows, sometimes nothing
+/// at all before the client's connection is closed, so the reply goes out here.
+pub(crate) fn upstream_finished(request: Request, status: Status) {
+    let Some(context) = Context::of(request) else { return };
+    match context.take_stage() {
+        Stage::Calling(mut call) => {
+            call.run_finalizer(request, status);
+            let failure = match u16::try_from(status.0) {
+                _ if status == Status::ERROR => Some(UpstreamFailure::Truncated),
+                Ok(504) => Some(UpstreamFailure::TimedOut),
+                Ok(499) => None,
+                Ok(status) if status >= 300 => Some(UpstreamFailure::Truncated),
+                _ => None,
+            };
+            match failure.filter(|_| request.is_main()) {
+                Some(failure) => {
+                    if status == Status::ERROR {
+                        request.forbid_keepalive();
+                    } else {
+                        call.restore_keepalive(request);
+                    }
+                    settle(request, context, call, Some(failure));
+                }
+                None => context.set_stage(Stage::Calling(call)),
+            }
+        }
+        stage => context.set_stage(stage),
+    }
 }
 
 /// The call is over: replies to the client in place of whatever the upstream or nginx wanted to send.

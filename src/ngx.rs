@@ -25,8 +25,9 @@ pub(crate) use event::Wake;
 pub(crate) use log::Level;
 pub(crate) use module::{
     NGX_HTTP_MCP_TOOL_CONF, body_event, body_ready, content, mcp_module, next_body_filter, next_header_filter,
+    upstream_finished,
 };
-pub(crate) use request::{Disguise, ReadHandler, Request, Status, run_reader};
+pub(crate) use request::{Disguise, ReadHandler, Request, Status, UpstreamFinalizer, run_finalizer, run_reader};
 pub(crate) use sessions::EndedSessions;
 pub(crate) use subrequest::start as start_subrequest;
 pub(crate) use upstream::last_attempt;

@@ -39,9 +39,11 @@ impl ToolLocation {
     /// What a call sends stands in variables of ours; only its URI is given another way, as nginx sends a URI byte for
     /// byte only when it comes with the request.
     pub(crate) fn complete(&self, cf: Conf, proxy: &ProxySettings, made: &mut Vec<String>) -> Result<(), Error> {
-        cf.at(self.place, |cf| self.directives(cf, proxy, made)).map_err(|error| match error {
-            Error::Text(text) => Error::Text(format!("\"mcp_tool\" {}: {text}", self.name)),
-            Error::Logged => Error::Logged,
+        cf.report_at(self.place, "mcp_tool", |cf| {
+            self.directives(cf, proxy, made).map_err(|error| match error {
+                Error::Text(text) => Error::Text(format!("is invalid: tool \"{}\": {text}", self.name)),
+                Error::Logged => Error::Logged,
+            })
         })
     }
 

@@ -16,8 +16,6 @@ pub(crate) struct Taken {
     pub(crate) last_buf: bool,
     /// The chain ended a subrequest's response (`last_in_chain`).
     pub(crate) last_in_chain: bool,
-    /// The chain held no bytes, only the wish to send what there is.
-    pub(crate) is_only_flush: bool,
     /// The bytes would have exceeded the limit; some were not taken.
     pub(crate) over_limit: bool,
 }
@@ -31,7 +29,7 @@ impl Chain {
     ///
     /// Buffers are in memory: the request has `filter_need_in_memory` set.
     pub(crate) fn take(self, to: &mut Vec<u8>, limit: usize) -> Taken {
-        let mut taken = Taken { is_only_flush: !self.0.is_null(), ..Taken::default() };
+        let mut taken = Taken::default();
         let mut link = self.0;
         while !link.is_null() {
             // SAFETY: nginx hands the filter a well-formed chain; `pos..last` is initialised memory of the buffer.
@@ -45,10 +43,8 @@ impl Chain {
                         to.extend_from_slice(bytes);
                     }
                     b.pos = b.last;
-                    taken.is_only_flush = false;
                 }
                 b.file_pos = b.file_last;
-                taken.is_only_flush &= b.flush() != 0;
                 taken.last_buf |= b.last_buf() != 0;
                 taken.last_in_chain |= b.last_in_chain() != 0;
                 link = (*link).next;

@@ -19,6 +19,9 @@ pub(crate) struct Conf(*mut ngx_conf_t);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LocationContext(*mut ngx_http_conf_ctx_t);
 
+/// A location's function for requests.
+pub(crate) type ContentHandler = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
+
 /// Where in the configuration files something stands.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
@@ -127,10 +130,30 @@ impl Conf {
         result
     }
 
-    /// Makes our content handler the one of the location that is being read.
-    pub(crate) fn set_content_handler(self, handler: unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t) {
+    /// Runs `act` with messages pointing at `place`; its error is reported there, as one of the directive `name`.
+    pub(crate) fn report_at(
+        self,
+        place: Place,
+        name: &str,
+        act: impl FnOnce(Conf) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.at(place, |cf| {
+            act(cf).map_err(|error| {
+                report(cf, name, Err(error));
+                Error::Logged
+            })
+        })
+    }
+
+    /// Makes our content handler the one of the location that is being read or merged. False when it has another one.
+    pub(crate) fn set_content_handler(self, handler: ContentHandler) -> bool {
         // SAFETY: inside a location the core module has a configuration there.
-        unsafe { (*core_loc_conf((*self.context()).loc_conf)).handler = Some(handler) }
+        let slot = unsafe { &mut (*core_loc_conf((*self.context()).loc_conf)).handler };
+        let is_free = slot.is_none_or(|other| ptr::fn_addr_eq(other, handler));
+        if is_free {
+            *slot = Some(handler);
+        }
+        is_free
     }
 
     /// Whether the location that is being merged is one of `if` or `limit_except`, inside of another.
@@ -194,7 +217,13 @@ impl Conf {
         // SAFETY: the parser stands behind the `{`.
         let result = unsafe { ngx_conf_parse(self.0, ptr::null_mut()) };
         *self.raw() = saved;
-        if result.is_null() { Ok(context) } else { Err(Error::Logged) }
+        // SAFETY: the core module has a configuration in the new location.
+        let has_content = unsafe { (*core_loc_conf(context.loc_conf())).handler.is_some() };
+        match (result.is_null(), has_content) {
+            (false, _) => Err(Error::Logged),
+            (true, true) => Err(Error::new("answers by \"pass\" alone: remove the directive that answers requests, too")),
+            (true, false) => Ok(context),
+        }
     }
 
     fn new_location(self) -> Result<LocationContext, Error> {

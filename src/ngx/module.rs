@@ -255,6 +255,11 @@ pub(crate) extern "C" fn body_event(r: *mut ngx_http_request_t) {
     guard(request.log(), (), || handler::body_event(request));
 }
 
+pub(crate) extern "C" fn upstream_finished(r: *mut ngx_http_request_t, rc: ngx_int_t) {
+    let Some(request) = Request::new(r) else { return };
+    guard(request.log(), (), || filter::upstream_finished(request, Status(rc)));
+}
+
 extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
     let Some(request) = Request::new(r) else { return NGX_ERROR as ngx_int_t };
     guard(request.log(), Status::ERROR, || filter::header(request)).0

@@ -31,6 +31,17 @@ impl Status {
 /// nginx's function for what a client sends.
 pub(crate) type ReadHandler = ngx_http_event_handler_pt;
 
+/// nginx's function for the end of an upstream's answer, good or bad.
+pub(crate) type UpstreamFinalizer = Option<unsafe extern "C" fn(*mut ngx_http_request_t, ngx_int_t)>;
+
+/// Runs one for a request.
+pub(crate) fn run_finalizer(finalizer: UpstreamFinalizer, request: Request, status: Status) {
+    if let Some(finalizer) = finalizer {
+        // SAFETY: the function that the proxy module had installed for this request.
+        unsafe { finalizer(request.as_ptr(), status.0) }
+    }
+}
+
 /// Runs one for a request.
 pub(crate) fn run_reader(handler: ReadHandler, request: Request) {
     if let Some(handler) = handler {
@@ -351,11 +362,11 @@ impl Request {
         u64::try_from(unsafe { (*ngx_cached_time).sec }).unwrap_or(0)
     }
 
-    /// Whether the upstream's side of the request is over.
-    pub(crate) fn upstream_finished(self) -> bool {
-        let upstream = self.raw().upstream;
-        // SAFETY: a non-null upstream lives in the request's pool.
-        upstream.is_null() || unsafe { (*upstream).cleanup.is_null() }
+    /// Puts `finalizer` in the place of what nginx calls when its side of the upstream is over, and returns that.
+    pub(crate) fn replace_upstream_finalizer(self, finalizer: UpstreamFinalizer) -> UpstreamFinalizer {
+        // SAFETY: null, or an upstream in the request's pool.
+        unsafe { self.raw().upstream.as_mut() }
+            .and_then(|upstream| std::mem::replace(&mut upstream.finalize_request, finalizer))
     }
 }
 
