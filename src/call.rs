@@ -24,6 +24,7 @@ pub(crate) struct Call {
     head: Option<Head>,
     failure: Option<UpstreamFailure>,
     finalizer: UpstreamFinalizer,
+    ended: bool,
     pub(crate) body: Vec<u8>,
     pub(crate) complete: bool,
 }
@@ -45,6 +46,7 @@ impl Call {
             head: None,
             failure: None,
             finalizer: None,
+            ended: false,
             body: Vec::new(),
             complete: false,
         }
@@ -65,9 +67,20 @@ impl Call {
         });
     }
 
-    /// nginx is done with the upstream: runs what the proxy module wants to be run then.
-    pub(crate) fn run_finalizer(&mut self, request: Request, status: Status) {
+    /// nginx is done with the upstream: runs what the proxy module wants to be run then, and keeps what went wrong.
+    pub(crate) fn end(&mut self, request: Request, status: Status) {
         run_finalizer(self.finalizer.take(), request, status);
+        if let Ok(status) = u16::try_from(status.0)
+            && status >= 300
+        {
+            self.ended = true;
+            self.failure = Some(if status == 504 { UpstreamFailure::TimedOut } else { UpstreamFailure::Truncated });
+        }
+    }
+
+    /// Whether the call is known to have failed after the upstream's header came.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.ended && self.failure.is_some()
     }
 
     /// Whether the upstream's header has come.

@@ -60,7 +60,7 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 ///
 /// Three groups: our own; the words of a `mcp_tool` block; and directives of other modules that we look at
 /// ([`ProxySettings`]) or refuse inside a `mcp_tool` block, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 49] = [
+pub(crate) static DIRECTIVES: [Directive; 56] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
     directive(c"mcp_server_info", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
         let (name, version) = pair(cf)?;
@@ -133,6 +133,13 @@ pub(crate) static DIRECTIVES: [Directive; 49] = [
     directive(c"proxy_set_body", TOOL | NGX_CONF_ANY, written_by_pass),
     directive(c"proxy_pass_request_body", TOOL | NGX_CONF_ANY, written_by_pass),
     directive(c"proxy_pass_request_headers", TOOL | NGX_CONF_ANY, written_by_pass),
+    directive(c"fastcgi_pass", TOOL | NGX_CONF_ANY, written_by_pass),
+    directive(c"uwsgi_pass", TOOL | NGX_CONF_ANY, written_by_pass),
+    directive(c"scgi_pass", TOOL | NGX_CONF_ANY, written_by_pass),
+    directive(c"memcached_pass", TOOL | NGX_CONF_ANY, written_by_pass),
+    directive(c"grpc_pass", TOOL | NGX_CONF_ANY, written_by_pass),
+    directive(c"empty_gif", TOOL | NGX_CONF_ANY, written_by_pass),
+    directive(c"stub_status", TOOL | NGX_CONF_ANY, written_by_pass),
     directive(c"allow", TOOL | NGX_CONF_ANY, acts_on_location),
     directive(c"deny", TOOL | NGX_CONF_ANY, acts_on_location),
     directive(c"auth_basic", TOOL | NGX_CONF_ANY, acts_on_location),
@@ -229,6 +236,11 @@ pub(crate) struct LocationConf {
 }
 
 impl LocationConf {
+    /// Whether a `mcp_tool` block is being read into this.
+    pub(crate) fn is_tool_block(&self) -> bool {
+        self.draft.is_some()
+    }
+
     /// The MCP server that answers here.
     pub(crate) fn location(&self) -> Option<&Location> {
         self.location.as_deref()
@@ -245,7 +257,9 @@ impl LocationConf {
         match self.enabled.take() {
             Some((true, place)) => cf.report_at(place, "mcp", |cf| self.compile(cf, main)),
             _ if !self.tools.is_empty() => {
-                Err(Error::new("\"mcp_tool\" needs \"mcp on\" in the same location: nobody could call the tool"))
+                let place = self.tools.iter().find_map(|(_, context)| Some(context.own_conf().tool.as_ref()?.place()));
+                let error = Error::new("needs \"mcp on\" in the same location: nobody could call the tool");
+                place.map_or(Ok(()), |place| cf.report_at(place, "mcp_tool", |_| Err(error)))
             }
             None if cf.is_unnamed() && outer.location.is_some() => {
                 self.location.clone_from(&outer.location);

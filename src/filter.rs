@@ -84,37 +84,30 @@ fn collect(request: Request, context: &'static Context, mut call: Call, chain: C
         settle(request, context, call, Some(UpstreamFailure::TooLarge(limit as u64)));
         return Status::ERROR;
     }
-    if taken.last_buf {
+    if call.has_failed() {
+        call.restore_keepalive(request);
+    }
+    if taken.last_buf || call.has_failed() {
         return settle(request, context, call, None);
     }
     context.set_stage(Stage::Calling(call));
     Status::OK
 }
 
-/// nginx is done with the upstream, whose header has come. After a failure no end of the body follows, sometimes nothing
-/// at all before the client's connection is closed, so the reply goes out here.
+/// nginx is done with the upstream, whose header has come.
+///
+/// After most failures a flush follows in place of the body's end, and the reply with it. After `ERROR` nginx closes the
+/// client's connection next, so the reply goes out here.
 pub(crate) fn upstream_finished(request: Request, status: Status) {
     let Some(context) = Context::of(request) else { return };
     match context.take_stage() {
         Stage::Calling(mut call) => {
-            call.run_finalizer(request, status);
-            let failure = match u16::try_from(status.0) {
-                _ if status == Status::ERROR => Some(UpstreamFailure::Truncated),
-                Ok(504) => Some(UpstreamFailure::TimedOut),
-                Ok(499) => None,
-                Ok(status) if status >= 300 => Some(UpstreamFailure::Truncated),
-                _ => None,
-            };
-            match failure.filter(|_| request.is_main()) {
-                Some(failure) => {
-                    if status == Status::ERROR {
-                        request.forbid_keepalive();
-                    } else {
-                        call.restore_keepalive(request);
-                    }
-                    settle(request, context, call, Some(failure));
-                }
-                None => context.set_stage(Stage::Calling(call)),
+            call.end(request, status);
+            if status == Status::ERROR && request.is_main() {
+                request.forbid_keepalive();
+                settle(request, context, call, Some(UpstreamFailure::Truncated));
+            } else {
+                context.set_stage(Stage::Calling(call));
             }
         }
         stage => context.set_stage(stage),

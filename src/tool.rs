@@ -34,6 +34,11 @@ impl ToolLocation {
         }
     }
 
+    /// Where the block begins.
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
     /// Writes the proxy directives of the location, once all levels around it are known.
     ///
     /// What a call sends stands in variables of ours; only its URI is given another way, as nginx sends a URI byte for

@@ -417,8 +417,14 @@ pub(super) extern "C" fn set_directive(cf: *mut ngx_conf_t, cmd: *mut ngx_comman
     let cf = Conf::new(cf);
     // SAFETY: `post` of our commands is a `Directive` of the static table; `conf` is what our `create_loc_conf` made.
     let (directive, location) = unsafe { (&*(*cmd).post.cast::<Directive>(), &mut *conf.cast::<LocationConf>()) };
-    let outcome = super::entry::guard(super::log::Log::cycle(), Err(Error::Logged), || (directive.set)(cf, location));
-    report(cf, directive.name.to_str().unwrap_or_default(), outcome)
+    let name = directive.name.to_str().unwrap_or_default();
+    let outcome = super::entry::guard(super::log::Log::cycle(), Err(Error::Logged), || {
+        if location.is_tool_block() && name.starts_with("mcp") {
+            return Err(Error::new("is not allowed here, inside of \"mcp_tool\""));
+        }
+        (directive.set)(cf, location)
+    });
+    report(cf, name, outcome)
 }
 
 /// Turns an error into an `[emerg]` and what nginx expects of a setter.

@@ -1,7 +1,7 @@
 //! What the core costs per `tools/call`, without nginx: reading, validating, placing, and writing the result.
 //!
 //! ```text
-//! cargo run --release -p mcp --example call_cost
+//! cargo run --release -p mcp --example call_cost [ROUNDS]
 //! ```
 
 use std::time::Instant;
@@ -14,9 +14,9 @@ const WITH_SESSION: &str =
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_item","arguments":{"id":7}}}"#;
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","clientInfo":{"name":"bench","version":"1.0"}}}"#;
-const ROUNDS: u32 = 200_000;
 
 fn main() -> Result<(), mcp::ConfigError> {
+    let rounds: u32 = std::env::args().nth(1).and_then(|rounds| rounds.parse().ok()).unwrap_or(200_000);
     let mut tool = ToolBuilder::new("get_item")?;
     tool.description(&["Look up one item."])?;
     tool.pass(&["GET", "http://inventory/items/{id}"])?;
@@ -65,7 +65,7 @@ fn main() -> Result<(), mcp::ConfigError> {
     ] {
         let begin = Instant::now();
         let mut bytes = 0;
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             let mut step = server.receive(&request(headers, body), &nonce).start(&server);
             if let Step::Call { pending, .. } = step {
                 step = pending.resume(&server, Ok(answer));
@@ -78,8 +78,8 @@ fn main() -> Result<(), mcp::ConfigError> {
                 Body::Page { head, page } => head.len() + page.len(),
             };
         }
-        let each = begin.elapsed() / ROUNDS;
-        println!("{what}: {each:?} each, {} bytes", bytes / ROUNDS as usize);
+        let each = begin.elapsed() / rounds.max(1);
+        println!("{what}: {each:?} each, {} bytes", bytes / rounds.max(1) as usize);
     }
     Ok(())
 }

@@ -154,7 +154,7 @@ impl Context {
         let mut out = Vec::with_capacity(256);
         write_error(id, self.version, &wire, &mut out);
         let mut reply = self.reply(wire.status, Body::Bytes(out), Outcome::ProtocolError { code: wire.code });
-        if *error == Error::MethodNotAllowed {
+        if matches!(error, Error::MethodNotAllowed | Error::Refused(405)) {
             reply.headers.push(("Allow", self.methods().to_owned()));
         }
         reply

@@ -52,16 +52,16 @@ impl Reception<'_, '_> {
         let header = self.version_header()?;
         let id = self.request.headers.get("mcp-session-id").map(trim).ok_or(Error::MissingSession)?;
         let session = self.server.sessions().open(id, self.request.now).filter(|_| !self.request.session_ended);
-        let session = session.ok_or(Error::UnknownSession)?;
+        let mut session = session.ok_or(Error::UnknownSession)?;
         if let Some(header) = header.filter(|header| *header != session.version) {
             return Err(Error::SessionVersion { header, session: session.version });
         }
         self.version = session.version;
         self.facts.protocol_version = Some(session.version);
-        self.facts.session = Some(String::from_utf8_lossy(id).into_owned());
+        self.facts.session = std::str::from_utf8(id).ok().map(str::to_owned);
         if self.facts.client_name.is_none() {
-            self.facts.client_name.clone_from(&session.client_name);
-            self.facts.client_version.clone_from(&session.client_version);
+            self.facts.client_name = session.client_name.take();
+            self.facts.client_version = session.client_version.take();
         }
         Ok(session)
     }

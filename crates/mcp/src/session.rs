@@ -80,16 +80,17 @@ impl Sessions {
 
     /// What an id says, if it is one of ours and not too old.
     pub(crate) fn open(&self, id: &[u8], now: u64) -> Option<Session> {
-        if id.len() > LONGEST {
+        let dot = id.iter().position(|byte| *byte == b'.').filter(|_| id.len() <= LONGEST)?;
+        let (mut payload, mut tag) = ([0; LONGEST], [0; LONGEST]);
+        let payload = URL_SAFE_NO_PAD.decode_slice(&id[..dot], &mut payload).ok().map(|length| &payload[..length])?;
+        let tag = URL_SAFE_NO_PAD.decode_slice(&id[dot + 1..], &mut tag).ok().map(|length| &tag[..length])?;
+        if tag.len() != TAG {
             return None;
         }
-        let dot = id.iter().position(|byte| *byte == b'.')?;
-        let payload = URL_SAFE_NO_PAD.decode(&id[..dot]).ok()?;
-        let tag = URL_SAFE_NO_PAD.decode(&id[dot + 1..]).ok().filter(|tag| tag.len() == TAG)?;
         let mut mac = self.mac.clone();
-        mac.update(&payload);
-        mac.verify_truncated_left(&tag).ok()?;
-        let session = parse(&payload)?;
+        mac.update(payload);
+        mac.verify_truncated_left(tag).ok()?;
+        let session = parse(payload)?;
         (now < self.until(&session)).then_some(session)
     }
 }
@@ -107,8 +108,8 @@ fn parse(payload: &[u8]) -> Option<Session> {
 fn parse_text(payload: &[u8]) -> Option<(Option<String>, &[u8])> {
     let (length, rest) = payload.split_first()?;
     let (text, rest) = rest.split_at_checked(usize::from(*length))?;
-    let text = String::from_utf8(text.to_vec()).ok()?;
-    Some((Some(text).filter(|text| !text.is_empty()), rest))
+    let text = std::str::from_utf8(text).ok()?;
+    Some(((!text.is_empty()).then(|| text.to_owned()), rest))
 }
 
 /// The beginning of a text, `limit` bytes at most, no character split.

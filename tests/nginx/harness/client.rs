@@ -140,6 +140,8 @@ pub(crate) struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
     journal: Journal,
+    /// The last response has said `Connection: close`.
+    ends: bool,
 }
 
 impl Connection {
@@ -148,7 +150,7 @@ impl Connection {
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Connection { stream, received: Vec::new(), journal }
+        Connection { stream, received: Vec::new(), journal, ends: false }
     }
 
     /// Sends a request and receives its response.
@@ -199,6 +201,7 @@ impl Connection {
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
         let mut response = Response { status, headers, body: Vec::new() };
+        self.ends = response.header("connection") == Some("close");
         if method != "HEAD" && status >= 200 && status != 204 && status != 304 {
             response.body = self.receive_body(&response);
         }
@@ -271,12 +274,9 @@ impl Connection {
         assert!(self.received.is_empty(), "more came: {:?}", String::from_utf8_lossy(&self.received));
     }
 
-    /// Whether nginx has closed it, as far as is known by now.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.stream.set_nonblocking(true).unwrap();
-        let closed = !matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
-        self.stream.set_nonblocking(false).unwrap();
-        closed
+    /// Whether nginx keeps it for further requests, as the last response has said.
+    pub(crate) fn is_kept(&self) -> bool {
+        !self.ends
     }
 
     /// Says that nothing more will be sent.
