@@ -33,7 +33,7 @@ fn main() {
 
 fn directory(variable: &str) -> PathBuf {
     match env::var_os(variable) {
-        Some(path) => fs::canonicalize(&path).unwrap_or_else(|e| panic!("{variable}={}: {e}", path.display())),
+        Some(path) => fs::canonicalize(&path).unwrap_or_else(|e| panic!("{variable}={path:?}: {e}")),
         None => panic!("{variable} is not set: build with scripts/build, which knows where nginx's headers are"),
     }
 }
@@ -56,7 +56,12 @@ fn include_directories(source: &Path, build: &Path) -> Vec<PathBuf> {
 fn compile(name: &str, file: &str, includes: &[PathBuf]) -> cc::Build {
     println!("cargo::rerun-if-changed={file}");
     let mut compiler = cc::Build::new();
-    compiler.file(file).includes(includes).warnings(true).extra_warnings(false).flag_if_supported("-Wno-unused-parameter");
+    compiler
+        .file(file)
+        .includes(includes)
+        .warnings(true)
+        .extra_warnings(false)
+        .flag_if_supported("-Wno-unused-parameter");
     compiler.define("NGX_HTTP_MCP_UNIT", format!("\"{name}\"").as_str());
     compiler
 }

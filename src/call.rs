@@ -70,11 +70,9 @@ impl Call {
     /// nginx is done with the upstream: runs what the proxy module wants to be run then, and keeps what went wrong.
     pub(crate) fn end(&mut self, request: Request, status: Status) {
         run_finalizer(self.finalizer.take(), request, status);
-        if let Ok(status) = u16::try_from(status.0)
-            && status >= 300
-        {
+        if status.is_refusal() {
             self.ended = true;
-            self.failure = Some(if status == 504 { UpstreamFailure::TimedOut } else { UpstreamFailure::Truncated });
+            self.failure = Some(if status.0 == 504 { UpstreamFailure::TimedOut } else { UpstreamFailure::Truncated });
         }
     }
 

@@ -67,7 +67,9 @@ pub(crate) static DIRECTIVES: [Directive; 56] = [
         ServerBuilder::new().server_info(&name, &version)?;
         once(&mut conf.settings.server_info, (name, version))
     }),
-    directive(c"mcp_instructions", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| once(&mut conf.settings.instructions, one(cf)?)),
+    directive(c"mcp_instructions", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
+        once(&mut conf.settings.instructions, one(cf)?)
+    }),
     directive(c"mcp_allowed_origins", ANYWHERE | NGX_CONF_1MORE, |cf, conf| {
         let origins = cf.arguments()?;
         ServerBuilder::new().allowed_origins(&origins)?;
@@ -117,7 +119,9 @@ pub(crate) static DIRECTIVES: [Directive; 56] = [
     }),
     directive(c"proxy_http_version", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| conf.proxy.see(cf, "proxy_http_version")),
     directive(c"proxy_ssl_name", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| conf.proxy.see(cf, "proxy_ssl_name")),
-    directive(c"proxy_ssl_server_name", ANYWHERE | NGX_CONF_FLAG, |cf, conf| conf.proxy.see(cf, "proxy_ssl_server_name")),
+    directive(c"proxy_ssl_server_name", ANYWHERE | NGX_CONF_FLAG, |cf, conf| {
+        conf.proxy.see(cf, "proxy_ssl_server_name")
+    }),
     directive(c"proxy_ssl_verify", ANYWHERE | NGX_CONF_FLAG, |cf, conf| {
         conf.proxy.ssl_verify_off = one(cf)?.eq_ignore_ascii_case("off");
         conf.proxy.see(cf, "proxy_ssl_verify")
@@ -336,7 +340,9 @@ fn own_content(cf: Conf) -> Result<(), Error> {
     if cf.set_content_handler(ngx::content) {
         return Ok(());
     }
-    Err(Error::new("answers the location's requests alone: remove the other directive that does (such as \"proxy_pass\")"))
+    Err(Error::new(
+        "answers the location's requests alone: remove the other directive that does (such as \"proxy_pass\")",
+    ))
 }
 
 fn mcp_tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {

@@ -13,7 +13,8 @@ const LEAST: usize = 16;
 
 /// The key of a file: a hash of its content, without white space at its end.
 pub(crate) fn from_file(path: &Path) -> Result<[u8; 32], Error> {
-    let content = fs::read(path).map_err(|e| Error::new(format!("could not be read from \"{}\": {e}", path.display())))?;
+    let content =
+        fs::read(path).map_err(|e| Error::new(format!("could not be read from \"{}\": {e}", path.display())))?;
     let content = content.trim_ascii_end();
     if content.len() < LEAST {
         return Err(Error::new(format!(

@@ -130,9 +130,9 @@ fn verification(cf: Conf, proxy: &ProxySettings, authority: &str) -> Result<(), 
         cf.apply(&["proxy_ssl_server_name", "on"])?;
     }
     if !proxy.has("proxy_ssl_name") {
-        let host = authority.rsplit_once(':').map_or(authority, |(host, port)| {
-            if port.bytes().all(|b| b.is_ascii_digit()) { host } else { authority }
-        });
+        let host = authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, port)| if port.bytes().all(|b| b.is_ascii_digit()) { host } else { authority });
         cf.apply(&["proxy_ssl_name", host])?;
     }
     if proxy.ssl_verify_off {

@@ -28,19 +28,21 @@ pub(crate) static VARIABLES: [Variable; 18] = [
     Variable { name: c"mcp_status", get: |r, _| outcome(r).map(status) },
     Variable { name: c"mcp_error_code", get: error_code },
     Variable { name: c"mcp_request_id", get: |r, _| text(r, facts(r)?.request_id()?.into()) },
-    Variable { name: c"mcp_client_name", get: |r, _| text(r, facts(r)?.client_name()?.into()) },
-    Variable { name: c"mcp_client_version", get: |r, _| text(r, facts(r)?.client_version()?.into()) },
+    Variable { name: c"mcp_client_name", get: |r, _| text(r, facts(r)?.client_name()?) },
+    Variable { name: c"mcp_client_version", get: |r, _| text(r, facts(r)?.client_version()?) },
     Variable { name: c"mcp_session", get: |r, _| text(r, facts(r)?.session()?.into()) },
     Variable { name: c"mcp_arg_", get: |r, rest| text(r, facts(r)?.argument(rest)?) },
     Variable { name: c"mcp_upstream_status", get: |r, _| text(r, last_attempt(r.main())?.status.to_string().into()) },
     Variable { name: c"mcp_upstream_time", get: upstream_time },
     Variable { name: c"mcp_upstream_body", get: |r, _| Context::of(r)?.upstream()?.body.as_deref() },
-    Variable { name: c"mcp_upstream_content_type", get: |r, _| {
-        Context::of(r)?.upstream()?.content_type.as_deref().map(str::as_bytes)
-    } },
-    Variable { name: c"mcp_upstream_content_length", get: |r, _| {
-        text(r, Context::of(r)?.upstream()?.body.as_ref()?.len().to_string().into())
-    } },
+    Variable {
+        name: c"mcp_upstream_content_type",
+        get: |r, _| Context::of(r)?.upstream()?.content_type.as_deref().map(str::as_bytes),
+    },
+    Variable {
+        name: c"mcp_upstream_content_length",
+        get: |r, _| text(r, Context::of(r)?.upstream()?.body.as_ref()?.len().to_string().into()),
+    },
     Variable { name: c"mcp_upstream_header_", get: upstream_header },
     Variable { name: c"mcp_upstream_", get: |_, _| None },
 ];

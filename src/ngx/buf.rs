@@ -9,6 +9,16 @@ use super::{pool::Pool, request::Request};
 #[derive(Clone, Copy)]
 pub(crate) struct Chain(*mut ngx_chain_t);
 
+/// How many bytes in memory a buffer has.
+///
+/// # Safety
+///
+/// `pos` and `last` point into the same memory.
+pub(super) unsafe fn length(b: &ngx_buf_t) -> usize {
+    // SAFETY: the caller's promise.
+    usize::try_from(unsafe { b.last.offset_from(b.pos) }).unwrap_or(0)
+}
+
 /// What a filter took out of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Taken {
@@ -36,7 +46,7 @@ impl Chain {
             unsafe {
                 let b = &mut *(*link).buf;
                 if !b.pos.is_null() && b.last > b.pos {
-                    let bytes = std::slice::from_raw_parts(b.pos, b.last.offset_from_unsigned(b.pos));
+                    let bytes = std::slice::from_raw_parts(b.pos, length(b));
                     if to.len() + bytes.len() > limit {
                         taken.over_limit = true;
                     } else {
@@ -118,7 +128,7 @@ pub(crate) fn read_all(chain: *mut ngx_chain_t) -> std::io::Result<Vec<u8>> {
                 let fd = BorrowedFd::borrow_raw((*b.file).fd).try_clone_to_owned()?;
                 std::fs::File::from(fd).read_exact_at(&mut all[start..], offset)?;
             } else if !b.pos.is_null() && b.last > b.pos {
-                all.extend_from_slice(std::slice::from_raw_parts(b.pos, b.last.offset_from_unsigned(b.pos)));
+                all.extend_from_slice(std::slice::from_raw_parts(b.pos, length(b)));
             }
             link = (*link).next;
         }

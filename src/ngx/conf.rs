@@ -221,7 +221,9 @@ impl Conf {
         let has_content = unsafe { (*core_loc_conf(context.loc_conf())).handler.is_some() };
         match (result.is_null(), has_content) {
             (false, _) => Err(Error::Logged),
-            (true, true) => Err(Error::new("answers by \"pass\" alone: remove the directive that answers requests, too")),
+            (true, true) => {
+                Err(Error::new("answers by \"pass\" alone: remove the directive that answers requests, too"))
+            }
             (true, false) => Ok(context),
         }
     }
@@ -260,7 +262,10 @@ impl Conf {
     fn modules(self) -> impl Iterator<Item = *mut ngx_module_t> {
         // SAFETY: the cycle's array of modules ends with null.
         let modules = unsafe { (*self.raw().cycle).modules };
-        (0..).map(move |index| unsafe { *modules.add(index) }).take_while(|module| !module.is_null())
+        (0..)
+            // SAFETY: nobody asks for what stands behind the null.
+            .map(move |index| unsafe { *modules.add(index) })
+            .take_while(|module| !module.is_null())
     }
 
     fn http_modules(self) -> impl Iterator<Item = *mut ngx_module_t> {
@@ -403,7 +408,8 @@ pub(crate) fn finish_location(cf: Conf, loc_conf: *mut *mut c_void, is_tool: boo
         (*proxy.cast::<ngx_http_upstream_conf_t>()).ignore_headers |= (NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT
             | NGX_HTTP_UPSTREAM_IGN_XA_LIMIT_RATE
             | NGX_HTTP_UPSTREAM_IGN_XA_BUFFERING
-            | NGX_HTTP_UPSTREAM_IGN_XA_CHARSET) as ngx_uint_t;
+            | NGX_HTTP_UPSTREAM_IGN_XA_CHARSET)
+            as ngx_uint_t;
     }
 }
 

@@ -5,7 +5,9 @@ use std::ffi::c_void;
 use super::entry::guard;
 use super::log::Log;
 use super::request::Request;
-use super::sys::{mcp_delete_posted_event, mcp_post_event, ngx_event_t, ngx_http_request_t, ngx_http_run_posted_requests};
+use super::sys::{
+    mcp_delete_posted_event, mcp_post_event, ngx_event_t, ngx_http_request_t, ngx_http_run_posted_requests,
+};
 
 /// An event of a request's own, posted to run `act` outside of the handler that finished something.
 ///

@@ -134,7 +134,7 @@ static ngx_module_order: Shared<[*const c_char; 5]> = Shared([
 /// The module, for its `ctx_index`.
 pub(crate) fn mcp_module() -> &'static ngx_module_t {
     // SAFETY: nginx writes the indices while it loads the module, before any code of ours runs, and never again.
-    unsafe { &*(&raw const ngx_http_mcp_module) }
+    unsafe { &*std::ptr::addr_of!(ngx_http_mcp_module) }
 }
 
 extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
@@ -273,4 +273,3 @@ extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_chain_t) -
     })
     .0
 }
-

@@ -231,7 +231,7 @@ impl Request {
             if !(*link).next.is_null() || b.in_file() != 0 || b.pos.is_null() {
                 return None;
             }
-            Some(std::slice::from_raw_parts(b.pos, b.last.offset_from_unsigned(b.pos)))
+            Some(std::slice::from_raw_parts(b.pos, buf::length(b)))
         }
     }
 

@@ -19,7 +19,8 @@ pub(crate) fn start(parent: Request, begin: impl FnOnce(Request) -> Option<()>) 
     // SAFETY: the parent is alive; the new request is only posted here, so that it can be changed before it runs.
     unsafe {
         (*post).handler = Some(done);
-        if ngx_http_subrequest(parent.as_ptr(), &mut uri, ptr::null_mut(), &mut sr, post, flags) != NGX_OK as ngx_int_t {
+        if ngx_http_subrequest(parent.as_ptr(), &mut uri, ptr::null_mut(), &mut sr, post, flags) != NGX_OK as ngx_int_t
+        {
             return None;
         }
         let main_conf = *(*sr).main_conf.add(ngx_http_core_module.ctx_index);

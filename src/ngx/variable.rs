@@ -54,4 +54,3 @@ fn answer(r: *mut ngx_http_request_t, v: *mut ngx_variable_value_t, variable: &V
     }
     NGX_OK as ngx_int_t
 }
-

@@ -81,8 +81,14 @@ fn wrong_directives_of_a_server_are_refused() {
         ("mcp_instructions a;\nmcp_instructions b; #here", &["\"mcp_instructions\"", "is duplicate"]),
         ("mcp_allowed_origins; #here", &["\"mcp_allowed_origins\"", "invalid number of arguments"]),
         ("mcp_allowed_origins *;\nmcp_allowed_origins *; #here", &["\"mcp_allowed_origins\"", "is duplicate"]),
-        ("mcp on;\nmcp_allowed_origins app.example.com; #here", &["\"mcp_allowed_origins\"", "\"app.example.com\"", "scheme://host"]),
-        ("mcp on;\nmcp_allowed_origins https://a.example https://b.example/x; #here", &["\"mcp_allowed_origins\"", "\"https://b.example/x\""]),
+        (
+            "mcp on;\nmcp_allowed_origins app.example.com; #here",
+            &["\"mcp_allowed_origins\"", "\"app.example.com\"", "scheme://host"],
+        ),
+        (
+            "mcp on;\nmcp_allowed_origins https://a.example https://b.example/x; #here",
+            &["\"mcp_allowed_origins\"", "\"https://b.example/x\""],
+        ),
         ("mcp_max_result_size; #here", &["\"mcp_max_result_size\"", "invalid number of arguments"]),
         ("mcp_max_result_size 0; #here", &["\"mcp_max_result_size\"", "\"0\"", "\"8m\""]),
         ("mcp_max_result_size -1; #here", &["\"mcp_max_result_size\"", "\"-1\"", "\"8m\""]),
@@ -106,13 +112,26 @@ fn wrong_directives_of_a_server_are_refused() {
 fn directives_that_stand_in_the_wrong_place_are_refused() {
     refused(Conf::new().server("mcp on; #here\n"), &["\"mcp\"", "is not allowed here"]);
     refused(Conf::new().http("mcp on; #here\n"), &["\"mcp\"", "is not allowed here"]);
-    refused(Conf::new().server("mcp_tool t { #here\npass http://127.0.0.1:1/; }\n"), &["\"mcp_tool\"", "is not allowed here"]);
+    refused(
+        Conf::new().server("mcp_tool t { #here\npass http://127.0.0.1:1/; }\n"),
+        &["\"mcp_tool\"", "is not allowed here"],
+    );
     let directives = [
-        "title t;", "description d;", "pass http://127.0.0.1:1/;", "argument a string;", "annotations readOnlyHint;",
-        "result text;", "select a;", "strict on;", "input_schema s.json;", "output_schema s.json;",
+        "title t;",
+        "description d;",
+        "pass http://127.0.0.1:1/;",
+        "argument a string;",
+        "annotations readOnlyHint;",
+        "result text;",
+        "select a;",
+        "strict on;",
+        "input_schema s.json;",
+        "output_schema s.json;",
     ];
     let named = directives.map(|directive| (directive, format!("\"{}\"", directive.split(' ').next().unwrap())));
-    all_refused(named.iter().map(|(directive, name)| (location(&format!("mcp on;\n{directive} #here")), vec![name.as_str(), "is not allowed here"])));
+    all_refused(named.iter().map(|(directive, name)| {
+        (location(&format!("mcp on;\n{directive} #here")), vec![name.as_str(), "is not allowed here"])
+    }));
     for directive in ["mcp on;", "mcp_tool u { pass http://127.0.0.1:1/; }", "location /y { }", "server { }"] {
         let name = format!("\"{}\"", directive.split(' ').next().unwrap());
         refused(good_tool(&format!("{directive} #here")), &[&name, "is not allowed here"]);
@@ -187,7 +206,10 @@ fn a_pass_that_cannot_be_is_refused() {
     ];
     all_refused(cases.map(|(directives, texts)| (tool(directives), texts.to_vec())));
     // nginx itself takes an unquoted brace for the begin of a block.
-    refused(tool("argument id string required;\npass GET http://127.0.0.1:1/{id}; #here"), &[name, "is not terminated by \";\""]);
+    refused(
+        tool("argument id string required;\npass GET http://127.0.0.1:1/{id}; #here"),
+        &[name, "is not terminated by \";\""],
+    );
     let unnamed = Conf::location("mcp_tool t { #here\npass GET \"http://127.0.0.1:1/{id}\";\n}");
     refused(unnamed, &["\"mcp_tool\"", "\"t\"", "{id}", "argument id"]);
 }
@@ -248,7 +270,10 @@ fn arguments_that_do_not_fit_together_are_refused_with_their_tool() {
         ("argument a string in=header name=x_y;", &["\"x_y\""]),
         ("argument a string in=header name=X-A;\nargument b string in=header name=x-a;", &["\"b\"", "name="]),
         ("argument a string in=header name=X-A;\nproxy_set_header x-a v;", &["\"x-a\"", "\"proxy_set_header\""]),
-        ("argument a string in=cookie;\nproxy_set_header Cookie $http_cookie;", &["\"Cookie\"", "\"proxy_set_header\""]),
+        (
+            "argument a string in=cookie;\nproxy_set_header Cookie $http_cookie;",
+            &["\"Cookie\"", "\"proxy_set_header\""],
+        ),
     ];
     all_refused(cases.map(|(directives, texts)| {
         let conf = Conf::location(&format!("mcp_tool t {{ #here\npass GET http://127.0.0.1:1/x;\n{directives}\n}}\n"));
@@ -258,7 +283,10 @@ fn arguments_that_do_not_fit_together_are_refused_with_their_tool() {
     refused(Conf::location(optional), &["\"mcp_tool\"", "\"t\"", "\"a\"", "required"]);
     let outside = "mcp_tool t { #here\npass GET http://127.0.0.1:1/x;\nargument a string in=header name=X-A;\n}\n";
     for (http, server) in [("proxy_set_header X-A v;", ""), ("", "proxy_set_header X-A v;")] {
-        refused(Conf::location(outside).http(http).server(server), &["\"mcp_tool\"", "\"t\"", "\"X-A\"", "\"proxy_set_header\""]);
+        refused(
+            Conf::location(outside).http(http).server(server),
+            &["\"mcp_tool\"", "\"t\"", "\"X-A\"", "\"proxy_set_header\""],
+        );
     }
 }
 
@@ -297,7 +325,8 @@ fn a_schema_that_cannot_be_is_refused() {
     refused(schema("{"), &["\"input_schema\"", "is not JSON"]);
     refused(schema(""), &["\"input_schema\"", "is not JSON"]);
     let late = |text: &str| {
-        Conf::location("mcp_tool t { #here\npass GET http://127.0.0.1:1/x;\ninput_schema s.json;\n}\n").file("s.json", text)
+        Conf::location("mcp_tool t { #here\npass GET http://127.0.0.1:1/x;\ninput_schema s.json;\n}\n")
+            .file("s.json", text)
     };
     let cases = [
         (r#"{"type": "array"}"#, &["object"][..]),
@@ -305,14 +334,23 @@ fn a_schema_that_cannot_be_is_refused() {
         (r#"{"type": "object", "properties": {"a": {"type": "text"}}}"#, &["/properties/a"]),
         (r#"{"type": "object", "properties": {"a": {"pattern": "["}}}"#, &["/properties/a"]),
         (r##"{"type": "object", "properties": {"a": {"$ref": "#/$defs/none"}}}"##, &["/$defs/none"]),
-        (r#"{"type": "object", "properties": {"a": {"$ref": "https://example.com/a.json"}}}"#, &["https://example.com/a.json"]),
+        (
+            r#"{"type": "object", "properties": {"a": {"$ref": "https://example.com/a.json"}}}"#,
+            &["https://example.com/a.json"],
+        ),
         (r#"{"type": "object", "$schema": "https://example.com/dialect"}"#, &["https://example.com/dialect"]),
-        (r#"{"type": "object", "properties": {"a": {"type": "string", "default": 1}}}"#, &["\"a\"", "default of argument"]),
+        (
+            r#"{"type": "object", "properties": {"a": {"type": "string", "default": 1}}}"#,
+            &["\"a\"", "default of argument"],
+        ),
         (r#"{"type": "object", "properties": {"a": {"type": "number", "x-mcp-header": "A"}}}"#, &["x-mcp-header"]),
     ];
     all_refused(cases.map(|(text, texts)| (late(text), [&["\"mcp_tool\"", "\"t\""], texts].concat())));
     let unknown = "mcp_tool t { #here\npass GET http://127.0.0.1:1/x;\ninput_schema s.json;\nargument b in=query;\n}\n";
-    refused(Conf::location(unknown).file("s.json", r#"{"type": "object"}"#), &["\"mcp_tool\"", "\"b\"", "input_schema"]);
+    refused(
+        Conf::location(unknown).file("s.json", r#"{"type": "object"}"#),
+        &["\"mcp_tool\"", "\"b\"", "input_schema"],
+    );
     let typed = "mcp_tool t { #here\npass GET http://127.0.0.1:1/x;\ninput_schema s.json;\nargument b string;\n}\n";
     let text = r#"{"type": "object", "properties": {"b": {"type": "string"}}}"#;
     refused(Conf::location(typed).file("s.json", text), &["\"mcp_tool\"", "\"b\"", "\"string\""]);
@@ -323,39 +361,71 @@ fn a_schema_that_cannot_be_is_refused() {
 #[test]
 fn what_pass_says_cannot_be_said_by_proxy_as_well() {
     let directives = [
-        "proxy_pass http://127.0.0.1:1;", "proxy_method PUT;", "proxy_set_body x;", "proxy_pass_request_body off;",
+        "proxy_pass http://127.0.0.1:1;",
+        "proxy_method PUT;",
+        "proxy_set_body x;",
+        "proxy_pass_request_body off;",
         "proxy_pass_request_headers off;",
     ];
     let named = directives.map(|directive| (directive, format!("\"{}\"", directive.split(' ').next().unwrap())));
-    all_refused(named.iter().map(|(directive, name)| (good_tool(&format!("{directive} #here")), vec![name.as_str(), "\"mcp_tool\"", "\"pass\""])));
+    all_refused(named.iter().map(|(directive, name)| {
+        (good_tool(&format!("{directive} #here")), vec![name.as_str(), "\"mcp_tool\"", "\"pass\""])
+    }));
 }
 
 #[test]
 fn what_would_have_no_effect_in_a_tool_is_refused() {
     let directives = [
-        "allow all;", "deny all;", "auth_basic x;", "auth_request /a;", "auth_request_set $a $b;", "limit_req zone=z;",
-        "limit_conn z 1;", "mirror /m;", "return 403;", "rewrite a b;", "set $a b;", "if ($host) { }",
+        "allow all;",
+        "deny all;",
+        "auth_basic x;",
+        "auth_request /a;",
+        "auth_request_set $a $b;",
+        "limit_req zone=z;",
+        "limit_conn z 1;",
+        "mirror /m;",
+        "return 403;",
+        "rewrite a b;",
+        "set $a b;",
+        "if ($host) { }",
     ];
     let named = directives.map(|directive| (directive, format!("\"{}\"", directive.split(' ').next().unwrap())));
-    all_refused(named.iter().map(|(directive, name)| (good_tool(&format!("{directive} #here")), vec![name.as_str(), "\"mcp_tool\"", "$mcp_tool"])));
+    all_refused(named.iter().map(|(directive, name)| {
+        (good_tool(&format!("{directive} #here")), vec![name.as_str(), "\"mcp_tool\"", "$mcp_tool"])
+    }));
 }
 
 #[test]
 fn a_tool_has_no_other_content_than_its_pass() {
     let directives = [
-        "fastcgi_pass 127.0.0.1:1;", "uwsgi_pass 127.0.0.1:1;", "scgi_pass 127.0.0.1:1;", "memcached_pass 127.0.0.1:1;",
-        "grpc_pass 127.0.0.1:1;", "empty_gif;", "stub_status;", "try_files /a /b;",
+        "fastcgi_pass 127.0.0.1:1;",
+        "uwsgi_pass 127.0.0.1:1;",
+        "scgi_pass 127.0.0.1:1;",
+        "memcached_pass 127.0.0.1:1;",
+        "grpc_pass 127.0.0.1:1;",
+        "empty_gif;",
+        "stub_status;",
+        "try_files /a /b;",
     ];
     let named = directives.map(|directive| (directive, format!("\"{}\"", directive.split([' ', ';']).next().unwrap())));
-    all_refused(named.iter().map(|(directive, name)| (good_tool(&format!("{directive} #here")), vec![name.as_str(), "\"mcp_tool\""])));
+    all_refused(
+        named
+            .iter()
+            .map(|(directive, name)| (good_tool(&format!("{directive} #here")), vec![name.as_str(), "\"mcp_tool\""])),
+    );
 }
 
 #[test]
 fn an_mcp_location_has_no_other_content() {
-    for directives in ["mcp on;\nproxy_pass http://127.0.0.1:1; #here", "proxy_pass http://127.0.0.1:1;\nmcp on; #here"] {
+    for directives in ["mcp on;\nproxy_pass http://127.0.0.1:1; #here", "proxy_pass http://127.0.0.1:1;\nmcp on; #here"]
+    {
         let conf = location(directives);
         let (taken, output) = conf.check();
-        assert!(!taken && output.contains("\"mcp\"") && output.contains("\"proxy_pass\""), "{}\n{output}", conf.shown());
+        assert!(
+            !taken && output.contains("\"mcp\"") && output.contains("\"proxy_pass\""),
+            "{}\n{output}",
+            conf.shown()
+        );
     }
 }
 
@@ -371,14 +441,24 @@ fn right_configurations_are_taken() {
     taken(Conf::location(everything).server(everything).http(everything).file("key", "0123456789abcdef"));
     taken(Conf::new().server("location /a { mcp on; location /a/b { mcp on; } location /a/c { mcp off; } }"));
     taken(Conf::new().server("location ~ ^/m { mcp on; mcp_tool t { pass http://127.0.0.1:1/; } }\nlocation /n { mcp on; mcp_tool t { pass http://127.0.0.1:1/; } }"));
-    taken(Conf::location("mcp_tool a { pass http://later/x; }\nmcp_tool b { pass http://later/y; }").server("").http("")
-        .http("upstream later { server 127.0.0.1:1; keepalive 2; }"));
+    taken(
+        Conf::location("mcp_tool a { pass http://later/x; }\nmcp_tool b { pass http://later/y; }")
+            .server("")
+            .http("")
+            .http("upstream later { server 127.0.0.1:1; keepalive 2; }"),
+    );
     taken(tool("pass GET \"http://[::1]:8080/{a}/b?c={d}&e=f\";\nargument a string required;\nargument d string;"));
     taken(tool("pass https://127.0.0.1:1/;\nproxy_ssl_verify off;"));
     taken(tool("pass http://localhost:1;"));
-    taken(tool("pass POST http://127.0.0.1:1/x;\ntitle \"A title\";\ndescription \"It's {braced} and 100 % \\\"quoted\\\"\";\nannotations readOnlyHint destructiveHint=off;\nresult json wrap=items;\nselect data.items;"));
-    taken(good_tool("proxy_read_timeout 5s;\nproxy_connect_timeout 1s;\nproxy_buffering off;\nproxy_next_upstream off;\nproxy_set_header X-A b;\nproxy_http_version 1.0;\nproxy_intercept_errors on;"));
-    taken(Conf::location("return 503;\nset $a b;\nif ($mcp_tool = t) { return 403; }\nallow all;\nmcp_tool t { pass http://127.0.0.1:1/; }"));
+    taken(tool(
+        "pass POST http://127.0.0.1:1/x;\ntitle \"A title\";\ndescription \"It's {braced} and 100 % \\\"quoted\\\"\";\nannotations readOnlyHint destructiveHint=off;\nresult json wrap=items;\nselect data.items;",
+    ));
+    taken(good_tool(
+        "proxy_read_timeout 5s;\nproxy_connect_timeout 1s;\nproxy_buffering off;\nproxy_next_upstream off;\nproxy_set_header X-A b;\nproxy_http_version 1.0;\nproxy_intercept_errors on;",
+    ));
+    taken(Conf::location(
+        "return 503;\nset $a b;\nif ($mcp_tool = t) { return 403; }\nallow all;\nmcp_tool t { pass http://127.0.0.1:1/; }",
+    ));
 }
 
 #[test]

@@ -6,7 +6,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+mod batches;
+mod calls;
+mod clients;
 mod config;
+mod disconnect;
+mod examples;
 mod harness;
+mod http2;
+mod limits;
+mod proxying;
+mod reload;
 mod results;
+mod sessions;
+mod tls;
+mod variables;
 mod wire;

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Act, Conf, Gate, Nginx, Port, Response, Session, Upstream, call, json as answer, request, response};
+use crate::harness::{
+    Act, Conf, Gate, Nginx, Port, Response, Session, Upstream, call, json as answer, request, response,
+};
 
 /// An nginx with one tool, `ask`, whose calls go to `upstream`.
 fn nginx(upstream: &Upstream) -> Nginx {
@@ -117,7 +119,9 @@ fn every_error_status_of_the_upstream_is_a_failed_call() {
     );
     let nginx = conf.with("UPSTREAM", &upstream).start();
     let mut connection = nginx.connect();
-    for status in [400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 418, 422, 429, 494, 497, 499, 500, 501, 502, 503, 504, 507] {
+    for status in
+        [400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 418, 422, 429, 494, 497, 499, 500, 501, 502, 503, 504, 507]
+    {
         let text = connection.exchange(&call("ask", json!({"status": status}))).failure();
         assert!(text.contains(&status.to_string()) && text.contains(&format!("body of {status}")), "{text}");
     }
@@ -178,14 +182,17 @@ fn a_chunked_body_without_its_end_is_a_failed_call() {
 
 #[test]
 fn a_chunked_body_with_garbage_for_a_size_is_a_failed_call() {
-    let text = failure_of("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nxyz\r\n");
+    let text = failure_of(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nxyz\r\n",
+    );
     assert!(!text.contains("hello"), "{text}");
 }
 
 #[test]
 fn a_chunked_body_is_read_whole() {
     let body = "4\r\n{\"a\"\r\n3;ext=1\r\n:1}\r\n0\r\nX-Trailer: t\r\n\r\n";
-    let bytes = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+    let bytes =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
     let upstream = Upstream::answering(vec![Act::Send(bytes.into_bytes())]);
     assert_eq!(ask(&nginx(&upstream)).success()["structuredContent"], json!({"a": 1}));
 }
@@ -220,7 +227,9 @@ fn a_connection_that_is_closed_before_the_answer_is_a_failed_call() {
 
 #[test]
 fn what_is_not_http_is_a_failed_call() {
-    for bytes in ["\0\x01\x02garbage\r\n\r\n", "220 smtp.example.com ESMTP\r\n", "HTTP/1.1 twohundred OK\r\n\r\n", "\r\n\r\n"] {
+    for bytes in
+        ["\0\x01\x02garbage\r\n\r\n", "220 smtp.example.com ESMTP\r\n", "HTTP/1.1 twohundred OK\r\n\r\n", "\r\n\r\n"]
+    {
         let upstream = Upstream::sending(bytes);
         let text = ask(&nginx(&upstream)).failure();
         assert!(text.contains("gave no valid answer"), "{bytes:?}: {text}");
@@ -229,19 +238,22 @@ fn what_is_not_http_is_a_failed_call() {
 
 #[test]
 fn a_malformed_header_is_a_failed_call() {
-    let text = failure_of("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Bad: a\0b\r\nContent-Length: 5\r\n\r\nhello");
+    let text =
+        failure_of("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Bad: a\0b\r\nContent-Length: 5\r\n\r\nhello");
     assert!(text.contains("gave no valid answer"), "{text}");
 }
 
 #[test]
 fn a_header_that_is_too_large_is_a_failed_call() {
-    let text = failure_of(&format!("HTTP/1.1 200 OK\r\nX-Large: {}\r\nContent-Length: 2\r\n\r\nok", "x".repeat(70_000)));
+    let text =
+        failure_of(&format!("HTTP/1.1 200 OK\r\nX-Large: {}\r\nContent-Length: 2\r\n\r\nok", "x".repeat(70_000)));
     assert!(text.contains("gave no valid answer"), "{text}");
 }
 
 #[test]
 fn switching_protocols_is_a_failed_call() {
-    let text = failure_of("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x01\x02");
+    let text =
+        failure_of("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x01\x02");
     assert!(!text.is_empty());
 }
 
@@ -310,7 +322,8 @@ fn a_large_structured_result_arrives_whole() {
 #[test]
 fn an_answer_that_comes_in_pieces_is_read_whole() {
     let gates = [Gate::default(), Gate::default(), Gate::default()];
-    let pieces = ["HTTP/1.1 200 OK\r\nContent-Ty", "pe: application/json\r\nContent-Length: 9\r\n\r\n", "{\"a\":", "123}"];
+    let pieces =
+        ["HTTP/1.1 200 OK\r\nContent-Ty", "pe: application/json\r\nContent-Length: 9\r\n\r\n", "{\"a\":", "123}"];
     let mut acts = vec![Act::Send(pieces[0].into())];
     for (gate, piece) in gates.iter().zip(&pieces[1..]) {
         acts.extend([Act::Await(gate.clone()), Act::Send((*piece).into())]);
@@ -349,10 +362,24 @@ fn the_upstream_cannot_redirect_or_slow_down_inside_nginx() {
 #[test]
 fn headers_of_the_upstream_do_not_reach_the_client() {
     let lines = [
-        "Set-Cookie: a=b", "ETag: \"1\"", "Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT", "Location: http://x/",
-        "Cache-Control: max-age=1000", "Expires: Mon, 01 Jan 2035 00:00:00 GMT", "Server: secret/1.0", "X-Powered-By: secret",
-        "WWW-Authenticate: Basic", "Content-Disposition: attachment", "Content-Language: de", "Vary: Cookie", "Link: <x>",
-        "Refresh: 1", "Accept-Ranges: bytes", "Access-Control-Allow-Origin: *", "Mcp-Session-Id: forged", "Retry-After: 5",
+        "Set-Cookie: a=b",
+        "ETag: \"1\"",
+        "Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT",
+        "Location: http://x/",
+        "Cache-Control: max-age=1000",
+        "Expires: Mon, 01 Jan 2035 00:00:00 GMT",
+        "Server: secret/1.0",
+        "X-Powered-By: secret",
+        "WWW-Authenticate: Basic",
+        "Content-Disposition: attachment",
+        "Content-Language: de",
+        "Vary: Cookie",
+        "Link: <x>",
+        "Refresh: 1",
+        "Accept-Ranges: bytes",
+        "Access-Control-Allow-Origin: *",
+        "Mcp-Session-Id: forged",
+        "Retry-After: 5",
     ];
     for status in ["200 OK", "401 Unauthorized"] {
         let upstream = Upstream::sending(&format!(

@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
 use crate::ProtocolVersion;
+use crate::jsonrpc::text;
+use crate::scan::Scanner;
+use crate::session::cut;
+
+/// Bytes of a client's name and version that are kept.
+const CLIENT: usize = 64;
 
 /// What a request is and who sent it, as far as it could be read.
 ///
@@ -17,8 +20,10 @@ pub struct Facts {
     pub(crate) tool: Option<Arc<str>>,
     pub(crate) protocol_version: Option<ProtocolVersion>,
     pub(crate) request_id: Option<Arc<str>>,
-    pub(crate) client_name: Option<String>,
-    pub(crate) client_version: Option<String>,
+    /// `clientInfo` as it came with this message, raw.
+    pub(crate) client_info: Option<Box<str>>,
+    /// Name and version that came when the session began.
+    pub(crate) session_client: (Option<String>, Option<String>),
     pub(crate) session: Option<String>,
     pub(crate) arguments: Option<Arc<str>>,
 }
@@ -42,7 +47,7 @@ impl Facts {
 
     /// How the message came.
     pub fn transport(&self) -> &'static str {
-        "http"
+        "streamable_http"
     }
 
     /// The request's id as raw JSON: a string keeps its quotes. None for notifications and batches.
@@ -50,14 +55,21 @@ impl Facts {
         self.request_id.as_deref()
     }
 
-    /// The client's name as it gave it in this request or when its session began.
-    pub fn client_name(&self) -> Option<&str> {
-        self.client_name.as_deref()
+    /// The client's name as it gave it in this request or when its session began, cut to 64 bytes.
+    pub fn client_name(&self) -> Option<Cow<'_, str>> {
+        self.client("name").or(self.session_client.0.as_deref().map(Cow::Borrowed))
     }
 
     /// The client's version, likewise.
-    pub fn client_version(&self) -> Option<&str> {
-        self.client_version.as_deref()
+    pub fn client_version(&self) -> Option<Cow<'_, str>> {
+        self.client("version").or(self.session_client.1.as_deref().map(Cow::Borrowed))
+    }
+
+    fn client(&self, member: &str) -> Option<Cow<'_, str>> {
+        Some(match text(find_member(self.client_info.as_deref()?, member)?)? {
+            Cow::Borrowed(text) => Cow::Borrowed(cut(text, CLIENT)),
+            Cow::Owned(text) => Cow::Owned(cut(&text, CLIENT).to_owned()),
+        })
     }
 
     /// The session's id, if it is one of ours; of `initialize`, the new session's.
@@ -71,10 +83,7 @@ impl Facts {
         let raw = find_member(self.arguments.as_deref()?, name)?;
         match raw.as_bytes().first()? {
             b'n' => None,
-            b'"' => match raw[1..raw.len() - 1].contains('\\') {
-                true => serde_json::from_str(raw).ok().map(Cow::Owned),
-                false => Some(Cow::Borrowed(&raw[1..raw.len() - 1])),
-            },
+            b'"' => text(raw),
             _ => Some(Cow::Borrowed(raw)),
         }
     }
@@ -82,54 +91,13 @@ impl Facts {
 
 /// The raw value of one member of a JSON object; the last one if there are several, as the arguments are read.
 fn find_member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
-    struct Member<'n>(&'n str);
-
-    impl<'de> Visitor<'de> for Member<'_> {
-        type Value = Option<&'de RawValue>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object")
+    let mut found = None;
+    let walked = Scanner::new(object).object(|member, scanner| {
+        let value = scanner.value()?;
+        if member == name {
+            found = Some(value);
         }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-            let mut found = None;
-            while let Some(key) = members.next_key::<Cow<'de, str>>()? {
-                if key == self.0 {
-                    found = Some(members.next_value()?);
-                } else {
-                    members.next_value::<IgnoredAny>()?;
-                }
-            }
-            Ok(found)
-        }
-    }
-
-    let mut deserializer = serde_json::Deserializer::from_str(object);
-    serde::Deserializer::deserialize_map(&mut deserializer, Member(name)).ok().flatten().map(RawValue::get)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_are_text_as_variables_need_it() {
-        let json = r#" {"a": "x", "esc": "q\"\u00e4", "n": 1.50, "t": true, "z": null, "o": {"a": [1, "]"]}, "k\u0065y": "v", "e": ""} "#;
-        let facts = Facts { arguments: Some(Arc::from(json)), ..Facts::default() };
-        for (name, value) in [
-            ("a", Some("x")),
-            ("esc", Some("q\"\u{e4}")),
-            ("n", Some("1.50")),
-            ("t", Some("true")),
-            ("z", None),
-            ("o", Some(r#"{"a": [1, "]"]}"#)),
-            ("key", Some("v")),
-            ("e", Some("")),
-            ("A", None),
-            ("", None),
-        ] {
-            assert_eq!(facts.argument(name).as_deref(), value, "{name}");
-        }
-        assert_eq!(Facts::default().argument("a"), None);
-    }
+        Ok(())
+    });
+    walked.ok().and(found)
 }

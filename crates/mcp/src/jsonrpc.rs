@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, WireError};
+use crate::scan::{NotJson, Scanner};
 use crate::version::ProtocolVersion;
 
 /// How many messages a batch may hold.
@@ -35,109 +35,132 @@ impl From<Error> for Refusal {
     }
 }
 
-/// The parameters of every method together; each takes what is its own. Values whose type only some methods care for
-/// stay raw.
-#[derive(Debug, Default, Deserialize)]
-#[serde(expecting = "an object as \"params\"")]
+/// The parameters of every method together, as raw JSON; each method takes what is its own. `null` is as good as absent.
+#[derive(Debug, Default)]
 pub(crate) struct Params<'a> {
-    #[serde(borrow)]
-    pub(crate) name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(crate) uri: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(crate) cursor: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(crate) arguments: Option<&'a RawValue>,
-    #[serde(borrow, rename = "protocolVersion")]
-    pub(crate) protocol_version: Option<&'a RawValue>,
-    #[serde(borrow, rename = "clientInfo")]
-    pub(crate) client_info: Option<ClientInfo<'a>>,
-    #[serde(borrow, rename = "_meta")]
+    pub(crate) name: Option<&'a str>,
+    pub(crate) uri: Option<&'a str>,
+    pub(crate) cursor: Option<&'a str>,
+    pub(crate) arguments: Option<&'a str>,
+    pub(crate) protocol_version: Option<&'a str>,
+    /// An object.
+    pub(crate) client_info: Option<&'a str>,
     pub(crate) meta: Option<Meta<'a>>,
 }
 
 /// What a request says of itself in 2026-07-28.
-#[derive(Debug, Default, Deserialize)]
-#[serde(expecting = "an object as \"_meta\"")]
+#[derive(Debug, Default)]
 pub(crate) struct Meta<'a> {
-    #[serde(borrow, rename = "io.modelcontextprotocol/protocolVersion")]
-    pub(crate) protocol_version: Option<&'a RawValue>,
-    #[serde(borrow, rename = "io.modelcontextprotocol/clientInfo")]
-    pub(crate) client_info: Option<ClientInfo<'a>>,
-    #[serde(borrow, rename = "io.modelcontextprotocol/clientCapabilities")]
-    pub(crate) client_capabilities: Option<&'a RawValue>,
-}
-
-/// The client's software.
-#[derive(Debug, Default, Deserialize)]
-#[serde(expecting = "an object as \"clientInfo\"")]
-pub(crate) struct ClientInfo<'a> {
-    #[serde(borrow)]
-    pub(crate) name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(crate) version: Option<&'a RawValue>,
-}
-
-/// The members of a message, as they came.
-#[derive(Debug, Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    jsonrpc: Option<&'a RawValue>,
-    /// `null` is told from absent: it is no id.
-    #[serde(borrow, default, deserialize_with = "present")]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    method: Option<&'a RawValue>,
-    #[serde(borrow)]
-    params: Option<Params<'a>>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    result: Option<&'a RawValue>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-}
-
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
+    pub(crate) protocol_version: Option<&'a str>,
+    /// An object.
+    pub(crate) client_info: Option<&'a str>,
+    pub(crate) client_capabilities: Option<&'a str>,
 }
 
 /// The text of a raw JSON string; none if the value is something else.
-pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let raw = raw.get();
+pub(crate) fn text(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') { serde_json::from_str(raw).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 
 /// Reads one message.
 pub(crate) fn read(body: &[u8]) -> Result<Message<'_>, Refusal> {
-    // Checked once as a whole, the text need not be checked again string by string.
-    let envelope = std::str::from_utf8(body).ok().and_then(|body| serde_json::from_str::<Envelope<'_>>(body).ok());
-    match envelope {
-        Some(envelope) => envelope.message(),
-        None => Err(explain(body)),
+    let Ok(text) = std::str::from_utf8(body) else { return Err(not_json(body).into()) };
+    let mut scanner = Scanner::new(text);
+    if !scanner.is_at_object() {
+        let whole = scanner.value().and_then(|_| scanner.end());
+        return Err(match whole {
+            Ok(()) => Error::InvalidRequest("a message must be a JSON object".into()).into(),
+            Err(NotJson) => not_json(body).into(),
+        });
+    }
+    let mut envelope = Envelope::default();
+    let walked = scanner.object(|name, scanner| envelope.member(name, scanner));
+    match walked.and_then(|()| scanner.end()) {
+        Ok(()) => envelope.message(),
+        Err(NotJson) => Err(not_json(body).into()),
     }
 }
 
+/// Says what serde_json finds wrong with a text that is not JSON.
+fn not_json(body: &[u8]) -> Error {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Error::NotJson("it is empty".to_owned());
+    }
+    let error = serde_json::from_slice::<IgnoredAny>(body).err();
+    Error::NotJson(error.map_or_else(|| "it is nested too deeply".to_owned(), |error| error.to_string()))
+}
+
+/// The members of a message, as they came.
+#[derive(Debug, Default)]
+struct Envelope<'a> {
+    jsonrpc: Option<&'a str>,
+    id: Option<&'a str>,
+    method: Option<&'a str>,
+    params: Option<Params<'a>>,
+    result: Option<&'a str>,
+    error: Option<&'a str>,
+    /// The first thing that is wrong with a text that is JSON.
+    problem: Option<Error>,
+}
+
 impl<'a> Envelope<'a> {
-    fn message(self) -> Result<Message<'a>, Refusal> {
-        let id = self.id.map(RawValue::get);
-        let refuse = |why: &'static str| Refusal {
-            id: id.filter(|id| is_id(id)).map(Arc::from),
-            error: Error::InvalidRequest(why.into()),
+    fn member(&mut self, name: &str, scanner: &mut Scanner<'a>) -> Result<(), NotJson> {
+        let slot = match name {
+            "jsonrpc" => &mut self.jsonrpc,
+            "id" => &mut self.id,
+            "method" => &mut self.method,
+            "result" => &mut self.result,
+            "error" => &mut self.error,
+            "params" => return self.params(scanner),
+            _ => return scanner.value().map(|_| ()),
         };
-        if self.jsonrpc.map(RawValue::get) != Some("\"2.0\"") {
-            return Err(refuse("\"jsonrpc\" must be \"2.0\""));
+        if slot.replace(scanner.value()?).is_some() {
+            self.problem.get_or_insert_with(|| twice_given(name));
+            // Which of two ids is right nobody can tell, so none is answered.
+            if name == "id" {
+                self.id = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn params(&mut self, scanner: &mut Scanner<'a>) -> Result<(), NotJson> {
+        if !scanner.is_at_object() {
+            if scanner.value()? != "null" {
+                self.problem.get_or_insert(Error::InvalidParams("\"params\" must be an object".into()));
+            }
+            return Ok(());
+        }
+        if self.params.is_some() {
+            self.problem.get_or_insert_with(|| twice_given("params"));
+        }
+        let params = self.params.insert(Params::default());
+        let problem = &mut self.problem;
+        scanner.object(|name, scanner| params.member(name, scanner, problem))
+    }
+
+    fn message(self) -> Result<Message<'a>, Refusal> {
+        let id = self.id;
+        let refuse = |error: Error| Refusal { id: id.filter(|id| is_id(id)).map(Arc::from), error };
+        let invalid = |why: &'static str| refuse(Error::InvalidRequest(why.into()));
+        if let Some(problem) = self.problem {
+            return Err(refuse(problem));
+        }
+        if self.jsonrpc != Some("\"2.0\"") {
+            return Err(invalid("\"jsonrpc\" must be \"2.0\""));
         }
         if id.is_some_and(|id| !is_id(id)) {
-            return Err(refuse("an id must be a string or an integer"));
+            return Err(invalid("an id must be a string or an integer"));
         }
-        let is_response = self.result.is_some() || self.error.is_some();
-        let Some(method) = self.method else {
-            return if is_response { Ok(Message::Response) } else { Err(refuse("\"method\" is missing")) };
+        let is_response = self.result.is_some() || self.error.is_some_and(|error| error != "null");
+        let Some(method) = self.method.filter(|method| *method != "null") else {
+            return if is_response { Ok(Message::Response) } else { Err(invalid("\"method\" is missing")) };
         };
         if is_response {
-            return Err(refuse("a message is either a request or a response"));
+            return Err(invalid("a message is either a request or a response"));
         }
-        let method = text(method).ok_or_else(|| refuse("\"method\" must be a string"))?;
+        let method = text(method).ok_or_else(|| invalid("\"method\" must be a string"))?;
         let params = self.params.unwrap_or_default();
         Ok(match id {
             Some(id) => Message::Request { id, method, params },
@@ -146,81 +169,79 @@ impl<'a> Envelope<'a> {
     }
 }
 
+impl<'a> Params<'a> {
+    fn member(&mut self, name: &str, scanner: &mut Scanner<'a>, problem: &mut Option<Error>) -> Result<(), NotJson> {
+        let slot = match name {
+            "name" => &mut self.name,
+            "uri" => &mut self.uri,
+            "cursor" => &mut self.cursor,
+            "arguments" => &mut self.arguments,
+            "protocolVersion" => &mut self.protocol_version,
+            "clientInfo" => return read_object("clientInfo", &mut self.client_info, scanner, problem),
+            "_meta" => return self.meta(scanner, problem),
+            _ => return scanner.value().map(|_| ()),
+        };
+        read_member(name, slot, scanner, problem)
+    }
+
+    fn meta(&mut self, scanner: &mut Scanner<'a>, problem: &mut Option<Error>) -> Result<(), NotJson> {
+        if !scanner.is_at_object() {
+            if scanner.value()? != "null" {
+                problem.get_or_insert(Error::InvalidParams("\"_meta\" must be an object".into()));
+            }
+            return Ok(());
+        }
+        if self.meta.is_some() {
+            problem.get_or_insert_with(|| twice_given("_meta"));
+        }
+        let meta = self.meta.insert(Meta::default());
+        scanner.object(|name, scanner| match name.strip_prefix("io.modelcontextprotocol/") {
+            Some("protocolVersion") => read_member(name, &mut meta.protocol_version, scanner, problem),
+            Some("clientInfo") => read_object("clientInfo", &mut meta.client_info, scanner, problem),
+            Some("clientCapabilities") => read_member(name, &mut meta.client_capabilities, scanner, problem),
+            _ => scanner.value().map(|_| ()),
+        })
+    }
+}
+
+/// Reads a member into its slot; `null` leaves it empty.
+fn read_member<'a>(
+    name: &str,
+    slot: &mut Option<&'a str>,
+    scanner: &mut Scanner<'a>,
+    problem: &mut Option<Error>,
+) -> Result<(), NotJson> {
+    let value = scanner.value()?;
+    if slot.is_some() {
+        problem.get_or_insert_with(|| twice_given(name));
+    }
+    *slot = Some(value).filter(|value| *value != "null");
+    Ok(())
+}
+
+/// The same for a member that must be an object.
+fn read_object<'a>(
+    name: &str,
+    slot: &mut Option<&'a str>,
+    scanner: &mut Scanner<'a>,
+    problem: &mut Option<Error>,
+) -> Result<(), NotJson> {
+    read_member(name, slot, scanner, problem)?;
+    if slot.is_some_and(|value| !value.starts_with('{')) {
+        problem.get_or_insert_with(|| Error::InvalidParams(format!("\"{name}\" must be an object").into()));
+    }
+    Ok(())
+}
+
 /// Whether a raw JSON value may be a request's id: a string, or a number without fraction and exponent.
 fn is_id(raw: &str) -> bool {
     let digits = raw.strip_prefix('-').unwrap_or(raw);
     raw.starts_with('"') || (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Says what is wrong with a message that could not be read.
-fn explain(body: &[u8]) -> Refusal {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Error::NotJson("it is empty".to_owned()).into();
-    }
-    if let Err(error) = serde_json::from_slice::<&RawValue>(body) {
-        return Error::NotJson(error.to_string()).into();
-    }
-    let Ok(members) = serde_json::from_slice::<Members<'_>>(body) else {
-        return Error::InvalidRequest("a message must be a JSON object".into()).into();
-    };
-    let id = members.get("id").filter(|id| is_id(id)).map(Arc::from);
-    if let Some(twice) = members.duplicate() {
-        // Which of two ids is right nobody can tell.
-        return Refusal { id: id.filter(|_| twice != "id"), error: twice_given(twice) };
-    }
-    let error = match members.get("params").map(serde_json::from_str::<Params<'_>>) {
-        Some(Err(error)) if error.to_string().starts_with("duplicate field") => {
-            Error::InvalidRequest(format!("\"params\" cannot be read: {error}").into())
-        }
-        Some(Err(error)) => Error::InvalidParams(format!("\"params\" cannot be read: {error}").into()),
-        _ => Error::InvalidRequest("the message cannot be read".into()),
-    };
-    Refusal { id, error }
-}
-
 fn twice_given(member: &str) -> Error {
     let name: String = member.chars().take(64).collect();
     Error::InvalidRequest(format!("\"{name}\" is given twice").into())
-}
-
-/// The members of an object in their order, doubles included.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'a> Members<'a> {
-    fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.get())
-    }
-
-    /// A name that JSON-RPC gives a meaning to and that occurs twice.
-    fn duplicate(&self) -> Option<&'static str> {
-        ["jsonrpc", "id", "method", "params", "result", "error"]
-            .into_iter()
-            .find(|name| self.0.iter().filter(|(key, _)| key == name).count() > 1)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-                    members.push((key, map.next_value()?));
-                }
-                Ok(members)
-            }
-        }
-
-        deserializer.deserialize_map(Collect).map(Members)
-    }
 }
 
 /// Whether the body is an array, and so a batch.
@@ -317,12 +338,11 @@ mod tests {
 
     #[test]
     fn raw_strings_are_read_without_copying_where_possible() {
-        let raw = |json| serde_json::from_str::<&RawValue>(json).unwrap();
-        assert!(matches!(text(raw("\"tools/call\"")), Some(Cow::Borrowed("tools/call"))));
-        assert!(matches!(text(raw(r#""tools\/call""#)), Some(Cow::Owned(text)) if text == "tools/call"));
-        assert_eq!(text(raw(r#""\ud800""#)), None);
+        assert!(matches!(text("\"tools/call\""), Some(Cow::Borrowed("tools/call"))));
+        assert!(matches!(text(r#""tools\/call""#), Some(Cow::Owned(text)) if text == "tools/call"));
+        assert_eq!(text(r#""\ud800""#), None);
         for json in ["1", "null", "{}", "[\"a\"]"] {
-            assert_eq!(text(raw(json)), None, "{json}");
+            assert_eq!(text(json), None, "{json}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The revisions with sessions: 2024-11-05 to 2025-11-25.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::ProtocolVersion;
@@ -36,8 +37,8 @@ impl Reception<'_, '_> {
         let session = Session {
             version,
             issued: self.request.now,
-            client_name: self.facts.client_name.clone(),
-            client_version: self.facts.client_version.clone(),
+            client_name: self.facts.client_name().map(Cow::into_owned),
+            client_version: self.facts.client_version().map(Cow::into_owned),
         };
         let session = self.server.sessions().seal(&session, (self.nonce)());
         self.version = version;
@@ -59,10 +60,7 @@ impl Reception<'_, '_> {
         self.version = session.version;
         self.facts.protocol_version = Some(session.version);
         self.facts.session = std::str::from_utf8(id).ok().map(str::to_owned);
-        if self.facts.client_name.is_none() {
-            self.facts.client_name = session.client_name.take();
-            self.facts.client_version = session.client_version.take();
-        }
+        self.facts.session_client = (session.client_name.take(), session.client_version.take());
         Ok(session)
     }
 

@@ -29,6 +29,7 @@ mod list;
 mod methods;
 mod origin;
 mod receive;
+mod scan;
 mod server;
 mod session;
 mod stateless;

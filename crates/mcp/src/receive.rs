@@ -9,14 +9,11 @@ use crate::exchange::{Context, Exchange, Work};
 use crate::facts::Facts;
 use crate::headers::{accepts_json, is_json, value};
 use crate::http::HttpRequest;
-use crate::jsonrpc::{self, ClientInfo, Message, Params, Refusal, text};
+use crate::jsonrpc::{self, Message, Params, Refusal, text};
 use crate::methods::{self, Operation, Request};
 use crate::origin::{check_host, preflight};
 use crate::server::Server;
 use crate::session::cut;
-
-/// Bytes of a client's name and version that are kept.
-const CLIENT: usize = 64;
 
 /// A request while it is read.
 pub(crate) struct Reception<'s, 'r> {
@@ -103,21 +100,14 @@ impl Reception<'_, '_> {
             Message::Request { id, method, params } => {
                 self.facts.request_id = Some(Arc::from(*id));
                 self.facts.method = Some(methods::name(method));
-                self.note_client(client_info(params));
+                self.facts.client_info = client_info(params);
             }
             Message::Notification { method, params } => {
                 self.facts.method = Some(methods::name(method));
-                self.note_client(client_info(params));
+                self.facts.client_info = client_info(params);
             }
             Message::Response => {}
         }
-    }
-
-    fn note_client(&mut self, client: Option<&ClientInfo<'_>>) {
-        let Some(client) = client else { return };
-        let short = |text: std::borrow::Cow<'_, str>| cut(&text, CLIENT).to_owned();
-        self.facts.client_name = client.name.and_then(text).map(short);
-        self.facts.client_version = client.version.and_then(text).map(short);
     }
 
     /// A refusal of the message that the facts are about.
@@ -137,8 +127,8 @@ impl Reception<'_, '_> {
 }
 
 /// The client's software: in `_meta` since 2026-07-28, a parameter of `initialize` before.
-fn client_info<'p, 'a>(params: &'p Params<'a>) -> Option<&'p ClientInfo<'a>> {
-    params.meta.as_ref().and_then(|meta| meta.client_info.as_ref()).or(params.client_info.as_ref())
+fn client_info(params: &Params<'_>) -> Option<Box<str>> {
+    params.meta.as_ref().and_then(|meta| meta.client_info).or(params.client_info).map(Box::from)
 }
 
 /// An empty 202.

@@ -50,7 +50,7 @@ impl Reception<'_, '_> {
             return Err(missing("protocolVersion", "a string"));
         };
         let version = meta.protocol_version.and_then(text).ok_or_else(|| missing("protocolVersion", "a string"))?;
-        if !meta.client_capabilities.is_some_and(|raw| raw.get().starts_with('{')) {
+        if !meta.client_capabilities.is_some_and(|raw| raw.starts_with('{')) {
             return Err(missing("clientCapabilities", "an object"));
         }
         let header = mirror(&self.request.headers, "mcp-protocol-version")?

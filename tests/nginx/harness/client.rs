@@ -135,6 +135,13 @@ impl Response {
     }
 }
 
+impl Response {
+    /// The code of a JSON-RPC error, if there must be one.
+    pub(crate) fn error_code_if(&self, is_error: bool) -> Option<i64> {
+        is_error.then(|| self.error_code())
+    }
+}
+
 /// A connection to nginx.
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -195,7 +202,10 @@ impl Connection {
         let head = String::from_utf8(self.take(end)).expect("a head in UTF-8");
         let mut lines = head.trim_end().split("\r\n");
         let status_line = lines.next().unwrap();
-        let status: u16 = status_line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok()).unwrap_or_else(|| panic!("no status line: {status_line}"));
+        let status: u16 = status_line
+            .strip_prefix("HTTP/1.1 ")
+            .and_then(|rest| rest.get(..3)?.parse().ok())
+            .unwrap_or_else(|| panic!("no status line: {status_line}"));
         let headers: Vec<(String, String)> = lines
             .map(|line| line.split_once(':').unwrap_or_else(|| panic!("no header line: {line}")))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))

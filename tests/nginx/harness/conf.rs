@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -136,23 +136,31 @@ impl Conf {
         format!("{}{text}", Conf::head())
     }
 
+    /// The module.
+    pub(crate) fn module() -> PathBuf {
+        let module = std::env::var_os("MCP_MODULE").expect(
+            "MCP_MODULE is not set: run cargo build, then set it to target/debug/libngx_http_mcp_module.so, or run scripts/test live",
+        );
+        absolute("MCP_MODULE", module.as_ref())
+    }
+
     /// What stands before `http { … }`.
     pub(crate) fn head() -> String {
         let mut head = String::new();
-        for variable in ["MCP_NCHAN", "MCP_MODULE"] {
-            if let Some(module) = std::env::var_os(variable) {
-                let module = fs::canonicalize(&module).unwrap_or_else(|error| panic!("{variable}={module:?}: {error}"));
-                head += &format!("load_module {};\n", module.display());
-            } else if variable == "MCP_MODULE" {
-                panic!("MCP_MODULE is not set: run cargo build, then set it to target/debug/libngx_http_mcp_module.so");
-            }
+        if let Some(nchan) = std::env::var_os("MCP_NCHAN") {
+            head += &format!("load_module {};\n", absolute("MCP_NCHAN", nchan.as_ref()).display());
         }
+        head += &format!("load_module {};\n", Conf::module().display());
         // Workers of a root's nginx would be nobody, who may not read the directory.
         if rustix::process::geteuid().is_root() {
             head += "user root;\n";
         }
         head + "daemon off;\nworker_processes 2;\npid nginx.pid;\nerror_log stderr info;\nevents { worker_connections 256; }\n"
     }
+}
+
+fn absolute(variable: &str, path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|error| panic!("{variable}={}: {error}", path.display()))
 }
 
 /// Directories for what does not fit into memory.

@@ -58,7 +58,11 @@ impl Log {
         let lines = self.wait(|lines| lines.ended || found(lines).len() >= count);
         let found = found(&lines);
         drop(lines);
-        assert!(found.len() >= count, "{count} lines with \"{text}\" were awaited in the error log, there are {}", found.len());
+        assert!(
+            found.len() >= count,
+            "{count} lines with \"{text}\" were awaited in the error log, there are {}",
+            found.len()
+        );
         found
     }
 

@@ -37,7 +37,8 @@ pub(crate) struct Session {
 impl Session {
     /// The request that opens one.
     pub(crate) fn initialize(version: &str) -> Request {
-        let params = json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "live", "version": "1.0"}});
+        let params =
+            json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "live", "version": "1.0"}});
         Request::post(json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}).to_string())
     }
 
@@ -56,7 +57,11 @@ impl Session {
     /// Adds what every request of the session carries.
     pub(crate) fn carry(&self, request: Request) -> Request {
         let request = request.header("Mcp-Session-Id", &self.id);
-        if self.version.as_str() >= "2025-06-18" { request.header("MCP-Protocol-Version", &self.version) } else { request }
+        if self.version.as_str() >= "2025-06-18" {
+            request.header("MCP-Protocol-Version", &self.version)
+        } else {
+            request
+        }
     }
 
     /// A request of the session.

@@ -103,6 +103,23 @@ impl Nginx {
         self.reload();
     }
 
+    /// Writes a configuration that nginx must refuse to read, and awaits that it does.
+    pub(crate) fn reload_in_vain_with(&self, conf: &Conf) {
+        conf.write_into(self.directory.path(), &self.port);
+        let position = self.log.position();
+        self.signal(Signal::HUP);
+        self.log.await_lines(position, 1, "[emerg]");
+    }
+
+    /// Ends nginx without waiting for its work to be done.
+    pub(crate) fn stop_at_once(&mut self) {
+        self.stopped = true;
+        self.signal(Signal::TERM);
+        assert!(self.log.await_end(), "nginx, or a process of it, did not stop");
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "nginx ended with {status}");
+    }
+
     /// Stops nginx and starts it again, on the same port and in the same directory.
     pub(crate) fn restart(&mut self) {
         self.stop();
@@ -119,7 +136,8 @@ impl Nginx {
     pub(crate) fn send_to_every_worker(&self, request: &Request) -> Vec<Response> {
         let mut responses: Vec<Response> = Vec::new();
         let workers = |responses: &[Response]| {
-            let mut pids: Vec<String> = responses.iter().map(|response| response.header("x-worker").unwrap().to_owned()).collect();
+            let mut pids: Vec<String> =
+                responses.iter().map(|response| response.header("x-worker").unwrap().to_owned()).collect();
             pids.sort();
             pids.dedup();
             pids.len()

@@ -53,7 +53,8 @@ impl Gate {
 /// A response with a length.
 pub(crate) fn response(status: u16, content_type: &str, body: impl AsRef<[u8]>) -> Vec<Act> {
     let body = body.as_ref();
-    let head = format!("HTTP/1.1 {status} Status\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head =
+        format!("HTTP/1.1 {status} Status\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len());
     vec![Act::Send([head.as_bytes(), body].concat())]
 }
 
@@ -91,7 +92,10 @@ impl Received {
     /// All header lines, names in lower case.
     pub(crate) fn headers(&self) -> Vec<(String, String)> {
         let lines = self.head().split("\r\n").skip(1).filter(|line| !line.is_empty());
-        lines.map(|line| line.split_once(": ").unwrap_or_else(|| panic!("{line}"))).map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect()
+        lines
+            .map(|line| line.split_once(": ").unwrap_or_else(|| panic!("{line}")))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect()
     }
 
     /// The values of a header, by its name in lower case.
@@ -156,7 +160,10 @@ impl Upstream {
     }
 
     /// The same on a socket that the test has made.
-    pub(crate) fn on(listener: TcpListener, script: impl Fn(&Received) -> Vec<Act> + Send + Sync + 'static) -> Upstream {
+    pub(crate) fn on(
+        listener: TcpListener,
+        script: impl Fn(&Received) -> Vec<Act> + Send + Sync + 'static,
+    ) -> Upstream {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             script: Box::new(script),

@@ -33,7 +33,7 @@ pub(super) fn read_call(server: &Server, params: &Params<'_>, facts: &mut Facts)
         return Err(Error::UnknownTool { name: cut(&name, 128).to_owned(), nearest });
     };
     facts.tool = Some(server.tool_names()[tool].clone());
-    let arguments = params.arguments.map(|raw| raw.get());
+    let arguments = params.arguments;
     if arguments.is_some_and(|raw| !raw.starts_with('{')) {
         return Err(Error::InvalidParams("\"arguments\" must be an object".into()));
     }

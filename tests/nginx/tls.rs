@@ -1,0 +1,163 @@
+//! Upstreams that are reached over https.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::json;
+
+use crate::harness::{Conf, Port, Upstream, call, json as answer};
+
+/// A certificate authority of the test's own, and a server's certificate that it has signed, as PEM.
+struct Certificates {
+    authority: String,
+    certificate: String,
+    key: String,
+}
+
+fn certificates(name: &str) -> Certificates {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    Certificates { authority: authority.pem(), certificate: certificate.pem(), key: key.serialize_pem() }
+}
+
+/// An https server on `PORT` with a certificate for `name`, in front of an upstream; and MCP locations.
+fn conf(name: &str, upstream: &Upstream, port: &Port, locations: &str) -> Conf {
+    let certificates = certificates(name);
+    let other = self::certificates(name);
+    Conf::new()
+        .server(locations)
+        .after(
+            "server { listen SECURE ssl; server_name secure; ssl_certificate certificate.pem; ssl_certificate_key key.pem;\n\
+             location / { proxy_pass http://UPSTREAM; proxy_set_header X-Name $ssl_server_name; proxy_set_header Host $http_host; } }\n",
+        )
+        .with("SECURE", port)
+        .with("UPSTREAM", upstream)
+        .file("certificate.pem", certificates.certificate)
+        .file("key.pem", certificates.key)
+        .file("authority.pem", certificates.authority)
+        .file("other.pem", other.authority)
+}
+
+fn upstream() -> Upstream {
+    Upstream::answering(answer(&json!({"secure": true})))
+}
+
+#[test]
+fn a_trusted_server_is_called() {
+    let (upstream, port) = (upstream(), Port::reserve());
+    let conf = conf(
+        "backend.example",
+        &upstream,
+        &port,
+        "location = /mcp { mcp on; proxy_ssl_trusted_certificate authority.pem; mcp_tool t { pass GET https://backend.example/x; } }\n",
+    )
+    .http("upstream backend.example { server SECURE; keepalive 4; }\n");
+    let nginx = conf.start();
+    let mut client = nginx.connect();
+    for _ in 0..3 {
+        assert_eq!(client.exchange(&call("t", json!({}))).success()["structuredContent"], json!({"secure": true}));
+    }
+    let request = &upstream.requests()[0];
+    assert_eq!(request.header("x-name").as_deref(), Some("backend.example"));
+    assert_eq!(request.header("host").as_deref(), Some("backend.example"));
+}
+
+#[test]
+fn a_server_that_is_not_trusted_gets_nothing() {
+    for trust in ["proxy_ssl_trusted_certificate other.pem;", ""] {
+        let (upstream, port) = (upstream(), Port::reserve());
+        let location = format!(
+            "location = /mcp {{ mcp on; {trust} mcp_tool t {{ pass POST https://backend.example/x; argument a string; }} }}\n"
+        );
+        let conf =
+            conf("backend.example", &upstream, &port, &location).http("upstream backend.example { server SECURE; }\n");
+        let nginx = conf.start();
+        let text = nginx.send(&call("t", json!({"a": "secret"}))).failure();
+        assert!(text.contains("could not be reached"), "{text}");
+        nginx.log.await_lines(0, 1, "upstream SSL certificate verify error");
+        assert!(upstream.requests().is_empty());
+    }
+}
+
+#[test]
+fn a_server_of_another_name_gets_nothing() {
+    let (upstream, port) = (upstream(), Port::reserve());
+    let conf = conf(
+        "other.example",
+        &upstream,
+        &port,
+        "location = /mcp { mcp on; proxy_ssl_trusted_certificate authority.pem; mcp_tool t { pass GET https://backend.example/x; }\n\
+         mcp_tool named { pass GET https://backend.example/x; proxy_ssl_name other.example; } }\n",
+    )
+    .http("upstream backend.example { server SECURE; }\n");
+    let nginx = conf.start();
+    nginx.send(&call("t", json!({}))).failure();
+    assert!(upstream.requests().is_empty());
+    nginx.send(&call("named", json!({}))).success();
+}
+
+#[test]
+fn verification_can_be_switched_off() {
+    for (outside, inside) in [
+        ("proxy_ssl_verify off;", ""),
+        ("", "proxy_ssl_verify off;"),
+        ("proxy_ssl_verify on;", "proxy_ssl_verify off;"),
+    ] {
+        let (upstream, port) = (upstream(), Port::reserve());
+        let location =
+            format!("{outside}\nlocation = /mcp {{ mcp on; mcp_tool t {{ pass GET https://SECURE/x; {inside} }} }}\n");
+        let nginx = conf("backend.example", &upstream, &port, &location).start();
+        nginx.send(&call("t", json!({}))).success();
+    }
+}
+
+#[test]
+fn connections_over_tls_are_kept() {
+    let (upstream, port) = (upstream(), Port::reserve());
+    let location = "location = /mcp { mcp on; mcp_tool t { pass GET https://SECURE/x; proxy_ssl_verify off; proxy_set_header X-Number $connection_requests; } }\n";
+    let conf = conf("backend.example", &upstream, &port, location)
+        .http("log_format handshakes 'served <$connection_requests>';\n")
+        .http("map $server_name $secure { secure 1; default 0; }\naccess_log /dev/stderr handshakes if=$secure;\n");
+    let nginx = conf.start();
+    let mut client = nginx.connect();
+    for _ in 0..5 {
+        client.exchange(&call("t", json!({}))).success();
+    }
+    // The last request was the fifth of its connection.
+    nginx.log.await_lines(0, 1, "served <5>");
+}
+
+#[test]
+fn a_connection_that_was_not_verified_is_not_used_where_it_must_be() {
+    let (upstream, port) = (upstream(), Port::reserve());
+    let location = "location = /mcp { mcp on; mcp_tool lax { pass GET https://SECURE/x; proxy_ssl_verify off; }\n\
+                    mcp_tool strict { pass POST https://SECURE/x; argument a string; } }\n";
+    let nginx = conf("backend.example", &upstream, &port, location).start();
+    let mut client = nginx.connect();
+    client.exchange(&call("lax", json!({}))).success();
+    client.exchange(&call("strict", json!({"a": "secret"}))).failure();
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
+fn a_server_without_tls_is_a_failed_call() {
+    let port = Port::reserve();
+    let listener = TcpListener::bind(port.address()).unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    });
+    let conf =
+        Conf::location("mcp_tool t { pass GET https://UPSTREAM/x; proxy_ssl_verify off; }").with("UPSTREAM", &port);
+    let mut nginx = conf.start();
+    nginx.expect_in_log("SSL_do_handshake() failed");
+    let text = nginx.send(&call("t", json!({}))).failure();
+    assert!(text.contains("could not be reached"), "{text}");
+    server.join().unwrap();
+}
