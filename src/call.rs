@@ -57,6 +57,9 @@ impl Call {
         if !self.undisguise(request) {
             self.failure = Some(UpstreamFailure::Unreachable);
         }
+        if !request.is_main() {
+            request.stream_upstream();
+        }
         self.finalizer = request.replace_upstream_finalizer(Some(ngx::upstream_finished));
         let out = request.headers_out();
         self.body.reserve(out.content_length().unwrap_or(0).min(LARGEST_RESERVE));

@@ -217,15 +217,18 @@ impl Conf {
         // SAFETY: the parser stands behind the `{`.
         let result = unsafe { ngx_conf_parse(self.0, ptr::null_mut()) };
         *self.raw() = saved;
-        // SAFETY: the core module has a configuration in the new location.
-        let has_content = unsafe { (*core_loc_conf(context.loc_conf())).handler.is_some() };
-        match (result.is_null(), has_content) {
-            (false, _) => Err(Error::Logged),
-            (true, true) => {
-                Err(Error::new("answers by \"pass\" alone: remove the directive that answers requests, too"))
-            }
-            (true, false) => Ok(context),
+        if !result.is_null() {
+            return Err(Error::Logged);
         }
+        // SAFETY: the core module has a configuration in the new location.
+        let core = unsafe { &*core_loc_conf(context.loc_conf()) };
+        if core.handler.is_some() {
+            return Err(Error::new("answers by \"pass\" alone: remove the directive that answers requests, too"));
+        }
+        if !core.locations.is_null() {
+            return Err(Error::new("is invalid: a block such as \"location\" is not allowed in it"));
+        }
+        Ok(context)
     }
 
     fn new_location(self) -> Result<LocationContext, Error> {

@@ -311,7 +311,7 @@ impl Request {
         r.set_valid_unparsed_uri(1);
         r.set_filter_need_in_memory(1);
         r.set_disable_not_modified(1);
-        r.headers_in.upgrade = ptr::null_mut();
+        forget_conditions(&mut r.headers_in);
         r.loc_conf = loc_conf;
         // SAFETY: `loc_conf` is a location of the running configuration.
         unsafe { ngx_http_update_location_config(self.as_ptr()) };
@@ -328,6 +328,15 @@ impl Request {
         r.unparsed_uri = disguise.unparsed_uri;
         r.set_valid_unparsed_uri(disguise.valid_unparsed_uri);
         is_http
+    }
+
+    /// Makes nginx hand on the upstream's answer as it comes. Of a request beside the client's it would otherwise collect
+    /// the answer in a temporary file, as it takes the client for too slow.
+    pub(crate) fn stream_upstream(self) {
+        // SAFETY: null, or an upstream in the request's pool.
+        if let Some(upstream) = unsafe { self.raw().upstream.as_mut() } {
+            upstream.set_buffering(0);
+        }
     }
 
     /// Runs the content handler of the location that the request is in.
@@ -367,6 +376,22 @@ impl Request {
         // SAFETY: null, or an upstream in the request's pool.
         unsafe { self.raw().upstream.as_mut() }
             .and_then(|upstream| std::mem::replace(&mut upstream.finalize_request, finalizer))
+    }
+}
+
+/// What the client's request says about the reply (its range, its condition, another protocol) must not be taken to be
+/// about the upstream's answer.
+fn forget_conditions(headers: &mut ngx_http_headers_in_t) {
+    for line in [
+        &mut headers.upgrade,
+        &mut headers.if_modified_since,
+        &mut headers.if_unmodified_since,
+        &mut headers.if_match,
+        &mut headers.if_none_match,
+        &mut headers.if_range,
+        &mut headers.range,
+    ] {
+        *line = ptr::null_mut();
     }
 }
 

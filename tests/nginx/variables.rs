@@ -47,7 +47,7 @@ fn a_call_is_described_by_its_variables() {
     assert_eq!(line["method"], "tools/call");
     assert_eq!(line["tool"], "get");
     assert_eq!(line["version"], "2026-07-28");
-    assert_eq!(line["transport"], "http");
+    assert_eq!(line["transport"], "streamable_http");
     assert_eq!(line["status"], "ok");
     assert_eq!(line["code"], "");
     assert_eq!(line["id"], "1");
