@@ -116,7 +116,12 @@ fn upstream_for(cf: Conf, scheme: &str, authority: &str, made: &mut Vec<String>)
         (false, "https") => format!("{authority}:443"),
         (false, _) => format!("{authority}:80"),
     };
-    let name = format!("mcp_{}", server.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-', "_"));
+    let host = server.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-', "_");
+    // A kept TLS connection was verified as the tool that opened it wanted, so tools do not share those.
+    let name = match scheme {
+        "https" => format!("mcp_https_{}_{host}", made.len()),
+        _ => format!("mcp_{scheme}_{host}"),
+    };
     if !made.contains(&name) {
         cf.add_upstream(&name, &server)?;
         made.push(name.clone());

@@ -14,7 +14,7 @@ pub(super) fn coding_of(response: &UpstreamResponse<'_>) -> Option<String> {
 
 pub(super) fn http_error(response: &UpstreamResponse<'_>) -> String {
     let line = status_line(response.status);
-    if (300..400).contains(&response.status) {
+    if (300..400).contains(&response.status) && response.status != 304 {
         return format!(
             "{line}: the tool's backend points to another location, which is not followed; the operator has to set the \
              tool's \"pass\" to the final one"
