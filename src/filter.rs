@@ -6,7 +6,7 @@ use mcp::http::{HttpReply, UpstreamFailure};
 use crate::call::{Call, failure};
 use crate::conf::Location;
 use crate::context::{Context, Stage, location_of};
-use crate::ngx::{self, Chain, Request, Status};
+use crate::ngx::{self, Chain, Request, Status, Wake};
 use crate::reply;
 
 /// What becomes of a chain.
@@ -77,12 +77,11 @@ fn collect(request: Request, context: &'static Context, mut call: Call, chain: C
         }
         call.complete |= taken.last_in_chain;
         context.set_stage(Stage::Calling(call));
-        return if taken.over_limit { Status::ERROR } else { Status::OK };
+        return if taken.over_limit { stop_soon(request) } else { Status::OK };
     }
     if taken.over_limit {
-        // The error makes nginx close the upstream's connection; the client has its whole reply by then.
-        settle(request, context, call, Some(UpstreamFailure::TooLarge(limit as u64)));
-        return Status::ERROR;
+        let status = settle(request, context, call, Some(UpstreamFailure::TooLarge(limit as u64)));
+        return if status == Status::ERROR { status } else { stop_soon(request) };
     }
     if call.has_failed() {
         call.restore_keepalive(request);
@@ -92,6 +91,23 @@ fn collect(request: Request, context: &'static Context, mut call: Call, chain: C
     }
     context.set_stage(Stage::Calling(call));
     Status::OK
+}
+
+/// Stops an upstream that sends more than is wanted, once nginx's code for it has returned. An error would do it at once,
+/// and close the client's connection as well.
+fn stop_soon(request: Request) -> Status {
+    let stop = |request: Request| {
+        if request.close_upstream() {
+            request.finalize(Status::OK);
+        }
+    };
+    match Wake::new(request, stop) {
+        Some(wake) => {
+            wake.post();
+            Status::OK
+        }
+        None => Status::ERROR,
+    }
 }
 
 /// nginx is done with the upstream, whose header has come.

@@ -339,6 +339,24 @@ impl Request {
         }
     }
 
+    /// Closes the upstream's connection, whatever is still to come of it; false when nginx is done with it already.
+    ///
+    /// The request goes on: whoever stops its upstream finalizes it.
+    pub(crate) fn close_upstream(self) -> bool {
+        // SAFETY: null, or an upstream in the request's pool; its `cleanup` points to the handler in the request's list
+        // of cleanups until nginx is done with the upstream.
+        let cleanup = unsafe {
+            let Some(upstream) = self.raw().upstream.as_ref() else { return false };
+            upstream.cleanup.as_ref().copied().flatten()
+        };
+        let Some(cleanup) = cleanup else { return false };
+        let main = self.main().raw_mut();
+        main.set_count(main.count() + 1);
+        // SAFETY: the handler takes the request, and gives up one reference to it.
+        unsafe { cleanup(self.as_ptr().cast()) };
+        true
+    }
+
     /// Runs the content handler of the location that the request is in.
     pub(crate) fn run_content_handler(self) -> Status {
         match self.raw().content_handler {

@@ -132,10 +132,12 @@ fn directives_that_stand_in_the_wrong_place_are_refused() {
     all_refused(named.iter().map(|(directive, name)| {
         (location(&format!("mcp on;\n{directive} #here")), vec![name.as_str(), "is not allowed here"])
     }));
-    for directive in ["mcp on;", "mcp_tool u { pass http://127.0.0.1:1/; }", "location /y { }", "server { }"] {
+    for directive in ["mcp on;", "mcp_tool u { pass http://127.0.0.1:1/; }", "server { }"] {
         let name = format!("\"{}\"", directive.split(' ').next().unwrap());
         refused(good_tool(&format!("{directive} #here")), &[&name, "is not allowed here"]);
     }
+    let nested = location("mcp on;\nmcp_tool t { #here\npass http://127.0.0.1:1/;\nlocation /y { }\n}");
+    refused(nested, &["\"mcp_tool\"", "\"location\"", "is not allowed"]);
 }
 
 #[test]

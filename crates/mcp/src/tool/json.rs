@@ -50,10 +50,65 @@ fn string_end(text: &str) -> usize {
     bytes.len()
 }
 
+/// How each byte is escaped in a JSON string: not at all (0), as `\u00xx` (`u`), or by this letter.
+const ESCAPES: [u8; 256] = {
+    let mut escapes = [0; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        escapes[control] = b'u';
+        control += 1;
+    }
+    escapes[0x08] = b'b';
+    escapes[b'\t' as usize] = b't';
+    escapes[b'\n' as usize] = b'n';
+    escapes[0x0C] = b'f';
+    escapes[b'\r' as usize] = b'r';
+    escapes[b'"' as usize] = b'"';
+    escapes[b'\\' as usize] = b'\\';
+    escapes
+};
+
 /// Appends a text as a JSON string.
+///
+/// JSON within JSON has a quote every few bytes. Block by block takes a fifth (JSON) to two thirds (prose) less than
+/// `serde_json`, which looks at every byte and appends every run between two escapes on its own.
 pub(super) fn write_string(text: &str, out: &mut Vec<u8>) {
-    // Writing to a vector cannot fail.
-    _ = serde_json::to_writer(out, text);
+    const BLOCK: usize = 32;
+    let mut escaped = [0; BLOCK * 6];
+    out.push(b'"');
+    for block in text.as_bytes().chunks(BLOCK) {
+        let special = |any, &byte: &u8| any | (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+        if block.iter().fold(false, special) {
+            let length = escape(block, &mut escaped);
+            out.extend_from_slice(&escaped[..length]);
+        } else {
+            out.extend_from_slice(block);
+        }
+    }
+    out.push(b'"');
+}
+
+fn escape(block: &[u8], escaped: &mut [u8]) -> usize {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut length = 0;
+    for &byte in block {
+        match ESCAPES[usize::from(byte)] {
+            0 => {
+                escaped[length] = byte;
+                length += 1;
+            }
+            b'u' => {
+                let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+                escaped[length..length + 6].copy_from_slice(&[b'\\', b'u', b'0', b'0', digits[0], digits[1]]);
+                length += 6;
+            }
+            letter => {
+                escaped[length..length + 2].copy_from_slice(&[b'\\', letter]);
+                length += 2;
+            }
+        }
+    }
+    length
 }
 
 #[cfg(test)]
@@ -84,6 +139,16 @@ mod tests {
         ];
         for (json, expected) in cases {
             assert_eq!(on_one_line(json), expected);
+        }
+    }
+
+    #[test]
+    fn strings_are_written_as_json_reads_them() {
+        let every: String = (0..0x300).filter_map(char::from_u32).collect();
+        for text in ["", "plain", "\"", &"\0".repeat(100), &"é日".repeat(50), &every, &format!("{every}{every}")] {
+            let mut out = Vec::new();
+            write_string(text, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string(text).unwrap());
         }
     }
 
