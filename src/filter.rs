@@ -139,9 +139,7 @@ fn settle(request: Request, context: &'static Context, call: Call, failure: Opti
             context.location.server.refuse(None, 500)
         }
     };
-    if request.headers_out().clear() != Status::OK {
-        return Status::ERROR;
-    }
+    request.headers_out().clear();
     reply::send(request, context, reply)
 }
 

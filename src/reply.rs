@@ -28,7 +28,7 @@ pub(crate) fn send(request: Request, context: &'static Context, reply: HttpReply
     if status == Status::ERROR || status.0 > 0 || request.header_only() {
         return status;
     }
-    match ngx::response(request, &parts) {
+    match ngx::response(request, parts) {
         Some(chain) => ngx::next_body_filter(request, chain),
         None => Status::ERROR,
     }

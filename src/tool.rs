@@ -86,11 +86,12 @@ impl ToolLocation {
             ("Host".to_owned(), authority.to_owned()),
             ("Connection".to_owned(), String::new()),
             ("Accept".to_owned(), "application/json, text/*;q=0.9, */*;q=0.8".to_owned()),
-            ("Content-Length".to_owned(), String::new()),
         ];
         if self.has_body {
-            own[3].1 = "$mcp_upstream_content_length".to_owned();
+            // The length of a body given by proxy_set_body is nginx's own affair.
             own.push(("Content-Type".to_owned(), "$mcp_upstream_content_type".to_owned()));
+        } else {
+            own.push(("Content-Length".to_owned(), String::new()));
         }
         for name in &self.argument_headers {
             let variable = name.to_ascii_lowercase().replace('-', "_");

@@ -17,7 +17,7 @@ pub(crate) struct Variable {
 }
 
 /// Every variable. Those that begin with `mcp_upstream_` and are not in the README carry a call to the proxy module.
-pub(crate) static VARIABLES: [Variable; 18] = [
+pub(crate) static VARIABLES: [Variable; 17] = [
     Variable { name: c"mcp_method", get: |r, _| text(r, facts(r)?.method()?.into()) },
     Variable { name: c"mcp_tool", get: |r, _| text(r, facts(r)?.tool()?.into()) },
     Variable {
@@ -38,10 +38,6 @@ pub(crate) static VARIABLES: [Variable; 18] = [
     Variable {
         name: c"mcp_upstream_content_type",
         get: |r, _| Context::of(r)?.upstream()?.content_type.as_deref().map(str::as_bytes),
-    },
-    Variable {
-        name: c"mcp_upstream_content_length",
-        get: |r, _| text(r, Context::of(r)?.upstream()?.body.as_ref()?.len().to_string().into()),
     },
     Variable { name: c"mcp_upstream_header_", get: upstream_header },
     Variable { name: c"mcp_upstream_", get: |_, _| None },

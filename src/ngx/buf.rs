@@ -2,8 +2,8 @@
 
 use std::ptr;
 
+use super::request::Request;
 use super::sys::{ngx_buf_t, ngx_chain_t};
-use super::{pool::Pool, request::Request};
 
 /// A chain as a filter receives it: the filter takes what it wants and leaves the buffers consumed.
 #[derive(Clone, Copy)]
@@ -74,39 +74,45 @@ impl Chain {
     }
 }
 
-/// A chain of read-only memory that ends the response, made in the request's pool.
-///
-/// The parts are borrowed: they must live as long as the request.
-pub(crate) fn response(request: Request, parts: &[&[u8]]) -> Option<*mut ngx_chain_t> {
-    let pool = request.pool();
-    let mut first: *mut ngx_chain_t = ptr::null_mut();
-    let mut end: *mut *mut ngx_chain_t = &mut first;
-    let parts: Vec<&[u8]> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
-    for index in 0..parts.len().max(1) {
-        let (link, buf) = link(pool)?;
-        // SAFETY: both were just allocated zeroed; `end` points at `first` or at the `next` of a link of this loop.
-        unsafe {
-            if let Some(part) = parts.get(index) {
-                (*buf).pos = part.as_ptr().cast_mut();
-                (*buf).last = (*buf).pos.add(part.len());
-                (*buf).start = (*buf).pos;
-                (*buf).end = (*buf).last;
-                (*buf).set_memory(1);
-            }
-            if index + 1 >= parts.len() {
-                (*buf).set_last_buf(u32::from(request.is_main()));
-                (*buf).set_last_in_chain(1);
-            }
-            (*link).buf = buf;
-            *end = link;
-            end = &mut (*link).next;
-        }
-    }
-    Some(first)
+/// A link and its buffer, allocated together.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Link {
+    chain: ngx_chain_t,
+    buf: ngx_buf_t,
 }
 
-fn link(pool: Pool) -> Option<(*mut ngx_chain_t, *mut ngx_buf_t)> {
-    Some((pool.zeroed::<ngx_chain_t>()?.as_ptr(), pool.zeroed::<ngx_buf_t>()?.as_ptr()))
+/// A chain of read-only memory that ends the response, made in the request's pool; empty parts are left out.
+///
+/// The parts are borrowed: they must live as long as the request.
+pub(crate) fn response(request: Request, parts: [&[u8]; 2]) -> Option<*mut ngx_chain_t> {
+    let second = if parts[1].is_empty() { ptr::null_mut() } else { link(request, parts[1], ptr::null_mut())? };
+    if parts[0].is_empty() && !second.is_null() {
+        return Some(second);
+    }
+    link(request, parts[0], second)
+}
+
+fn link(request: Request, part: &[u8], next: *mut ngx_chain_t) -> Option<*mut ngx_chain_t> {
+    let link = request.pool().zeroed::<Link>()?.as_ptr();
+    // SAFETY: just allocated, zeroed, and written by nobody else.
+    unsafe {
+        let buf = &mut (*link).buf;
+        if !part.is_empty() {
+            buf.pos = part.as_ptr().cast_mut();
+            buf.last = buf.pos.add(part.len());
+            buf.start = buf.pos;
+            buf.end = buf.last;
+            buf.set_memory(1);
+        }
+        if next.is_null() {
+            buf.set_last_buf(u32::from(request.is_main()));
+            buf.set_last_in_chain(1);
+        }
+        (*link).chain.buf = buf;
+        (*link).chain.next = next;
+        Some(&mut (*link).chain)
+    }
 }
 
 /// The bytes of a request body, in memory or in a temporary file.

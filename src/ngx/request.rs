@@ -455,24 +455,22 @@ impl HeadersOut {
     }
 
     /// Forgets everything that was set, such as what an upstream answered.
-    pub(crate) fn clear(self) -> Status {
+    pub(crate) fn clear(self) {
         let request = self.0.raw_mut();
         request.set_allow_ranges(0);
         request.set_single_range(0);
         let headers = self.raw_mut();
-        // SAFETY: all-zero is what nginx starts from; the lists are initialised right after.
+        let lists = (headers.headers, headers.trailers);
+        // SAFETY: all-zero is what nginx starts from; the lists are put back right after.
         *headers = unsafe { std::mem::zeroed() };
         headers.content_length_n = -1;
         headers.last_modified_time = -1;
-        for (list, lines) in [(&mut headers.headers, 8), (&mut headers.trailers, 2)] {
-            list.pool = request.pool;
-            list.size = size_of::<ngx_table_elt_t>();
-            list.nalloc = lines;
-            let Some(elements) = self.0.pool().zeroed_slice::<ngx_table_elt_t>(lines) else { return Status::ERROR };
-            list.part.elts = elements.as_ptr().cast();
+        (headers.headers, headers.trailers) = lists;
+        for list in [&mut headers.headers, &mut headers.trailers] {
+            list.part.nelts = 0;
+            list.part.next = ptr::null_mut();
             list.last = &mut list.part;
         }
-        Status::OK
     }
 
     /// Sets status, type and length, leaving other header lines as they are.

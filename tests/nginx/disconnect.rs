@@ -40,7 +40,7 @@ fn a_client_that_resets_takes_its_call_with_it() {
 fn a_client_that_leaves_inside_the_answer_takes_its_call_with_it() {
     let begun = Act::Send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\nbegun".to_vec());
     for directives in ["", "proxy_buffering off;"] {
-        let (gate, upstream, nginx) = left(&[begun.clone()], directives);
+        let (gate, upstream, nginx) = left(std::slice::from_ref(&begun), directives);
         let mut client = nginx.connect();
         client.send(&call("t", json!({})).bytes());
         upstream.await_requests(1);

@@ -15,6 +15,7 @@ mod examples;
 mod harness;
 mod http2;
 mod limits;
+mod locations;
 mod proxying;
 mod reload;
 mod results;

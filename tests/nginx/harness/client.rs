@@ -1,7 +1,7 @@
 //! A client whose every byte the test decides on.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use rustix::net::sockopt;
@@ -287,11 +287,6 @@ impl Connection {
     /// Whether nginx keeps it for further requests, as the last response has said.
     pub(crate) fn is_kept(&self) -> bool {
         !self.ends
-    }
-
-    /// Says that nothing more will be sent.
-    pub(crate) fn finish_sending(&self) {
-        self.stream.shutdown(Shutdown::Write).unwrap();
     }
 
     /// Closes with RST instead of FIN.

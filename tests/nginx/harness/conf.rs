@@ -19,6 +19,7 @@ pub(crate) struct Conf {
     http: String,
     server: String,
     listen: String,
+    names: Option<String>,
     location: Option<String>,
     after: String,
     words: Vec<(String, String)>,
@@ -51,6 +52,12 @@ impl Conf {
     /// Adds directives to `http { … }` that stand after the server.
     pub(crate) fn after(mut self, directives: &str) -> Conf {
         self.after += directives;
+        self
+    }
+
+    /// Other names of the server than `localhost`; none at all if this is empty.
+    pub(crate) fn server_name(mut self, names: &str) -> Conf {
+        self.names = Some(names.to_owned());
         self
     }
 
@@ -126,10 +133,14 @@ impl Conf {
         };
         let http = &self.http;
         let server = &self.server;
+        let names = match self.names.as_deref() {
+            Some("") => String::new(),
+            names => format!("server_name {};", names.unwrap_or("localhost")),
+        };
         let listen = &self.listen;
         let after = &self.after;
         let text = format!(
-            "http {{\n{TEMPORARY}\n{http}\nserver {{\nlisten LISTEN{listen};\nserver_name localhost;\n{server}\n{location}}}\n{after}}}\n"
+            "http {{\n{TEMPORARY}\n{http}\nserver {{\nlisten LISTEN{listen};\n{names}\n{server}\n{location}}}\n{after}}}\n"
         );
         let text = text.replace("LISTEN", &port.to_string());
         let text = self.words.iter().fold(text, |text, (word, value)| text.replace(word, value));

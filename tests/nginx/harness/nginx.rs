@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
@@ -56,11 +56,6 @@ impl Nginx {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.port.address()
-    }
-
-    /// A file or directory below nginx's prefix.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
     }
 
     pub(crate) fn connect(&self) -> Connection {

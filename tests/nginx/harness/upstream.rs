@@ -180,10 +180,6 @@ impl Upstream {
         Upstream { address, shared, stopping, acceptor: Some(acceptor) }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// How many connections there have been.
     pub(crate) fn connections(&self) -> usize {
         self.shared.accepted.load(Ordering::SeqCst)
