@@ -22,12 +22,10 @@ fn main() {
     compile("mcp_layout", "src/ngx/layout.c", &includes).cargo_metadata(false).compile("mcp_layout");
     println!("cargo::rustc-link-arg-tests={}", out.join("libmcp_layout.a").display());
 
-    println!("cargo::rustc-check-cfg=cfg(ngx_http_v2, ngx_http_ssl)");
+    println!("cargo::rustc-check-cfg=cfg(ngx_pcre)");
     let config = fs::read_to_string(build.join("ngx_auto_config.h")).expect("ngx_auto_config.h is readable");
-    for (define, name) in [("NGX_HTTP_V2 ", "ngx_http_v2"), ("NGX_HTTP_SSL ", "ngx_http_ssl")] {
-        if config.contains(define) {
-            println!("cargo::rustc-cfg={name}");
-        }
+    if config.contains("NGX_PCRE ") {
+        println!("cargo::rustc-cfg=ngx_pcre");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::ngx::sys::{
     NGX_CONF_1MORE, NGX_CONF_ANY, NGX_CONF_BLOCK, NGX_CONF_FLAG, NGX_CONF_TAKE1, NGX_CONF_TAKE2, NGX_HTTP_LOC_CONF,
     NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
-use crate::ngx::{self, Conf, EndedSessions, LocationContext, NGX_HTTP_MCP_TOOL_CONF, Place};
+use crate::ngx::{self, Conf, EndedSessions, LocationContext, NGX_HTTP_MCP_TOOL_CONF, Place, ServerNames};
 use crate::proxy::ProxySettings;
 use crate::secret;
 use crate::tool::ToolLocation;
@@ -303,8 +303,8 @@ pub(crate) struct Location {
     pub(crate) tools: Vec<LocationContext>,
     /// Bytes of an upstream's answer that are taken at the most.
     pub(crate) max_result_size: usize,
-    /// The names that the `Host` of a request may have; empty when the server has none.
-    pub(crate) server_names: Vec<String>,
+    /// The server's names, which the `Host` of a request must be one of if there are any.
+    pub(crate) server_names: ServerNames,
     /// Sessions that clients have ended.
     pub(crate) ended_sessions: EndedSessions,
 }

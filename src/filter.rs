@@ -154,7 +154,10 @@ fn refuse(request: Request, context: &'static Context, refusal: HttpReply) -> St
 /// than `client_max_body_size`.
 fn early_refusal(request: Request) -> Status {
     let refused = request.refusal().filter(|status| *status >= 400 && request.is_main());
-    let location = refused.and_then(|_| location_of(request).or_else(|| location_by_path(request)));
+    let location = refused.and_then(|_| match request.is_outside_locations() {
+        true => location_by_path(request),
+        false => location_of(request),
+    });
     match (refused, location) {
         (Some(status), Some(location)) => match Context::create(request, location) {
             Some(context) => refuse(request, context, location.server.refuse(None, status)),
@@ -166,5 +169,6 @@ fn early_refusal(request: Request) -> Status {
 
 fn location_by_path(request: Request) -> Option<&'static Location> {
     let main = request.main_conf::<crate::conf::MainConf>(ngx::mcp_module())?;
-    main.served.iter().find(|(served, _)| served.answers(request)).map(|(_, location)| location.as_ref())
+    let answering = main.served.iter().filter(|(served, _)| served.answers(request));
+    answering.max_by_key(|(served, _)| served.rank()).map(|(_, location)| location.as_ref())
 }

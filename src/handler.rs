@@ -64,9 +64,12 @@ pub(crate) fn body_ready(request: Request) -> bool {
     let headers = request.headers();
     let location = context.location;
     let now = request.now();
-    let mut hosts: Vec<&str> = location.server_names.iter().map(String::as_str).collect();
-    if request.is_loopback() {
-        hosts.extend(LOOPBACK_NAMES);
+    let mut hosts = Vec::new();
+    if !location.server_names.match_pattern(request) {
+        hosts.extend(location.server_names.names.iter().map(String::as_str));
+        if request.is_loopback() {
+            hosts.extend(LOOPBACK_NAMES);
+        }
     }
     let session_ended =
         headers.get("mcp-session-id").is_some_and(|session| location.ended_sessions.contains(session, now));

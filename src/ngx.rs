@@ -20,7 +20,7 @@ mod upstream;
 mod variable;
 
 pub(crate) use buf::{Chain, response};
-pub(crate) use conf::{Conf, LocationContext, Place, Served, parse_seconds, parse_size};
+pub(crate) use conf::{Conf, LocationContext, Place, Served, ServerNames, parse_seconds, parse_size};
 pub(crate) use event::Wake;
 pub(crate) use log::Level;
 pub(crate) use module::{

@@ -29,6 +29,34 @@ pub(crate) struct Place {
     line: ngx_uint_t,
 }
 
+/// The names of a server.
+#[derive(Default)]
+pub(crate) struct ServerNames {
+    /// Names as written: with `*` at either end, or a regular expression, which is no host's name but shows that there
+    /// are names to be compared with.
+    pub(crate) names: Vec<String>,
+    #[cfg(ngx_pcre)]
+    patterns: Vec<*mut ngx_http_regex_t>,
+}
+
+impl ServerNames {
+    /// Whether the host that a request names matches one of the server's regular expressions.
+    #[cfg(ngx_pcre)]
+    pub(crate) fn match_pattern(&self, request: Request) -> bool {
+        let mut host = request.host();
+        // SAFETY: the expressions are the configuration's; nginx ran them on this host when it chose the server.
+        self.patterns
+            .iter()
+            .any(|pattern| unsafe { ngx_http_regex_exec(request.as_ptr(), *pattern, &mut host) == NGX_OK as ngx_int_t })
+    }
+
+    /// Whether the host that a request names matches one of the server's regular expressions: this nginx has none.
+    #[cfg(not(ngx_pcre))]
+    pub(crate) fn match_pattern(&self, _request: Request) -> bool {
+        false
+    }
+}
+
 /// A location that is searched for by path: how to tell that a path leads to it.
 #[derive(Clone, Copy)]
 pub(crate) struct Served {
@@ -43,6 +71,11 @@ impl Served {
         let name = bytes(&self.name);
         let path = request.path();
         request.srv_conf() == self.srv_conf && if self.exact { path == name } else { path.starts_with(name) }
+    }
+
+    /// Of several that answer, nginx takes the one of the longest name, and an exact one before others.
+    pub(crate) fn rank(&self) -> (usize, bool) {
+        (self.name.len, self.exact)
     }
 }
 
@@ -162,25 +195,24 @@ impl Conf {
         unsafe { (*core_loc_conf((*self.context()).loc_conf)).noname() != 0 }
     }
 
-    /// The names of the server that is being merged; none when it has no name, or answers to more than can be listed:
-    /// to `_`, a regular expression or `www.example.*`.
-    pub(crate) fn server_names(self) -> Vec<String> {
+    /// The names of the server that is being merged, without those that mean none (`""` and `_`).
+    pub(crate) fn server_names(self) -> ServerNames {
         // SAFETY: merging a location happens inside a server, whose names are read by then.
-        unsafe {
+        let names = unsafe {
             let core = *(*self.context()).srv_conf.add(ngx_http_core_module.ctx_index);
             let names = &(*core.cast::<ngx_http_core_srv_conf_t>()).server_names;
             if names.elts.is_null() {
-                return Vec::new();
+                return ServerNames::default();
             }
-            let names = std::slice::from_raw_parts(names.elts.cast::<ngx_http_server_name_t>(), names.nelts);
-            let is_open = |name: &ngx_http_server_name_t| {
-                let text = bytes(&name.name);
-                !name.regex.is_null() || text.is_empty() || text == b"_" || text.ends_with(b".*")
-            };
-            if names.iter().any(is_open) {
-                return Vec::new();
-            }
-            names.iter().map(|name| String::from_utf8_lossy(bytes(&name.name)).into_owned()).collect()
+            std::slice::from_raw_parts(names.elts.cast::<ngx_http_server_name_t>(), names.nelts)
+        };
+        #[cfg(ngx_pcre)]
+        let patterns: Vec<_> = names.iter().map(|name| name.regex).filter(|regex| !regex.is_null()).collect();
+        let names = names.iter().map(|name| bytes(&name.name)).filter(|name| !matches!(*name, b"" | b"_"));
+        ServerNames {
+            names: names.map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
+            #[cfg(ngx_pcre)]
+            patterns,
         }
     }
 

@@ -120,6 +120,15 @@ impl Request {
         unsafe { (*confs.add(module.ctx_index)).cast::<T>().as_ref() }
     }
 
+    /// Whether nginx has not looked for the request's location yet.
+    pub(crate) fn is_outside_locations(self) -> bool {
+        // SAFETY: the core module has a configuration in every server, and that knows the server's context.
+        unsafe {
+            let core = (*self.raw().srv_conf.add(ngx_http_core_module.ctx_index)).cast::<ngx_http_core_srv_conf_t>();
+            (*(*core).ctx).loc_conf == self.raw().loc_conf
+        }
+    }
+
     /// The array of the server's configurations, which tells servers apart.
     pub(super) fn srv_conf(self) -> *mut *mut std::ffi::c_void {
         self.raw().srv_conf
@@ -172,6 +181,11 @@ impl Request {
             }
         }
         lines
+    }
+
+    /// The host that the request is for, as nginx chose the server by it: lower case, without port.
+    pub(super) fn host(self) -> ngx_str_t {
+        self.raw().headers_in.server
     }
 
     /// Whether the client reached us on a loopback address.

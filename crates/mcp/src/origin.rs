@@ -69,8 +69,13 @@ pub(crate) fn check_host(request: &HttpRequest<'_>) -> Result<(), Error> {
     Err(Error::ForbiddenHost(shown(line)))
 }
 
-/// Whether a host is the one of a `server_name`, which may begin with `*.` (any below it) or `.` (it and any below it).
+/// Whether a host is the one of a `server_name`, which may begin with `*.` (any below it) or `.` (it and any below it),
+/// or end with `.*` (any top level).
 fn is_name(name: &str, host: &str) -> bool {
+    if let Some(beginning) = name.strip_suffix(".*") {
+        let (own, rest) = host.split_at_checked(beginning.len()).unwrap_or_default();
+        return own.eq_ignore_ascii_case(beginning) && rest.len() > 1 && rest.starts_with('.');
+    }
     let below = |domain: &str| {
         host.len() > domain.len()
             && host.as_bytes()[..host.len() - domain.len()].ends_with(b".")
@@ -194,6 +199,10 @@ mod tests {
             ("*.example.com", "a.b.example.com", true),
             ("*.example.com", "example.com", false),
             ("*.example.com", "badexample.com", false),
+            ("mcp.*", "MCP.example", true),
+            ("mcp.*", "mcp.", false),
+            ("mcp.*", "mcpx.example", false),
+            ("mcp.*", "m", false),
             (".example.com", "example.com", true),
             (".example.com", "a.example.com", true),
             (".example.com", "badexample.com", false),

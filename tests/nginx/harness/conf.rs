@@ -140,7 +140,7 @@ impl Conf {
         let listen = &self.listen;
         let after = &self.after;
         let text = format!(
-            "http {{\n{TEMPORARY}\n{http}\nserver {{\nlisten LISTEN{listen};\n{names}\n{server}\n{location}}}\n{after}}}\n"
+            "http {{\n{COMMON}\n{http}\nserver {{\nlisten LISTEN{listen};\n{names}\n{server}\n{location}}}\n{after}}}\n"
         );
         let text = text.replace("LISTEN", &port.to_string());
         let text = self.words.iter().fold(text, |text, (word, value)| text.replace(word, value));
@@ -174,8 +174,9 @@ fn absolute(variable: &str, path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|error| panic!("{variable}={}: {error}", path.display()))
 }
 
-/// Directories for what does not fit into memory.
-const TEMPORARY: &str = "access_log off;
+/// Directories for what does not fit into memory; and room for the variables of Nchan beside the module's.
+const COMMON: &str = "access_log off;
+variables_hash_max_size 2048;
 client_body_temp_path temp/body;
 proxy_temp_path temp/proxy;
 fastcgi_temp_path temp/fastcgi;
