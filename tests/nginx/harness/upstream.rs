@@ -261,7 +261,11 @@ impl Act {
     /// False when the connection is over.
     fn perform(self, stream: &mut TcpStream) -> bool {
         match self {
-            Act::Send(bytes) => stream.write_all(&bytes).is_ok(),
+            // That nginx has left is for `AwaitClose` to tell, or for the next request that does not come.
+            Act::Send(bytes) => {
+                let _ = stream.write_all(&bytes);
+                true
+            }
             Act::Await(gate) => gate.has_opened(),
             Act::AwaitClose(gate) => {
                 let _ = stream.set_read_timeout(Some(DEADLINE));
