@@ -18,7 +18,7 @@ RUN apt-get update \
 COPY --from=build /ngx_http_mcp_module.so /usr/lib/nginx/modules/
 COPY nginx-conf/demo /etc/nginx
 # The demo listens to the world outside the container. Its logs and temporary files lie below nginx's prefix, /usr/share/nginx,
-# and go where Debian has them; all that nginx writes to belongs to the user that it runs as.
+# and go where Debian has them. Any user can write there, so that the image runs as any, and with a tmpfs in these places.
 RUN sed -i 's/listen  *127\.0\.0\.1:/listen /' /etc/nginx/nginx.conf \
     && cp -r /etc/nginx/html /usr/share/nginx \
     && ln -s /var/lib/nginx /usr/share/nginx/temp \
@@ -26,7 +26,7 @@ RUN sed -i 's/listen  *127\.0\.0\.1:/listen /' /etc/nginx/nginx.conf \
     && ln -sf /dev/stdout /var/log/nginx/access.log \
     && ln -sf /dev/stdout /var/log/nginx/mcp.log \
     && ln -sf /dev/stderr /var/log/nginx/error.log \
-    && chown -R www-data:www-data /run /var/lib/nginx /var/log/nginx
+    && chmod 1777 /run /var/lib/nginx /var/log/nginx
 
 # www-data, by number so that an orchestrator can tell it is not root.
 USER 33:33
@@ -37,4 +37,5 @@ STOPSIGNAL SIGQUIT
 ENV HEALTH_PORT=8080
 HEALTHCHECK --interval=30s --timeout=3s --start-period=5s \
     CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/$HEALTH_PORT && printf 'HEAD / HTTP/1.0\\r\\n\\r\\n' >&3 && read -r line <&3 && [[ $line == HTTP/1* ]]"]
-CMD ["nginx", "-e", "stderr", "-g", "daemon off;"]
+# nginx opens /dev/stdout by name. Where the runtime gave a stdout of root's, only a pipe of our own can be opened so.
+CMD ["bash", "-c", "{ : >>/dev/stdout; } 2>/dev/null || exec > >(exec cat); exec nginx -e stderr -g 'daemon off;'"]
