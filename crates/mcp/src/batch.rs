@@ -5,7 +5,8 @@ use std::vec;
 
 use crate::error::Error;
 use crate::exchange::{Context, Pending, Step};
-use crate::http::{Body, HttpReply, Outcome, UpstreamFailure, UpstreamResponse};
+use crate::facts::Facts;
+use crate::http::{Body, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::jsonrpc::{begin_result, write_error};
 use crate::methods::tools::{write_response, write_tool_error};
 use crate::methods::{Performed, Request};
@@ -34,8 +35,8 @@ impl Batch {
     /// Answers requests up to the next one that needs an upstream.
     pub(crate) fn run(mut self, server: &Server, context: Context) -> Step {
         while let Some(request) = self.rest.next() {
-            if let Some((id, tool, request)) = self.answer(server, &context, request) {
-                let pending = Pending { context, id, tool, batch: Some(Box::new(self)) };
+            if let Some((facts, tool, request)) = self.answer(server, &context, request) {
+                let pending = Pending { context, facts, tool, batch: Some(Box::new(self)) };
                 return Step::Call { tool, request, pending };
             }
         }
@@ -63,13 +64,13 @@ impl Batch {
 
     /// The reply if the host refuses a batch. As for a single request, an error that travels with 200 is one for each.
     pub(crate) fn refused(requests: &[Request], error: &Error, context: &Context) -> HttpReply {
-        let wire = error.wire(context.version, requests.iter().any(|request| request.id.is_some()));
+        let wire = error.wire(context.version, requests.iter().any(|request| request.facts.request_id().is_some()));
         if wire.status != 200 {
             return context.error(None, error);
         }
         let mut batch = Batch::new(Vec::new());
         for request in requests {
-            batch.error(context, request.id.as_deref(), error);
+            batch.error(context, request.facts.request_id(), error);
         }
         batch.replies.push(b']');
         context.reply(200, Body::Bytes(batch.replies), batch.outcome)
@@ -81,28 +82,28 @@ impl Batch {
         server: &Server,
         context: &Context,
         request: Request,
-    ) -> Option<(Arc<str>, usize, crate::http::UpstreamRequest)> {
-        let Request { id, operation } = request;
+    ) -> Option<(Arc<Facts>, usize, UpstreamRequest)> {
+        let Request { facts, operation } = request;
         let performed = if self.replies.len() > MAX_REPLIES {
             Performed::Error(Error::InvalidRequest("the batch's results are too large: send this one by itself".into()))
         } else {
-            operation.perform(server, context.version)
+            operation.perform(server, context.version, &facts)
         };
-        let outcome = match (id, performed) {
-            (Some(id), Performed::Call { tool, request }) => return Some((id, tool, request)),
+        let outcome = match (facts.request_id(), performed) {
+            (Some(_), Performed::Call { tool, request }) => return Some((facts, tool, request)),
             (Some(id), Performed::Result(page)) => {
                 self.separate();
-                begin_result(&id, &mut self.replies);
+                begin_result(id, &mut self.replies);
                 self.replies.extend_from_slice(page);
                 Outcome::Ok
             }
             (Some(id), Performed::ToolError(text)) => {
                 self.separate();
-                write_tool_error(server, context.version, &id, &text, &mut self.replies);
+                write_tool_error(server, context.version, id, &text, &mut self.replies);
                 Outcome::ToolError
             }
             (id, Performed::Error(error)) => {
-                self.error(context, id.as_deref(), &error);
+                self.error(context, id, &error);
                 return None;
             }
             (None, _) => return None,

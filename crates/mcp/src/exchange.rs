@@ -27,9 +27,9 @@ pub(crate) enum Work {
     /// An empty reply: something was accepted, or a browser asked what it may send.
     Reply { status: u16, headers: Vec<(&'static str, String)> },
     /// `DELETE`.
-    EndSession { session: String, until: u64 },
+    EndSession { until: u64 },
     /// One request, or a message that was refused.
-    Single(Request),
+    Single(Operation),
     /// Several.
     Batch(Vec<Request>),
 }
@@ -49,17 +49,18 @@ impl Exchange {
     /// Does what the request asks for. The host calls it once the request has passed its limits and access rules, and
     /// [`Server::refuse`] if it has not.
     pub fn start(self, server: &Server) -> Step {
-        let Exchange { context, work, .. } = self;
+        let Exchange { facts, context, work } = self;
         match work {
             Work::Reply { status, headers } => {
                 let mut reply = context.reply(status, Body::Empty, Outcome::Ok);
                 reply.headers.extend(headers);
                 Step::Reply(reply)
             }
-            Work::EndSession { session, until } => {
+            Work::EndSession { until } => {
+                let session = facts.session().unwrap_or_default().to_owned();
                 Step::EndSession { session, until, reply: context.reply(204, Body::Empty, Outcome::Ok) }
             }
-            Work::Single(request) => context.answer(server, request),
+            Work::Single(operation) => context.answer(server, facts, operation),
             Work::Batch(requests) => Batch::new(requests).run(server, context),
         }
     }
@@ -68,7 +69,7 @@ impl Exchange {
     pub(crate) fn refused(&self, status: u16) -> HttpReply {
         let error = Error::Refused(status);
         match &self.work {
-            Work::Single(request) => self.context.error(request.id.as_deref(), &error),
+            Work::Single(_) => self.context.error(self.facts.request_id(), &error),
             Work::Batch(requests) => Batch::refused(requests, &error, &self.context),
             Work::Reply { .. } | Work::EndSession { .. } => self.context.error(None, &error),
         }
@@ -105,7 +106,8 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Pending {
     pub(crate) context: Context,
-    pub(crate) id: Arc<str>,
+    /// They have the request's id.
+    pub(crate) facts: Arc<Facts>,
     pub(crate) tool: usize,
     /// The batch that the call is part of.
     pub(crate) batch: Option<Box<Batch>>,
@@ -114,14 +116,15 @@ pub struct Pending {
 impl Pending {
     /// Hands over what came of the upstream request. `server` is the one that the exchange was started with.
     pub fn resume(self, server: &Server, answer: Result<UpstreamResponse<'_>, UpstreamFailure>) -> Step {
-        let Pending { context, id, tool, batch } = self;
+        let Pending { context, facts, tool, batch } = self;
+        let id = facts.request_id().unwrap_or_default();
         if let Some(batch) = batch {
-            return batch.resume(server, context, &id, tool, answer);
+            return batch.resume(server, context, id, tool, answer);
         }
         // A JSON body goes out twice, as text and as structured content, and text grows by its escapes.
         let size = answer.map_or(0, |response| response.body.len());
         let mut out = Vec::with_capacity(size * 2 + size / 8 + 512);
-        let written = write_response(server, context.version, &id, tool, answer, &mut out);
+        let written = write_response(server, context.version, id, tool, answer, &mut out);
         let mut reply = context.reply(200, Body::Bytes(out), written.outcome);
         reply.notes.extend(written.note);
         Step::Reply(reply)
@@ -166,30 +169,27 @@ impl Context {
     }
 
     /// Answers one request.
-    fn answer(self, server: &Server, request: Request) -> Step {
-        let Request { id, operation } = request;
-        let session = match &operation {
-            Operation::Initialize { session } => Some(session.clone()),
-            _ => None,
-        };
-        let performed = operation.perform(server, self.version);
-        let id = match (id, performed) {
-            (Some(id), Performed::Call { tool, request }) => {
-                return Step::Call { tool, request, pending: Pending { context: self, id, tool, batch: None } };
+    fn answer(self, server: &Server, facts: Arc<Facts>, operation: Operation) -> Step {
+        let begins_session = matches!(operation, Operation::Initialize);
+        let performed = operation.perform(server, self.version, &facts);
+        let id = match (facts.request_id(), performed) {
+            (Some(_), Performed::Call { tool, request }) => {
+                return Step::Call { tool, request, pending: Pending { context: self, facts, tool, batch: None } };
             }
             (Some(id), Performed::Result(page)) => {
                 let mut head = Vec::with_capacity(id.len() + 40);
-                begin_result(&id, &mut head);
+                begin_result(id, &mut head);
                 let mut reply = self.reply(200, Body::Page { head, page: page.clone() }, Outcome::Ok);
-                reply.headers.extend(session.map(|session| ("Mcp-Session-Id", session)));
+                let session = facts.session().filter(|_| begins_session);
+                reply.headers.extend(session.map(|session| ("Mcp-Session-Id", session.to_owned())));
                 return Step::Reply(reply);
             }
             (Some(id), Performed::ToolError(text)) => {
                 let mut out = Vec::with_capacity(text.len() + 512);
-                write_tool_error(server, self.version, &id, &text, &mut out);
+                write_tool_error(server, self.version, id, &text, &mut out);
                 return Step::Reply(self.reply(200, Body::Bytes(out), Outcome::ToolError));
             }
-            (id, Performed::Error(error)) => return Step::Reply(self.error(id.as_deref(), &error)),
+            (id, Performed::Error(error)) => return Step::Reply(self.error(id, &error)),
             (None, _) => None,
         };
         // Whatever has no id is refused while it is read.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::ProtocolVersion;
 use crate::jsonrpc::text;
 use crate::scan::Scanner;
-use crate::session::cut;
+use crate::session::{Client, cut};
 
 /// Bytes of a client's name and version that are kept.
 const CLIENT: usize = 64;
@@ -19,14 +19,17 @@ pub struct Facts {
     pub(crate) method: Option<Cow<'static, str>>,
     pub(crate) tool: Option<Arc<str>>,
     pub(crate) protocol_version: Option<ProtocolVersion>,
-    pub(crate) request_id: Option<Arc<str>>,
+    /// What the following are parts of: one piece of memory for all, as most are never asked for.
+    texts: String,
+    request_id: Option<Part>,
     /// `clientInfo` as it came with this message, raw.
-    pub(crate) client_info: Option<Box<str>>,
-    /// Name and version that came when the session began.
-    pub(crate) session_client: (Option<String>, Option<String>),
-    pub(crate) session: Option<String>,
-    pub(crate) arguments: Option<Arc<str>>,
+    client_info: Option<Part>,
+    session: Option<Part>,
+    arguments: Option<Part>,
 }
+
+/// Where one of the texts stands.
+type Part = (usize, usize);
 
 impl Facts {
     /// The JSON-RPC method, cut to 64 bytes. Of a batch: its first call's, else its first request's.
@@ -52,40 +55,81 @@ impl Facts {
 
     /// The request's id as raw JSON: a string keeps its quotes. None for notifications and batches.
     pub fn request_id(&self) -> Option<&str> {
-        self.request_id.as_deref()
+        self.part(self.request_id)
     }
 
     /// The client's name as it gave it in this request or when its session began, cut to 64 bytes.
     pub fn client_name(&self) -> Option<Cow<'_, str>> {
-        self.client("name").or(self.session_client.0.as_deref().map(Cow::Borrowed))
+        self.client("name").or_else(|| self.session_client()?.name.map(Cow::Owned))
     }
 
     /// The client's version, likewise.
     pub fn client_version(&self) -> Option<Cow<'_, str>> {
-        self.client("version").or(self.session_client.1.as_deref().map(Cow::Borrowed))
+        self.client("version").or_else(|| self.session_client()?.version.map(Cow::Owned))
     }
 
     fn client(&self, member: &str) -> Option<Cow<'_, str>> {
-        Some(match text(find_member(self.client_info.as_deref()?, member)?)? {
+        Some(match text(find_member(self.part(self.client_info)?, member)?)? {
             Cow::Borrowed(text) => Cow::Borrowed(cut(text, CLIENT)),
             Cow::Owned(text) => Cow::Owned(cut(&text, CLIENT).to_owned()),
         })
     }
 
+    fn session_client(&self) -> Option<Client> {
+        self.session().and_then(Client::of)
+    }
+
     /// The session's id, if it is one of ours; of `initialize`, the new session's.
     pub fn session(&self) -> Option<&str> {
-        self.session.as_deref()
+        self.part(self.session)
     }
 
     /// One argument of a `tools/call` as text: a string without its quotes, anything else as JSON. None for an absent
     /// argument, `null`, and in batches. The value is as the client sent it, not yet validated.
     pub fn argument(&self, name: &str) -> Option<Cow<'_, str>> {
-        let raw = find_member(self.arguments.as_deref()?, name)?;
+        let raw = find_member(self.arguments()?, name)?;
         match raw.as_bytes().first()? {
             b'n' => None,
             b'"' => text(raw),
             _ => Some(Cow::Borrowed(raw)),
         }
+    }
+
+    /// All arguments of a `tools/call`, raw.
+    pub(crate) fn arguments(&self) -> Option<&str> {
+        self.part(self.arguments)
+    }
+
+    /// Makes room for texts of so many bytes together.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.texts.reserve_exact(bytes);
+    }
+
+    pub(crate) fn set_request_id(&mut self, raw: &str) {
+        self.request_id = Some(self.keep(raw));
+    }
+
+    pub(crate) fn set_client_info(&mut self, raw: &str) {
+        self.client_info = Some(self.keep(raw));
+    }
+
+    /// The id of a session that was found right.
+    pub(crate) fn set_session(&mut self, id: &str) {
+        self.session = Some(self.keep(id));
+    }
+
+    pub(crate) fn set_arguments(&mut self, raw: &str) {
+        self.arguments = Some(self.keep(raw));
+    }
+
+    fn keep(&mut self, text: &str) -> Part {
+        let start = self.texts.len();
+        self.texts.push_str(text);
+        (start, self.texts.len())
+    }
+
+    fn part(&self, part: Option<Part>) -> Option<&str> {
+        part.map(|(start, end)| &self.texts[start..end])
     }
 }
 

@@ -16,9 +16,78 @@ pub(crate) fn trim(value: &[u8]) -> &[u8] {
     &value[start..end]
 }
 
-/// A header's value as text; none for bytes that are no text.
-pub(crate) fn value<'a>(headers: &Headers<'a>, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| std::str::from_utf8(trim(value)).ok())
+/// The headers that every request is judged by, found in one pass over the lines.
+#[derive(Debug, Default)]
+pub(crate) struct Known<'a> {
+    pub(crate) host: Header<'a>,
+    pub(crate) origin: Header<'a>,
+    pub(crate) content_type: Header<'a>,
+    pub(crate) accept: Header<'a>,
+    pub(crate) protocol_version: Header<'a>,
+    pub(crate) session_id: Header<'a>,
+    pub(crate) method: Header<'a>,
+    pub(crate) name: Header<'a>,
+}
+
+impl<'a> Known<'a> {
+    pub(crate) fn of(headers: &Headers<'a>) -> Self {
+        let mut known = Known::default();
+        for (name, value) in headers.iter() {
+            let header = match name {
+                b"host" => &mut known.host,
+                b"origin" => &mut known.origin,
+                b"content-type" => &mut known.content_type,
+                b"accept" => &mut known.accept,
+                b"mcp-protocol-version" => &mut known.protocol_version,
+                b"mcp-session-id" => &mut known.session_id,
+                b"mcp-method" => &mut known.method,
+                b"mcp-name" => &mut known.name,
+                _ => continue,
+            };
+            header.add(value);
+        }
+        known
+    }
+}
+
+/// What was sent under one name.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Header<'a> {
+    /// The first line's value, without the spaces and tabs around it.
+    pub(crate) value: Option<&'a [u8]>,
+    /// A further line has another value.
+    pub(crate) is_ambiguous: bool,
+}
+
+impl<'a> Header<'a> {
+    /// The header of a name that only some requests have.
+    pub(crate) fn find(headers: &Headers<'a>, name: &str) -> Self {
+        let mut header = Header::default();
+        headers.get_all(name).for_each(|line| header.add(line));
+        header
+    }
+
+    fn add(&mut self, line: &'a [u8]) {
+        let value = trim(line);
+        let first = *self.value.get_or_insert(value);
+        self.is_ambiguous |= first != value;
+    }
+
+    /// The one value of a header that repeats a part of the body. Lines that disagree are a mismatch: what stands
+    /// before this server may have gone by another one of them.
+    pub(crate) fn mirror(self, name: &str) -> Result<Option<&'a [u8]>, Error> {
+        let Some(value) = self.value else { return Ok(None) };
+        if self.is_ambiguous {
+            return Err(Error::HeaderMismatch(format!(
+                "header {} is given twice with different values",
+                spelled(name)
+            )));
+        }
+        if !value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
+            return Err(Error::HeaderMismatch(format!("header {} contains invalid characters", spelled(name))));
+        }
+        Ok(Some(value))
+    }
 }
 
 /// A value cut to what is sensible in an error message.
@@ -27,7 +96,11 @@ pub(crate) fn shown(value: &[u8]) -> String {
 }
 
 /// Whether an answer in JSON is welcome. Of several ranges that match, the most specific one decides.
-pub(crate) fn accepts_json(headers: &Headers<'_>) -> bool {
+pub(crate) fn accepts_json(accept: Header<'_>, headers: &Headers<'_>) -> bool {
+    // What the SDKs send need not be taken apart.
+    if accept.value == Some(b"application/json, text/event-stream") && !accept.is_ambiguous {
+        return true;
+    }
     let mut best: Option<(u8, bool)> = None;
     for line in headers.get_all("accept") {
         for range in line.split(|byte| *byte == b',') {
@@ -61,8 +134,11 @@ fn is_zero_quality(parameter: &[u8]) -> bool {
 }
 
 /// Whether the body is said to be JSON in UTF-8.
-pub(crate) fn is_json(headers: &Headers<'_>) -> bool {
-    let Some(content_type) = headers.get("content-type") else { return false };
+pub(crate) fn is_json(content_type: Header<'_>) -> bool {
+    let Some(content_type) = content_type.value else { return false };
+    if content_type == b"application/json" {
+        return true;
+    }
     let mut parts = content_type.split(|byte| *byte == b';').map(trim);
     parts.next().is_some_and(|name| name.eq_ignore_ascii_case(b"application/json"))
         && parts.all(|parameter| match parameter.iter().position(|byte| *byte == b'=') {
@@ -75,27 +151,12 @@ pub(crate) fn is_json(headers: &Headers<'_>) -> bool {
         })
 }
 
-/// The one value of a header that repeats a part of the body. Lines that disagree are a mismatch: what stands before
-/// this server may have gone by another one of them.
-pub(crate) fn mirror<'a>(headers: &Headers<'a>, name: &str) -> Result<Option<&'a str>, Error> {
-    let mut lines = headers.get_all(name).map(trim);
-    let Some(first) = lines.next() else { return Ok(None) };
-    if lines.any(|other| other != first) {
-        return Err(Error::HeaderMismatch(format!("header {} is given twice with different values", spelled(name))));
-    }
-    let is_plain = first.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
-    match std::str::from_utf8(first) {
-        Ok(value) if is_plain => Ok(Some(value)),
-        _ => Err(Error::HeaderMismatch(format!("header {} contains invalid characters", spelled(name)))),
-    }
-}
-
 /// The value behind `=?base64?…?=`, or the value as it stands.
-pub(crate) fn decode<'a>(name: &str, value: &'a str) -> Result<Cow<'a, str>, Error> {
-    let Some(encoded) = value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else {
+pub(crate) fn decode<'a>(name: &str, value: &'a [u8]) -> Result<Cow<'a, [u8]>, Error> {
+    let Some(encoded) = value.strip_prefix(b"=?base64?").and_then(|rest| rest.strip_suffix(b"?=")) else {
         return Ok(Cow::Borrowed(value));
     };
-    let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded = STANDARD.decode(encoded).ok().filter(|bytes| std::str::from_utf8(bytes).is_ok());
     decoded
         .map(Cow::Owned)
         .ok_or_else(|| Error::HeaderMismatch(format!("header {} is not valid Base64 of UTF-8 text", spelled(name))))
@@ -121,7 +182,9 @@ mod tests {
 
     #[test]
     fn the_marker_of_base64_must_be_whole() {
-        let decode = |value| decode("mcp-param-a", value).map(Cow::into_owned);
+        let decode = |value: &str| {
+            decode("mcp-param-a", value.as_bytes()).map(|decoded| String::from_utf8(decoded.into_owned()).unwrap())
+        };
         assert_eq!(decode("=?base64?SGVsbG8=?=").as_deref(), Ok("Hello"));
         assert_eq!(decode("=?base64??=").as_deref(), Ok(""));
         for literal in ["SGVsbG8=", "=?base64?SGVsbG8=", "base64?SGVsbG8=?=", "=?BASE64?SGVsbG8=?=", "=?base64?="] {

@@ -35,6 +35,11 @@ impl<'a> Headers<'a> {
         self.0.push((name, value));
     }
 
+    /// The lines in the order received.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.0.iter().copied()
+    }
+
     /// The first value under a lower-case name.
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
         self.0.iter().find(|(n, _)| *n == name.as_bytes()).map(|(_, v)| *v)

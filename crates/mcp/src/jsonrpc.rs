@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, WireError};
-use crate::scan::{NotJson, Scanner};
+use crate::scan::{NotJson, Scanner, is_plain};
 use crate::version::ProtocolVersion;
 
 /// How many messages a batch may hold.
@@ -25,7 +24,7 @@ pub(crate) enum Message<'a> {
 /// A message that cannot be taken, and whom to tell.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    pub(crate) id: Option<Arc<str>>,
+    pub(crate) id: Option<Box<str>>,
     pub(crate) error: Error,
 }
 
@@ -60,7 +59,10 @@ pub(crate) struct Meta<'a> {
 /// The text of a raw JSON string; none if the value is something else.
 pub(crate) fn text(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') { serde_json::from_str(raw).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+    match is_plain(inner) {
+        true => Some(Cow::Borrowed(inner)),
+        false => serde_json::from_str(raw).ok().map(Cow::Owned),
+    }
 }
 
 /// Reads one message.
@@ -68,7 +70,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Message<'_>, Refusal> {
     let Ok(text) = std::str::from_utf8(body) else { return Err(not_json(body).into()) };
     let mut scanner = Scanner::new(text);
     if !scanner.is_at_object() {
-        let whole = scanner.value().and_then(|_| scanner.end());
+        let whole = scanner.skip().and_then(|()| scanner.end());
         return Err(match whole {
             Ok(()) => Error::InvalidRequest("a message must be a JSON object".into()).into(),
             Err(NotJson) => not_json(body).into(),
@@ -113,7 +115,7 @@ impl<'a> Envelope<'a> {
             "result" => &mut self.result,
             "error" => &mut self.error,
             "params" => return self.params(scanner),
-            _ => return scanner.value().map(|_| ()),
+            _ => return scanner.skip(),
         };
         if slot.replace(scanner.value()?).is_some() {
             self.problem.get_or_insert_with(|| twice_given(name));
@@ -142,7 +144,7 @@ impl<'a> Envelope<'a> {
 
     fn message(self) -> Result<Message<'a>, Refusal> {
         let id = self.id;
-        let refuse = |error: Error| Refusal { id: id.filter(|id| is_id(id)).map(Arc::from), error };
+        let refuse = |error: Error| Refusal { id: id.filter(|id| is_id(id)).map(Box::from), error };
         let invalid = |why: &'static str| refuse(Error::InvalidRequest(why.into()));
         if let Some(problem) = self.problem {
             return Err(refuse(problem));
@@ -179,7 +181,7 @@ impl<'a> Params<'a> {
             "protocolVersion" => &mut self.protocol_version,
             "clientInfo" => return read_object("clientInfo", &mut self.client_info, scanner, problem),
             "_meta" => return self.meta(scanner, problem),
-            _ => return scanner.value().map(|_| ()),
+            _ => return scanner.skip(),
         };
         read_member(name, slot, scanner, problem)
     }
@@ -199,7 +201,7 @@ impl<'a> Params<'a> {
             Some("protocolVersion") => read_member(name, &mut meta.protocol_version, scanner, problem),
             Some("clientInfo") => read_object("clientInfo", &mut meta.client_info, scanner, problem),
             Some("clientCapabilities") => read_member(name, &mut meta.client_capabilities, scanner, problem),
-            _ => scanner.value().map(|_| ()),
+            _ => scanner.skip(),
         })
     }
 }

@@ -6,83 +6,74 @@ use std::sync::Arc;
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::Work;
-use crate::headers::{shown, trim};
-use crate::jsonrpc::{self, Message, Params, Refusal};
+use crate::facts::Facts;
+use crate::headers::shown;
+use crate::jsonrpc::{self, Message, Params};
 use crate::methods::initialize::negotiate;
 use crate::methods::{self, Operation, Request};
 use crate::receive::{Reception, accepted, check_notification};
-use crate::session::Session;
+use crate::session::{Client, Session};
 
 impl Reception<'_, '_> {
-    pub(crate) fn judge_legacy(&mut self, message: Message<'_>) -> Result<Work, Refusal> {
+    pub(crate) fn judge_legacy(&mut self, message: Message<'_>) -> Result<Work, Error> {
         match &message {
-            Message::Request { method, params, .. } if method == "initialize" => {
-                return self.initialize(params).map_err(|error| self.refusal(error));
-            }
+            Message::Request { method, params, .. } if method == "initialize" => return self.initialize(params),
             _ => {}
         }
-        self.open_session().map_err(|error| self.refusal(error))?;
+        self.open_session()?;
         match message {
             Message::Response => Ok(accepted()),
-            Message::Notification { method, .. } => {
-                check_notification(&method).map(|()| accepted()).map_err(Refusal::from)
-            }
-            Message::Request { id, method, params } => Ok(Work::Single(self.request(id, &method, &params))),
+            Message::Notification { method, .. } => check_notification(&method).map(|()| accepted()),
+            Message::Request { method, params, .. } => Ok(Work::Single(self.operation(&method, &params))),
         }
     }
 
     /// Begins a session. Whatever session the client had is of no interest.
     fn initialize(&mut self, params: &Params<'_>) -> Result<Work, Error> {
         let version = negotiate(params)?;
-        let session = Session {
-            version,
-            issued: self.request.now,
-            client_name: self.facts.client_name().map(Cow::into_owned),
-            client_version: self.facts.client_version().map(Cow::into_owned),
+        let session = Session { version, issued: self.request.now };
+        let client = Client {
+            name: self.facts.client_name().map(Cow::into_owned),
+            version: self.facts.client_version().map(Cow::into_owned),
         };
-        let session = self.server.sessions().seal(&session, (self.nonce)());
+        let id = self.server.sessions().seal(session, &client, (self.nonce)());
         self.version = version;
         self.facts.protocol_version = Some(version);
-        self.facts.session = Some(session.clone());
-        let id = self.facts.request_id.clone();
-        Ok(Work::Single(Request { id, operation: Operation::Initialize { session } }))
+        self.facts.set_session(&id);
+        Ok(Work::Single(Operation::Initialize))
     }
 
     /// Finds the session that the request belongs to.
     fn open_session(&mut self) -> Result<Session, Error> {
         let header = self.version_header()?;
-        let id = self.request.headers.get("mcp-session-id").map(trim).ok_or(Error::MissingSession)?;
+        let id = self.headers.session_id.value.ok_or(Error::MissingSession)?;
         let session = self.server.sessions().open(id, self.request.now).filter(|_| !self.request.session_ended);
-        let mut session = session.ok_or(Error::UnknownSession)?;
+        let session = session.ok_or(Error::UnknownSession)?;
         if let Some(header) = header.filter(|header| *header != session.version) {
             return Err(Error::SessionVersion { header, session: session.version });
         }
         self.version = session.version;
         self.facts.protocol_version = Some(session.version);
-        self.facts.session = std::str::from_utf8(id).ok().map(str::to_owned);
-        self.facts.session_client = (session.client_name.take(), session.client_version.take());
+        std::str::from_utf8(id).iter().for_each(|id| self.facts.set_session(id));
         Ok(session)
     }
 
     /// `MCP-Protocol-Version`, which must be one that has sessions.
     fn version_header(&self) -> Result<Option<ProtocolVersion>, Error> {
-        let Some(header) = self.request.headers.get("mcp-protocol-version").map(trim) else { return Ok(None) };
-        let version = std::str::from_utf8(header).ok().and_then(ProtocolVersion::parse);
-        version.map(Some).ok_or_else(|| Error::UnsupportedVersion(shown(header)))
+        let Some(header) = self.headers.protocol_version.value else { return Ok(None) };
+        ProtocolVersion::parse(header).map(Some).ok_or_else(|| Error::UnsupportedVersion(shown(header)))
     }
 
     /// `DELETE`.
-    pub(crate) fn end_session(&mut self) -> Result<Work, Refusal> {
+    pub(crate) fn end_session(&mut self) -> Result<Work, Error> {
         let session = self.open_session()?;
-        let until = self.server.sessions().until(&session);
-        let session = self.facts.session.clone().unwrap_or_default();
-        Ok(Work::EndSession { session, until })
+        Ok(Work::EndSession { until: self.server.sessions().until(session) })
     }
 
     /// An array of messages.
-    pub(crate) fn judge_batch(&mut self) -> Result<Work, Refusal> {
+    pub(crate) fn judge_batch(&mut self) -> Result<Work, Error> {
         let messages = jsonrpc::split(self.request.body)?;
-        let has_header = self.request.headers.get("mcp-protocol-version").is_some();
+        let has_header = self.headers.protocol_version.value.is_some();
         let batches = |version: ProtocolVersion| match version {
             ProtocolVersion::V2025_03_26 => Ok(()),
             other => Err(Error::InvalidRequest(format!("{other} has no batches: send one message at a time").into())),
@@ -98,32 +89,34 @@ impl Reception<'_, '_> {
 
     /// One message of a batch; none if it wants no reply.
     fn judge_part(&mut self, message: &str) -> Option<Request> {
-        let message = match jsonrpc::read(message.as_bytes()) {
-            Ok(message) => message,
-            Err(refusal) => return Some(Request { id: refusal.id, operation: Operation::Refuse(refusal.error) }),
+        let mut facts = Facts::default();
+        let operation = match jsonrpc::read(message.as_bytes()) {
+            Err(refusal) => {
+                refusal.id.iter().for_each(|id| facts.set_request_id(id));
+                Operation::Refuse(refusal.error)
+            }
+            Ok(Message::Response) => return None,
+            Ok(Message::Notification { method, .. }) => Operation::Refuse(check_notification(&method).err()?),
+            Ok(Message::Request { id, method, params }) => {
+                facts.set_request_id(id);
+                self.judge_part_request(&method, &params, &mut facts)
+            }
         };
-        match message {
-            Message::Response => None,
-            Message::Notification { method, .. } => {
-                let error = check_notification(&method).err()?;
-                Some(Request { id: None, operation: Operation::Refuse(error) })
-            }
-            Message::Request { id, method, .. } if method == "initialize" => {
-                let error = Error::InvalidRequest("\"initialize\" must not be part of a batch".into());
-                Some(Request { id: Some(Arc::from(id)), operation: Operation::Refuse(error) })
-            }
-            Message::Request { id, method, params } => {
-                // The facts of a batch are those of its first call, else of its first request: limits by tool must
-                // have something to go by.
-                let tool = self.facts.tool.clone();
-                let request = self.request(id, &method, &params);
-                if self.facts.method.is_none() || (tool.is_none() && self.facts.tool.is_some()) {
-                    self.facts.method = Some(methods::name(&method));
-                }
-                self.facts.tool = tool.or(self.facts.tool.take());
-                self.facts.arguments = None;
-                Some(request)
-            }
+        Some(Request { facts: Arc::new(facts), operation })
+    }
+
+    fn judge_part_request(&mut self, method: &str, params: &Params<'_>, facts: &mut Facts) -> Operation {
+        if method == "initialize" {
+            return Operation::Refuse(Error::InvalidRequest("\"initialize\" must not be part of a batch".into()));
         }
+        let operation = Operation::read(self.server, self.version, method, params, facts);
+        // The facts of a batch are those of its first call, else of its first request: limits by tool must have
+        // something to go by.
+        let is_first_call = self.facts.tool.is_none() && facts.tool.is_some();
+        if is_first_call || self.facts.method.is_none() {
+            self.facts.method = Some(methods::name(method));
+            self.facts.tool.clone_from(&facts.tool);
+        }
+        operation
     }
 }

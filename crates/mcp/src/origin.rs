@@ -1,8 +1,8 @@
 //! Which web pages and which host names may reach the server, and what browsers are told about it.
 
 use crate::error::Error;
-use crate::headers::{shown, trim};
-use crate::http::{Headers, HttpRequest};
+use crate::headers::{Header, Known, shown, trim};
+use crate::http::Headers;
 use crate::tool::ConfigError;
 
 /// Request headers that a page may send besides `Mcp-Param-*`.
@@ -42,28 +42,27 @@ impl AllowedOrigins {
     }
 
     /// Judges the request's `Origin`: none if there is none, its value if it is allowed.
-    pub(crate) fn check<'a>(&self, headers: &Headers<'a>) -> Result<Option<&'a str>, Error> {
-        let mut lines = headers.get_all("origin").map(trim);
-        let Some(line) = lines.next() else { return Ok(None) };
+    pub(crate) fn check<'a>(&self, headers: &Known<'a>) -> Result<Option<&'a str>, Error> {
+        let Some(line) = headers.origin.value else { return Ok(None) };
         let refused = || Error::ForbiddenOrigin(shown(line));
-        if lines.any(|other| other != line) || !line.iter().all(u8::is_ascii_graphic) {
+        if headers.origin.is_ambiguous || !line.iter().all(u8::is_ascii_graphic) {
             return Err(refused());
         }
         let value = std::str::from_utf8(line).map_err(|_| refused())?;
         let allowed = match self {
             Self::Any => true,
             Self::Listed(origins) => Origin::parse(value).is_some_and(|origin| origins.contains(&origin.to_string())),
-            Self::Own => Origin::parse(value).is_some_and(|origin| origin.is_local() || origin.is_own(headers)),
+            Self::Own => Origin::parse(value).is_some_and(|origin| origin.is_local() || origin.is_own(headers.host)),
         };
         if allowed { Ok(Some(value)) } else { Err(refused()) }
     }
 }
 
 /// Judges the request's `Host` by the names that this server has.
-pub(crate) fn check_host(request: &HttpRequest<'_>) -> Result<(), Error> {
-    let Some(line) = request.headers.get("host").filter(|_| !request.hosts.is_empty()) else { return Ok(()) };
-    let host = std::str::from_utf8(trim(line)).ok().map(|host| split_port(host).0.trim_end_matches('.'));
-    if host.is_some_and(|host| request.hosts.iter().any(|name| is_name(name, host))) {
+pub(crate) fn check_host(host: Header<'_>, names: &[&str]) -> Result<(), Error> {
+    let Some(line) = host.value.filter(|_| !names.is_empty()) else { return Ok(()) };
+    let host = std::str::from_utf8(line).ok().map(|host| split_port(host).0.trim_end_matches('.'));
+    if host.is_some_and(|host| names.iter().any(|name| *name == host || is_name(name, host))) {
         return Ok(());
     }
     Err(Error::ForbiddenHost(shown(line)))
@@ -153,10 +152,8 @@ impl Origin {
     }
 
     /// A page that came from where the request goes. The scheme may differ: TLS may end before this server.
-    fn is_own(&self, headers: &Headers<'_>) -> bool {
-        let Some(host) = headers.get("host").and_then(|host| std::str::from_utf8(trim(host)).ok()) else {
-            return false;
-        };
+    fn is_own(&self, host: Header<'_>) -> bool {
+        let Some(host) = host.value.and_then(|host| std::str::from_utf8(host).ok()) else { return false };
         let (host, port) = split_port(host);
         let port = port.filter(|port| default_port(&self.scheme) != Some(*port));
         host.eq_ignore_ascii_case(&self.host) && port == self.port.as_deref()
@@ -180,10 +177,10 @@ fn default_port(scheme: &str) -> Option<&'static str> {
 
 /// `host[:port]` taken apart; the brackets of an IPv6 address stay.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
-    let after_address = authority.rfind(']').map_or(0, |bracket| bracket + 1);
-    match authority[after_address..].rfind(':') {
-        Some(colon) => (&authority[..after_address + colon], Some(&authority[after_address + colon + 1..])),
-        None => (authority, None),
+    // A colon before the bracket is one of the address.
+    match authority.bytes().rposition(|byte| matches!(byte, b':' | b']')) {
+        Some(colon) if authority[colon..].starts_with(':') => (&authority[..colon], Some(&authority[colon + 1..])),
+        _ => (authority, None),
     }
 }
 
@@ -240,7 +237,7 @@ mod tests {
         ] {
             let lines = [("origin", origin.as_bytes()), ("host", host.as_bytes())];
             let headers: Headers<'_> = lines.into_iter().collect();
-            assert_eq!(AllowedOrigins::Own.check(&headers).is_ok(), own, "{origin} at {host}");
+            assert_eq!(AllowedOrigins::Own.check(&Known::of(&headers)).is_ok(), own, "{origin} at {host}");
         }
     }
 

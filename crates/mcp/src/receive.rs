@@ -7,10 +7,10 @@ use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::{Context, Exchange, Work};
 use crate::facts::Facts;
-use crate::headers::{accepts_json, is_json, value};
+use crate::headers::{Known, accepts_json, is_json};
 use crate::http::HttpRequest;
-use crate::jsonrpc::{self, Message, Params, Refusal, text};
-use crate::methods::{self, Operation, Request};
+use crate::jsonrpc::{self, Message, Params, text};
+use crate::methods::{self, Operation};
 use crate::origin::{check_host, preflight};
 use crate::server::Server;
 use crate::session::cut;
@@ -19,6 +19,7 @@ use crate::session::cut;
 pub(crate) struct Reception<'s, 'r> {
     pub(crate) server: &'s Server,
     pub(crate) request: &'r HttpRequest<'r>,
+    pub(crate) headers: Known<'r>,
     pub(crate) nonce: &'r dyn Fn() -> [u8; 16],
     pub(crate) facts: Facts,
     /// The revision whose rules a reply follows, as far as is known by now.
@@ -27,56 +28,56 @@ pub(crate) struct Reception<'s, 'r> {
 
 /// Reads and judges a request.
 pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn() -> [u8; 16]) -> Exchange {
-    let version = match value(&request.headers, "mcp-protocol-version") {
-        Some(header) => ProtocolVersion::parse(header).unwrap_or(ProtocolVersion::V2026_07_28),
+    let headers = Known::of(&request.headers);
+    let version = match headers.protocol_version.value.map(ProtocolVersion::parse) {
+        Some(version) => version.unwrap_or(ProtocolVersion::V2026_07_28),
         None => ProtocolVersion::V2025_03_26,
     };
-    let mut reception = Reception { server, request, nonce, facts: Facts::default(), version };
+    let mut reception = Reception { server, request, headers, nonce, facts: Facts::default(), version };
     let mut origin = None;
+    let headers = &reception.headers;
     // The host first: what asks a wrong one is told nothing, not even that its origin would be right.
-    let allowed = check_host(request).and_then(|()| server.origins().check(&request.headers));
-    let judged = allowed.map_err(Refusal::from).and_then(|allowed| {
+    let allowed = check_host(headers.host, request.hosts).and_then(|()| server.origins().check(headers));
+    let judged = allowed.and_then(|allowed| {
         origin = allowed.map(str::to_owned);
         reception.judge()
     });
-    let work = judged.unwrap_or_else(|refusal| {
-        if reception.facts.request_id.is_none() {
-            reception.facts.request_id.clone_from(&refusal.id);
-        }
-        Work::Single(Request { id: refusal.id, operation: Operation::Refuse(refusal.error) })
-    });
+    let work = judged.unwrap_or_else(|error| Work::Single(Operation::Refuse(error)));
     let context = Context { version: reception.version, origin };
     Exchange { facts: Arc::new(reception.facts), context, work }
 }
 
 impl Reception<'_, '_> {
-    fn judge(&mut self) -> Result<Work, Refusal> {
+    fn judge(&mut self) -> Result<Work, Error> {
         match self.request.method {
             "POST" => self.judge_post(),
             "DELETE" if !self.version.is_stateless() => self.end_session(),
             "OPTIONS" => {
                 let context = Context { version: self.version, origin: None };
                 let mut headers = vec![("Allow", context.methods().to_owned())];
-                if self.request.headers.get("origin").is_some() {
+                if self.headers.origin.value.is_some() {
                     headers.extend(preflight(&self.request.headers, context.methods()));
                 }
                 Ok(Work::Reply { status: 204, headers })
             }
-            _ => Err(Error::MethodNotAllowed.into()),
+            _ => Err(Error::MethodNotAllowed),
         }
     }
 
-    fn judge_post(&mut self) -> Result<Work, Refusal> {
-        if !is_json(&self.request.headers) {
-            return Err(Error::UnsupportedMediaType.into());
+    fn judge_post(&mut self) -> Result<Work, Error> {
+        if !is_json(self.headers.content_type) {
+            return Err(Error::UnsupportedMediaType);
         }
-        if !accepts_json(&self.request.headers) {
-            return Err(Error::NotAcceptable.into());
+        if !accepts_json(self.headers.accept, &self.request.headers) {
+            return Err(Error::NotAcceptable);
         }
         if jsonrpc::is_batch(self.request.body) {
             return self.judge_batch();
         }
-        let message = jsonrpc::read(self.request.body)?;
+        let message = jsonrpc::read(self.request.body).map_err(|refusal| {
+            refusal.id.iter().for_each(|id| self.facts.set_request_id(id));
+            refusal.error
+        })?;
         self.note(&message);
         if self.is_stateless(&message) { self.judge_stateless(message) } else { self.judge_legacy(message) }
     }
@@ -90,45 +91,36 @@ impl Reception<'_, '_> {
         let version = meta.and_then(|meta| meta.protocol_version);
         self.version.is_stateless()
             || version.is_some_and(|version| {
-                text(version).and_then(|date| ProtocolVersion::parse(&date)).is_none_or(ProtocolVersion::is_stateless)
+                let version = text(version).and_then(|date| ProtocolVersion::parse(date.as_bytes()));
+                version.is_none_or(ProtocolVersion::is_stateless)
             })
     }
 
     /// Keeps what a message says of itself.
     fn note(&mut self, message: &Message<'_>) {
-        match message {
-            Message::Request { id, method, params } => {
-                self.facts.request_id = Some(Arc::from(*id));
-                self.facts.method = Some(methods::name(method));
-                self.facts.client_info = client_info(params);
-            }
-            Message::Notification { method, params } => {
-                self.facts.method = Some(methods::name(method));
-                self.facts.client_info = client_info(params);
-            }
-            Message::Response => {}
-        }
-    }
-
-    /// A refusal of the message that the facts are about.
-    pub(crate) fn refusal(&self, error: Error) -> Refusal {
-        Refusal { id: self.facts.request_id.clone(), error }
-    }
-
-    /// The request of a message whose id is `id`.
-    pub(crate) fn request(&mut self, id: &str, method: &str, params: &Params<'_>) -> Request {
-        let id = match &self.facts.request_id {
-            Some(noted) => noted.clone(),
-            None => Arc::from(id),
+        let (id, method, params) = match message {
+            Message::Request { id, method, params } => (Some(*id), method, params),
+            Message::Notification { method, params } => (None, method, params),
+            Message::Response => return,
         };
-        let operation = Operation::read(self.server, self.version, method, params, &mut self.facts);
-        Request { id: Some(id), operation }
+        let client_info = client_info(params);
+        let texts = [id, client_info, params.arguments];
+        let session = self.headers.session_id.value.map_or(0, <[u8]>::len);
+        self.facts.reserve(texts.into_iter().flatten().map(str::len).sum::<usize>() + session);
+        self.facts.method = Some(methods::name(method));
+        id.into_iter().for_each(|id| self.facts.set_request_id(id));
+        client_info.into_iter().for_each(|client_info| self.facts.set_client_info(client_info));
+    }
+
+    /// What a request asks for.
+    pub(crate) fn operation(&mut self, method: &str, params: &Params<'_>) -> Operation {
+        Operation::read(self.server, self.version, method, params, &mut self.facts)
     }
 }
 
 /// The client's software: in `_meta` since 2026-07-28, a parameter of `initialize` before.
-fn client_info(params: &Params<'_>) -> Option<Box<str>> {
-    params.meta.as_ref().and_then(|meta| meta.client_info).or(params.client_info).map(Box::from)
+fn client_info<'a>(params: &Params<'a>) -> Option<&'a str> {
+    params.meta.as_ref().and_then(|meta| meta.client_info).or(params.client_info)
 }
 
 /// An empty 202.

@@ -5,6 +5,7 @@
 //! several times slower, which is most of what this module would add to a small request.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// How deep values may be nested, as in serde_json.
 const MAX_DEPTH: u8 = 128;
@@ -58,21 +59,33 @@ impl<'a> Scanner<'a> {
     }
 
     /// Walks an object; `member` gets each name and must read the value with [`Scanner::value`] or [`Scanner::object`].
+    #[inline]
     pub(crate) fn object<F>(&mut self, mut member: F) -> Result<(), NotJson>
     where
         F: FnMut(&str, &mut Self) -> Result<(), NotJson>,
+    {
+        self.members(|name, is_escaped, scanner| match is_escaped {
+            false => member(&scanner.text[name.start + 1..name.end - 1], scanner),
+            true => member(&unescape(&scanner.text[name]), scanner),
+        })
+    }
+
+    /// The same with each name as its place, quotes included, and whether there are escapes in it.
+    #[inline]
+    fn members<F>(&mut self, mut member: F) -> Result<(), NotJson>
+    where
+        F: FnMut(Range<usize>, bool, &mut Self) -> Result<(), NotJson>,
     {
         self.expect(b'{')?;
         self.descend()?;
         if !self.takes(b'}') {
             loop {
                 self.skip_space();
-                let (name, is_escaped) = self.string()?;
+                let start = self.position;
+                let is_escaped = self.string()?;
+                let name = start..self.position;
                 self.expect(b':')?;
-                match is_escaped {
-                    false => member(&name[1..name.len() - 1], self)?,
-                    true => member(&unescape(name), self)?,
-                }
+                member(name, is_escaped, self)?;
                 if !self.takes(b',') {
                     break;
                 }
@@ -96,16 +109,23 @@ impl<'a> Scanner<'a> {
         Ok(&self.text[start..self.position])
     }
 
+    /// Reads past one value.
+    pub(crate) fn skip(&mut self) -> Result<(), NotJson> {
+        self.skip_space();
+        self.skip_value()
+    }
+
     /// Nothing but white space may follow.
     pub(crate) fn end(&mut self) -> Result<(), NotJson> {
         self.skip_space();
         if self.position == self.text.len() { Ok(()) } else { Err(NotJson) }
     }
 
+    #[inline]
     fn skip_value(&mut self) -> Result<(), NotJson> {
         match self.peek() {
             b'"' => self.string().map(|_| ()),
-            b'{' => self.object(|_, scanner| scanner.value().map(|_| ())),
+            b'{' => self.skip_object(),
             b'[' => self.skip_array(),
             b't' => self.skip_literal("true"),
             b'f' => self.skip_literal("false"),
@@ -114,12 +134,16 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    fn skip_object(&mut self) -> Result<(), NotJson> {
+        self.members(|_, _, scanner| scanner.skip())
+    }
+
     fn skip_array(&mut self) -> Result<(), NotJson> {
         self.expect(b'[')?;
         self.descend()?;
         if !self.takes(b']') {
             loop {
-                self.value()?;
+                self.skip()?;
                 if !self.takes(b',') {
                     break;
                 }
@@ -165,69 +189,84 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Reads a string; it is returned with its quotes, and with whether there are escapes in it.
+    /// Reads past a string, and says whether there are escapes in it.
     #[inline]
-    fn string(&mut self) -> Result<(&'a str, bool), NotJson> {
-        let start = self.position;
+    fn string(&mut self) -> Result<bool, NotJson> {
+        let bytes = self.text.as_bytes();
         if self.peek() != b'"' {
             return Err(NotJson);
         }
-        self.position += 1;
-        let mut is_escaped = false;
-        loop {
-            self.position += plain_run(&self.text.as_bytes()[self.position..]);
-            let byte = self.peek();
-            self.position += 1;
-            match byte {
-                b'"' => return Ok((&self.text[start..self.position], is_escaped)),
-                b'\\' => self.skip_escape()?,
-                _ => return Err(NotJson),
-            }
-            is_escaped = true;
+        let end = plain_end(bytes, self.position + 1);
+        if bytes.get(end) == Some(&b'"') {
+            self.position = end + 1;
+            return Ok(false);
         }
+        self.position = end;
+        self.rest_of_string().map(|()| true)
     }
 
-    fn skip_escape(&mut self) -> Result<(), NotJson> {
-        let kind = self.peek();
-        self.position += 1;
-        match kind {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
-            b'u' => {
-                let digits = self.text.as_bytes().get(self.position..self.position + 4).ok_or(NotJson)?;
-                self.position += 4;
-                if digits.iter().all(u8::is_ascii_hexdigit) { Ok(()) } else { Err(NotJson) }
+    /// Reads past the rest of a string, from its first escape on.
+    #[cold]
+    fn rest_of_string(&mut self) -> Result<(), NotJson> {
+        let bytes = self.text.as_bytes();
+        loop {
+            match bytes.get(self.position) {
+                Some(b'"') => {
+                    self.position += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => self.position += escape_length(&bytes[self.position..])?,
+                _ => return Err(NotJson),
             }
-            _ => Err(NotJson),
+            self.position = plain_end(bytes, self.position);
         }
     }
 }
 
-/// How many bytes at the start of a string's rest are neither a quote, a backslash nor a control character.
-///
-/// Eight at a time: in each term of `special` a byte's highest bit is set if the byte is what the term looks for. Bits
-/// above the lowest one set may be wrong, as subtraction borrows from there, but the lowest is right.
+/// The length of the escape that a text begins with.
+fn escape_length(bytes: &[u8]) -> Result<usize, NotJson> {
+    match bytes {
+        [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Ok(2),
+        [_, b'u', a, b, c, d, ..] if [a, b, c, d].into_iter().all(u8::is_ascii_hexdigit) => Ok(6),
+        _ => Err(NotJson),
+    }
+}
+
+/// Where, from a place within a string on, the first byte is that is a quote, a backslash or a control character; the
+/// text's length if there is none.
 #[inline]
-fn plain_run(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHEST: u64 = ONES << 7;
-    let mut words = bytes.chunks_exact(8);
-    let mut run = 0;
-    for word in &mut words {
-        let word = word.try_into().map_or(0, u64::from_le_bytes);
-        let quote = word ^ (ONES * b'"' as u64);
-        let backslash = word ^ (ONES * b'\\' as u64);
-        let special = (quote.wrapping_sub(ONES) & !quote)
-            | (backslash.wrapping_sub(ONES) & !backslash)
-            | (word.wrapping_sub(ONES * 0x20) & !word);
-        let special = special & HIGHEST;
-        if special != 0 {
-            return run + special.trailing_zeros() as usize / 8;
+fn plain_end(text: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk()) {
+        let run = plain_run(*word);
+        at += run;
+        if run < 8 {
+            return at;
         }
-        run += 8;
     }
     let is_special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\');
-    let rest = words.remainder();
-    run + rest.iter().position(is_special).unwrap_or(rest.len())
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.iter().position(is_special).unwrap_or(rest.len())
+}
+
+/// How many of eight bytes stand before the first of these.
+///
+/// Each subtraction sets a byte's highest bit if the byte is what it looks for: control characters are below 0x20, and
+/// with one bit turned the quote joins them, as 0x20. Bits above the lowest one set may be wrong, as subtraction borrows
+/// from there, but the lowest is right.
+#[inline]
+pub(crate) fn plain_run(word: [u8; 8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let word = u64::from_le_bytes(word);
+    let low = (word ^ (ONES * (b'"' ^ 0x20) as u64)).wrapping_sub(ONES * 0x21);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    let special = (low | backslash) & !word & (ONES << 7);
+    if special == 0 { 8 } else { special.trailing_zeros() as usize / 8 }
+}
+
+/// Whether there are no escapes in a string's text.
+pub(crate) fn is_plain(inner: &str) -> bool {
+    plain_end(inner.as_bytes(), 0) == inner.len()
 }
 
 /// The text of a JSON string that has escapes. A lone surrogate stands for no text: such a name is none that we look

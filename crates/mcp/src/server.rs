@@ -1,6 +1,7 @@
 //! The MCP server of one location.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -164,12 +165,34 @@ fn end(result: &Value, members: &str) -> Arc<[u8]> {
     format!("{open}{members}}}}}").into_bytes().into()
 }
 
+/// FNV-1a. The names that it spreads are the operator's: nobody else can choose ones that collide.
+#[derive(Debug)]
+struct NameHasher(u64);
+
+impl Default for NameHasher {
+    fn default() -> Self {
+        NameHasher(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The MCP server of one location: built once, then only read.
 #[derive(Debug)]
 pub struct Server {
     tools: Vec<Tool>,
     names: Vec<Arc<str>>,
-    by_name: HashMap<Arc<str>, usize>,
+    by_name: HashMap<Arc<str>, usize, BuildHasherDefault<NameHasher>>,
     origins: AllowedOrigins,
     sessions: Sessions,
     /// By revision.

@@ -16,15 +16,33 @@ const CLIENT: usize = 64;
 const LONGEST: usize = 320;
 /// The layout of the payload.
 const FORMAT: u8 = 1;
+/// Bytes of the payload before the client's name: format, revision, time and nonce.
+const HEAD: usize = 1 + 1 + 8 + 16;
 
-/// What a session's id says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a session's id says, apart from the client's name and version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Session {
     pub(crate) version: ProtocolVersion,
     /// Seconds since the epoch.
     pub(crate) issued: u64,
-    pub(crate) client_name: Option<String>,
-    pub(crate) client_version: Option<String>,
+}
+
+/// The client's software, as it called itself when the session began.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Client {
+    pub(crate) name: Option<String>,
+    pub(crate) version: Option<String>,
+}
+
+impl Client {
+    /// What an id that was found right says of the client. Only variables want it, so it is not read before they ask.
+    pub(crate) fn of(id: &str) -> Option<Client> {
+        let mut buffer = [0; LONGEST];
+        let payload = decode(id.split_once('.')?.0.as_bytes(), &mut buffer)?;
+        let (name, rest) = parse_text(payload.get(HEAD..)?)?;
+        let (version, _) = parse_text(rest)?;
+        Some(Client { name, version })
+    }
 }
 
 /// Makes and checks session ids.
@@ -54,17 +72,17 @@ impl Sessions {
     }
 
     /// When a session is over at the latest, in seconds since the epoch.
-    pub(crate) fn until(&self, session: &Session) -> u64 {
+    pub(crate) fn until(&self, session: Session) -> u64 {
         session.issued.saturating_add(self.lifetime)
     }
 
     /// A new session's id.
-    pub(crate) fn seal(&self, session: &Session, nonce: [u8; 16]) -> String {
+    pub(crate) fn seal(&self, session: Session, client: &Client, nonce: [u8; 16]) -> String {
         let mut payload = Vec::with_capacity(192);
         payload.extend_from_slice(&[FORMAT, session.version as u8]);
         payload.extend_from_slice(&session.issued.to_be_bytes());
         payload.extend_from_slice(&nonce);
-        for text in [&session.client_name, &session.client_version] {
+        for text in [&client.name, &client.version] {
             let text = cut(text.as_deref().unwrap_or_default(), CLIENT);
             payload.push(text.len() as u8);
             payload.extend_from_slice(text.as_bytes());
@@ -81,28 +99,28 @@ impl Sessions {
     /// What an id says, if it is one of ours and not too old.
     pub(crate) fn open(&self, id: &[u8], now: u64) -> Option<Session> {
         let dot = id.iter().position(|byte| *byte == b'.').filter(|_| id.len() <= LONGEST)?;
-        let (mut payload, mut tag) = ([0; LONGEST], [0; LONGEST]);
-        let payload = URL_SAFE_NO_PAD.decode_slice(&id[..dot], &mut payload).ok().map(|length| &payload[..length])?;
-        let tag = URL_SAFE_NO_PAD.decode_slice(&id[dot + 1..], &mut tag).ok().map(|length| &tag[..length])?;
-        if tag.len() != TAG {
-            return None;
-        }
+        let (mut payload, mut tag) = ([0; LONGEST], [0; TAG]);
+        let payload = decode(&id[..dot], &mut payload)?;
+        let tag = decode(&id[dot + 1..], &mut tag).filter(|tag| tag.len() == TAG)?;
         let mut mac = self.mac.clone();
         mac.update(payload);
         mac.verify_truncated_left(tag).ok()?;
         let session = parse(payload)?;
-        (now < self.until(&session)).then_some(session)
+        (now < self.until(session)).then_some(session)
     }
+}
+
+fn decode<'b>(text: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let length = URL_SAFE_NO_PAD.decode_slice(text, buffer).ok()?;
+    Some(&buffer[..length])
 }
 
 /// Reads a payload whose signature was right.
 fn parse(payload: &[u8]) -> Option<Session> {
-    let (head, rest) = payload.split_at_checked(26)?;
+    let head = payload.get(..HEAD).filter(|head| head[0] == FORMAT)?;
     let version = ProtocolVersion::ALL.into_iter().find(|version| *version as u8 == head[1])?;
     let issued = u64::from_be_bytes(head[2..10].try_into().ok()?);
-    let (client_name, rest) = parse_text(rest)?;
-    let (client_version, rest) = parse_text(rest)?;
-    (head[0] == FORMAT && rest.is_empty()).then_some(Session { version, issued, client_name, client_version })
+    Some(Session { version, issued })
 }
 
 fn parse_text(payload: &[u8]) -> Option<(Option<String>, &[u8])> {
@@ -125,44 +143,40 @@ pub(crate) fn cut(text: &str, limit: usize) -> &str {
 mod tests {
     use super::*;
 
-    fn session() -> Session {
-        Session {
-            version: ProtocolVersion::V2025_06_18,
-            issued: 1000,
-            client_name: Some("claude".to_owned()),
-            client_version: Some("1.2".to_owned()),
-        }
+    const SESSION: Session = Session { version: ProtocolVersion::V2025_06_18, issued: 1000 };
+
+    fn client(name: &str, version: &str) -> Client {
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Client { name: text(name), version: text(version) }
     }
 
     #[test]
     fn an_id_says_what_was_sealed_in_it() {
         let sessions = Sessions::new(&[1; 32], 60);
         for version in ProtocolVersion::ALL {
-            let session = Session { version, ..session() };
-            let id = sessions.seal(&session, [2; 16]);
-            assert!(id.bytes().all(|byte| byte.is_ascii_graphic()), "{id}");
-            assert_eq!(sessions.open(id.as_bytes(), 1059), Some(session));
-            assert_eq!(sessions.open(id.as_bytes(), 1060), None, "it has expired");
+            let session = Session { version, ..SESSION };
+            for client in [client("claude", "1.2"), client("", "1"), client("claude", ""), client("", "")] {
+                let id = sessions.seal(session, &client, [2; 16]);
+                assert!(id.bytes().all(|byte| byte.is_ascii_graphic()), "{id}");
+                assert_eq!(sessions.open(id.as_bytes(), 1059), Some(session));
+                assert_eq!(sessions.open(id.as_bytes(), 1060), None, "it has expired");
+                assert_eq!(Client::of(&id), Some(client));
+            }
         }
-        let nameless = Session { client_name: None, client_version: None, ..session() };
-        assert_eq!(sessions.open(sessions.seal(&nameless, [0; 16]).as_bytes(), 1000), Some(nameless));
     }
 
     #[test]
     fn the_longest_id_is_accepted() {
         let sessions = Sessions::new(&[1; 32], 60);
-        let long =
-            Session { client_name: Some("n".repeat(500)), client_version: Some("\u{e4}".repeat(500)), ..session() };
-        let id = sessions.seal(&long, [255; 16]);
-        let opened = sessions.open(id.as_bytes(), 1000).unwrap();
-        assert_eq!(opened.client_name, Some("n".repeat(64)));
-        assert_eq!(opened.client_version, Some("\u{e4}".repeat(32)));
+        let id = sessions.seal(SESSION, &client(&"n".repeat(500), &"\u{e4}".repeat(500)), [255; 16]);
+        assert_eq!(sessions.open(id.as_bytes(), 1000), Some(SESSION));
+        assert_eq!(Client::of(&id), Some(client(&"n".repeat(64), &"\u{e4}".repeat(32))));
     }
 
     #[test]
     fn no_byte_can_be_changed() {
         let sessions = Sessions::new(&[1; 32], 60);
-        let id = sessions.seal(&session(), [2; 16]).into_bytes();
+        let id = sessions.seal(SESSION, &client("claude", "1.2"), [2; 16]).into_bytes();
         for at in 0..id.len() {
             for byte in [b'A', b'B', b'_', b'-', b'.', b'=', b' ', 0, 255] {
                 let mut other = id.clone();
@@ -178,7 +192,7 @@ mod tests {
 
     #[test]
     fn another_secret_makes_other_ids() {
-        let id = Sessions::new(&[1; 32], 60).seal(&session(), [2; 16]);
+        let id = Sessions::new(&[1; 32], 60).seal(SESSION, &client("claude", "1.2"), [2; 16]);
         assert_eq!(Sessions::new(&[3; 32], 60).open(id.as_bytes(), 1000), None);
     }
 

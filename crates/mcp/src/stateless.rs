@@ -3,8 +3,8 @@
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::Work;
-use crate::headers::{decode, mirror, shown, trim};
-use crate::jsonrpc::{Message, Params, Refusal, text};
+use crate::headers::{decode, shown};
+use crate::jsonrpc::{Message, Params, text};
 use crate::methods::Operation;
 use crate::methods::tools::check_mirrored;
 use crate::receive::{Reception, accepted, check_notification};
@@ -13,28 +13,25 @@ use crate::receive::{Reception, accepted, check_notification};
 const VERSION: ProtocolVersion = ProtocolVersion::V2026_07_28;
 
 impl Reception<'_, '_> {
-    pub(crate) fn judge_stateless(&mut self, message: Message<'_>) -> Result<Work, Refusal> {
+    pub(crate) fn judge_stateless(&mut self, message: Message<'_>) -> Result<Work, Error> {
         self.version = VERSION;
         match message {
-            Message::Response => {
-                Err(Error::InvalidRequest("a client sends no responses in this revision".into()).into())
-            }
+            Message::Response => Err(Error::InvalidRequest("a client sends no responses in this revision".into())),
             Message::Notification { method, .. } => {
                 check_notification(&method)?;
                 self.check_header_alone()?;
                 self.facts.protocol_version = Some(VERSION);
                 Ok(accepted())
             }
-            Message::Request { id, method, params } => {
-                self.check_version(&params).map_err(|error| self.refusal(error))?;
+            Message::Request { method, params, .. } => {
+                self.check_version(&params)?;
                 self.facts.protocol_version = Some(VERSION);
-                self.check_routing(&method, &params).map_err(|error| self.refusal(error))?;
-                let request = self.request(id, &method, &params);
-                if let Operation::CallTool { tool, arguments } = &request.operation {
-                    check_mirrored(self.server, *tool, arguments.as_deref(), &self.request.headers)
-                        .map_err(|error| self.refusal(error))?;
+                self.check_routing(&method, &params)?;
+                let operation = self.operation(&method, &params);
+                if let Operation::CallTool { tool } = operation {
+                    check_mirrored(self.server, tool, self.facts.arguments(), &self.request.headers)?;
                 }
-                Ok(Work::Single(request))
+                Ok(Work::Single(operation))
             }
         }
     }
@@ -53,22 +50,25 @@ impl Reception<'_, '_> {
         if !meta.client_capabilities.is_some_and(|raw| raw.starts_with('{')) {
             return Err(missing("clientCapabilities", "an object"));
         }
-        let header = mirror(&self.request.headers, "mcp-protocol-version")?
+        let header = self
+            .headers
+            .protocol_version
+            .mirror("mcp-protocol-version")?
             .ok_or_else(|| Error::HeaderMismatch("header MCP-Protocol-Version is missing".to_owned()))?;
-        if header != version {
-            let (header, version) = (shown(header.as_bytes()), shown(version.as_bytes()));
+        if header != version.as_bytes() {
+            let (header, version) = (shown(header), shown(version.as_bytes()));
             let why = format!("header MCP-Protocol-Version \"{header}\" differs from \"{version}\" in \"_meta\"");
             return Err(Error::HeaderMismatch(why));
         }
-        if header != VERSION.as_str() {
-            return Err(Error::UnsupportedVersion(shown(header.as_bytes())));
+        if header != VERSION.as_str().as_bytes() {
+            return Err(Error::UnsupportedVersion(shown(header)));
         }
         Ok(())
     }
 
     /// What can be said of the version without `_meta`.
     fn check_header_alone(&self) -> Result<(), Error> {
-        let header = self.request.headers.get("mcp-protocol-version").map(trim);
+        let header = self.headers.protocol_version.value;
         match header {
             Some(header) if header != VERSION.as_str().as_bytes() => Err(Error::UnsupportedVersion(shown(header))),
             _ => Ok(()),
@@ -77,9 +77,12 @@ impl Reception<'_, '_> {
 
     /// `Mcp-Method` and `Mcp-Name` must say what the body says.
     fn check_routing(&self, method: &str, params: &Params<'_>) -> Result<(), Error> {
-        let header = mirror(&self.request.headers, "mcp-method")?
+        let header = self
+            .headers
+            .method
+            .mirror("mcp-method")?
             .ok_or_else(|| Error::HeaderMismatch("header Mcp-Method is missing".to_owned()))?;
-        if header != method {
+        if header != method.as_bytes() {
             return Err(differs("Mcp-Method", header, method));
         }
         let named = match method {
@@ -89,14 +92,17 @@ impl Reception<'_, '_> {
         };
         // Without a name the body is what is wrong, and the method will say so.
         let Some(name) = named.and_then(text) else { return Ok(()) };
-        let header = mirror(&self.request.headers, "mcp-name")?
+        let header = self
+            .headers
+            .name
+            .mirror("mcp-name")?
             .ok_or_else(|| Error::HeaderMismatch("header Mcp-Name is missing".to_owned()))?;
         let header = decode("mcp-name", header)?;
-        if header == name { Ok(()) } else { Err(differs("Mcp-Name", &header, &name)) }
+        if header == name.as_bytes() { Ok(()) } else { Err(differs("Mcp-Name", &header, &name)) }
     }
 }
 
-fn differs(name: &str, header: &str, body: &str) -> Error {
-    let (header, body) = (shown(header.as_bytes()), shown(body.as_bytes()));
+fn differs(name: &str, header: &[u8], body: &str) -> Error {
+    let (header, body) = (shown(header), shown(body.as_bytes()));
     Error::HeaderMismatch(format!("header {name} \"{header}\" differs from \"{body}\" in the body"))
 }

@@ -42,8 +42,8 @@ impl ProtocolVersion {
     }
 
     /// The revision of a date; none for one that this server does not know.
-    pub fn parse(date: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|version| version.as_str() == date)
+    pub fn parse(date: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.as_str().as_bytes() == date)
     }
 
     /// Whether requests carry their own metadata and there are no sessions (2026-07-28 and later).

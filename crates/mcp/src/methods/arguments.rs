@@ -1,49 +1,97 @@
 //! The arguments of a call.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::jsonrpc::text;
+use crate::scan::{NotJson, Scanner};
 
-/// Reads arguments. One that is given twice is refused: nobody can tell which was meant, and what stands before this
-/// server may have read the other one.
+/// Reads arguments, the text of a JSON object. One that is given twice is refused: nobody can tell which was meant, and
+/// what stands before this server may have read the other one.
 pub(crate) fn parse(json: &str) -> Result<Map<String, Value>, Error> {
-    serde_json::from_str::<Arguments>(json).map(|arguments| arguments.0).map_err(|error| {
-        let text = error.to_string();
-        let text = if text.starts_with("recursion limit") { "they are nested too deeply" } else { text.as_str() };
-        Error::InvalidParams(format!("the arguments cannot be read: {text}").into())
-    })
+    let mut arguments = Map::new();
+    let mut problem = None;
+    let mut scanner = Scanner::new(json);
+    let walked = scanner.object(|name, scanner| {
+        // A name with half a surrogate pair is no text; the scanner leaves it in its quotes.
+        if name.starts_with('"') && name.contains("\\u") {
+            problem.get_or_insert_with(|| format!("{name} is not text"));
+        }
+        match (arguments.entry(name), value(scanner.value()?)) {
+            (Entry::Vacant(place), Ok(value)) => _ = place.insert(value),
+            (Entry::Occupied(_), _) => _ = problem.get_or_insert_with(|| format!("\"{name}\" is given twice")),
+            (_, Err(error)) => _ = problem.get_or_insert_with(|| format!("\"{name}\": {error}")),
+        }
+        Ok(())
+    });
+    let problem = match walked {
+        Ok(()) => problem,
+        Err(NotJson) => Some("they are nested too deeply".to_owned()),
+    };
+    match problem {
+        None => Ok(arguments),
+        Some(why) => Err(Error::InvalidParams(format!("the arguments cannot be read: {why}").into())),
+    }
 }
 
-struct Arguments(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Arguments {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Map<String, Value>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-                let mut arguments = Map::new();
-                while let Some(name) = members.next_key::<Cow<'de, str>>()? {
-                    if arguments.contains_key(name.as_ref()) {
-                        return Err(A::Error::custom(format_args!("\"{name}\" is given twice")));
-                    }
-                    arguments.insert(name.into_owned(), members.next_value()?);
-                }
-                Ok(arguments)
-            }
+/// A value's text, read. What most arguments are needs no parser.
+fn value(json: &str) -> Result<Value, serde_json::Error> {
+    /// Digits that a `u64` has room for, whatever they are.
+    const DIGITS: usize = 19;
+    match json.as_bytes() {
+        b"true" => Ok(Value::Bool(true)),
+        b"false" => Ok(Value::Bool(false)),
+        b"null" => Ok(Value::Null),
+        digits if digits.len() <= DIGITS && digits.iter().all(u8::is_ascii_digit) => {
+            Ok(Value::from(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))))
         }
+        _ => match json.starts_with('"').then(|| text(json)).flatten() {
+            Some(text) => Ok(Value::String(text.into_owned())),
+            None => serde_json::from_str(json),
+        },
+    }
+}
 
-        deserializer.deserialize_map(Collect).map(Arguments)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_as_serde_json_reads_them() {
+        for json in [
+            "true",
+            "false",
+            "null",
+            "0",
+            "7",
+            "-7",
+            "-0",
+            "1234567890123456789",
+            "9999999999999999999",
+            "18446744073709551615",
+            "18446744073709551616",
+            "1.5",
+            "1e3",
+            r#""""#,
+            r#""plain é""#,
+            r#""a\"b\u00e9\ud83d\ude00""#,
+            "[1, [\"\\n\"]]",
+            r#"{"a": {"b": 1.0}}"#,
+        ] {
+            assert_eq!(value(json).unwrap(), serde_json::from_str::<Value>(json).unwrap(), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let why = |json| match parse(json) {
+            Err(Error::InvalidParams(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(why(r#"{"a":1,"\u0061":2}"#), "the arguments cannot be read: \"a\" is given twice");
+        assert!(why(r#"{"a":"\ud800"}"#).starts_with("the arguments cannot be read: \"a\": "));
+        assert!(why(r#"{"a":[1e999]}"#).starts_with("the arguments cannot be read: \"a\": "));
+        assert_eq!(why(r#"{"\udc00":1}"#), "the arguments cannot be read: \"\\udc00\" is not text");
     }
 }

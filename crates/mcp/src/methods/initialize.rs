@@ -11,7 +11,7 @@ use crate::jsonrpc::{Params, text};
 pub(crate) fn negotiate(params: &Params<'_>) -> Result<ProtocolVersion, Error> {
     let asked = params.protocol_version.and_then(text);
     let asked = asked.ok_or_else(|| Error::InvalidParams("\"protocolVersion\" must be a string".into()))?;
-    Ok(ProtocolVersion::parse(&asked)
+    Ok(ProtocolVersion::parse(asked.as_bytes())
         .filter(|version| !version.is_stateless())
         .unwrap_or(ProtocolVersion::LATEST_LEGACY))
 }

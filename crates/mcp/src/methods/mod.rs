@@ -50,7 +50,7 @@ const KNOWN: [&str; 28] = [
 
 /// A method for [`Facts`]: nothing to allocate for a known one, bounded for others.
 pub(crate) fn name(method: &str) -> Cow<'static, str> {
-    match KNOWN.into_iter().find(|known| *known == method) {
+    match KNOWN.iter().find(|known| **known == method) {
         Some(known) => Cow::Borrowed(known),
         None => Cow::Owned(cut(method, 64).to_owned()),
     }
@@ -59,8 +59,8 @@ pub(crate) fn name(method: &str) -> Cow<'static, str> {
 /// One request, judged.
 #[derive(Debug)]
 pub(crate) struct Request {
-    /// Raw JSON; none only for a message that could not be read so far.
-    pub(crate) id: Option<Arc<str>>,
+    /// They have no id only for a message that could not be read so far.
+    pub(crate) facts: Arc<Facts>,
     pub(crate) operation: Operation,
 }
 
@@ -68,15 +68,15 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) enum Operation {
     /// The session has begun: `initialize`.
-    Initialize { session: String },
+    Initialize,
     /// `ping`.
     Ping,
     /// `server/discover`.
     Discover,
     /// `tools/list`.
     ListTools { page: usize },
-    /// `tools/call`, its arguments as raw JSON.
-    CallTool { tool: usize, arguments: Option<Arc<str>> },
+    /// `tools/call`.
+    CallTool { tool: usize },
     /// An error.
     Refuse(Error),
 }
@@ -115,13 +115,13 @@ pub(crate) enum Performed<'s> {
 
 impl Operation {
     /// Does it, as far as that is possible without an upstream.
-    pub(crate) fn perform(self, server: &Server, version: ProtocolVersion) -> Performed<'_> {
+    pub(crate) fn perform<'s>(self, server: &'s Server, version: ProtocolVersion, facts: &Facts) -> Performed<'s> {
         match self {
-            Self::Initialize { .. } => Performed::Result(server.initialize_result(version)),
+            Self::Initialize => Performed::Result(server.initialize_result(version)),
             Self::Ping => Performed::Result(server.ping_result()),
             Self::Discover => Performed::Result(server.discover_result()),
             Self::ListTools { page } => Performed::Result(server.tool_list(version).body(page)),
-            Self::CallTool { tool, arguments } => tools::call(server, tool, arguments.as_deref()),
+            Self::CallTool { tool } => tools::call(server, tool, facts.arguments()),
             Self::Refuse(error) => Performed::Error(error),
         }
     }

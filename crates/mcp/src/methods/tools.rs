@@ -1,7 +1,5 @@
 //! `tools/list` and `tools/call`.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value};
 
 use super::nearest::nearest;
@@ -9,7 +7,7 @@ use super::{Operation, Performed, arguments};
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::headers::{decode, mirror, spelled};
+use crate::headers::{Header, decode, spelled};
 use crate::http::{Headers, UpstreamFailure, UpstreamResponse};
 use crate::jsonrpc::{Params, begin_result, text, write_json};
 use crate::server::Server;
@@ -33,13 +31,13 @@ pub(super) fn read_call(server: &Server, params: &Params<'_>, facts: &mut Facts)
         return Err(Error::UnknownTool { name: cut(&name, 128).to_owned(), nearest });
     };
     facts.tool = Some(server.tool_names()[tool].clone());
-    let arguments = params.arguments;
-    if arguments.is_some_and(|raw| !raw.starts_with('{')) {
-        return Err(Error::InvalidParams("\"arguments\" must be an object".into()));
+    if let Some(arguments) = params.arguments {
+        if !arguments.starts_with('{') {
+            return Err(Error::InvalidParams("\"arguments\" must be an object".into()));
+        }
+        facts.set_arguments(arguments);
     }
-    let arguments: Option<Arc<str>> = arguments.map(Arc::from);
-    facts.arguments.clone_from(&arguments);
-    Ok(Operation::CallTool { tool, arguments })
+    Ok(Operation::CallTool { tool })
 }
 
 /// Turns the arguments into the request to the upstream.
@@ -78,7 +76,7 @@ pub(crate) fn check_mirrored(
 }
 
 fn check_mirror(name: &str, argument: Option<&Value>, headers: &Headers<'_>) -> Result<(), Error> {
-    let Some(header) = mirror(headers, name)? else {
+    let Some(header) = Header::find(headers, name).mirror(name)? else {
         let is_primitive = argument.is_some_and(|value| !value.is_object() && !value.is_array());
         return match is_primitive {
             true => Err(Error::HeaderMismatch(format!("header {} is missing: its argument is given", spelled(name)))),
@@ -87,8 +85,8 @@ fn check_mirror(name: &str, argument: Option<&Value>, headers: &Headers<'_>) -> 
     };
     let header = decode(name, header)?;
     let equal = match argument {
-        Some(Value::String(text)) => *text == header,
-        Some(Value::Bool(flag)) => header == if *flag { "true" } else { "false" },
+        Some(Value::String(text)) => *header == *text.as_bytes(),
+        Some(Value::Bool(flag)) => *header == *if *flag { "true" } else { "false" }.as_bytes(),
         Some(Value::Number(number)) => is_number(&header, number),
         _ => false,
     };
@@ -100,8 +98,8 @@ fn check_mirror(name: &str, argument: Option<&Value>, headers: &Headers<'_>) -> 
 }
 
 /// Whether a header's text is this number: `42.0` is 42.
-fn is_number(header: &str, number: &serde_json::Number) -> bool {
-    let Ok(given) = serde_json::from_str::<serde_json::Number>(header) else { return false };
+fn is_number(header: &[u8], number: &serde_json::Number) -> bool {
+    let Ok(given) = serde_json::from_slice::<serde_json::Number>(header) else { return false };
     // Whole numbers are compared as such: beyond 2^53 different ones can be the same f64.
     if (given.is_i64() || given.is_u64()) && (number.is_i64() || number.is_u64()) {
         return given == *number;

@@ -35,7 +35,7 @@ impl Defaults {
 
     pub(super) fn fill(&self, object: &mut Map<String, Value>) {
         for (name, value) in &self.values {
-            if !object.contains_key(name) {
+            if argument(object, name).is_none() {
                 object.insert(name.clone(), value.clone());
             }
         }
@@ -44,6 +44,15 @@ impl Defaults {
                 defaults.fill(inner);
             }
         }
+    }
+}
+
+/// One argument. Calls have few, and among few it is found sooner one by one than by a hash.
+pub(super) fn argument<'a>(arguments: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    const FEW: usize = 8;
+    match arguments.len() {
+        0..=FEW => arguments.iter().find(|(other, _)| *other == name).map(|(_, value)| value),
+        _ => arguments.get(name),
     }
 }
 

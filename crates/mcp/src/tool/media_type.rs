@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+const JSON: &str = "application/json";
+
 /// A body's nature, as far as a result can carry it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Nature {
@@ -16,12 +18,16 @@ pub(super) enum Nature {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MediaType {
     /// `type/subtype`, lower case; empty when there is none.
-    pub(super) essence: String,
+    pub(super) essence: Cow<'static, str>,
     charset: Option<String>,
 }
 
 impl MediaType {
     pub(super) fn parse(value: Option<&[u8]>) -> MediaType {
+        // What most say need not be taken apart.
+        if value == Some(JSON.as_bytes()) {
+            return MediaType { essence: Cow::Borrowed(JSON), charset: None };
+        }
         let value = value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default();
         let mut parts = value.split(';').map(str::trim);
         let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -35,7 +41,7 @@ impl MediaType {
             let (name, value) = part.split_once('=')?;
             name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_ascii_lowercase())
         });
-        MediaType { essence: if is_type(&essence) { essence } else { String::new() }, charset }
+        MediaType { essence: if is_type(&essence) { Cow::Owned(essence) } else { Cow::Borrowed("") }, charset }
     }
 
     pub(super) fn nature(&self) -> Nature {
@@ -55,10 +61,13 @@ impl MediaType {
             "application/x-sh",
             "application/rtf",
         ];
+        if self.essence == JSON {
+            return Nature::Json;
+        }
         let (kind, subtype) = self.essence.split_once('/').unwrap_or_default();
         match kind {
             _ if subtype == "json" || subtype.ends_with("+json") => Nature::Json,
-            _ if subtype.ends_with("+xml") || subtype.ends_with("+yaml") || TEXTS.contains(&self.essence.as_str()) => {
+            _ if subtype.ends_with("+xml") || subtype.ends_with("+yaml") || TEXTS.contains(&self.essence.as_ref()) => {
                 Nature::Text
             }
             "text" => Nature::Text,

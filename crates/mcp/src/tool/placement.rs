@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::argument::Argument;
+use super::defaults::argument;
 use super::encode;
 use super::request::{Body, Query, header_line, invalid, push_cookie, write_joined};
 use super::target::{BodyKind, Method, Place, Spot, Target, body_kind, default_place, encoded, member};
@@ -97,7 +98,7 @@ impl Layout {
         let mut cookie = String::new();
         let mut placed = 0;
         for placement in &self.placements {
-            let Some(value) = arguments.get(&placement.name) else { continue };
+            let Some(value) = argument(&arguments, &placement.name) else { continue };
             placed += 1;
             match &placement.target {
                 Target::Url => {}
@@ -124,11 +125,11 @@ impl Layout {
     /// Integers lose a fraction of zero.
     fn settle(&self, arguments: &mut Map<String, Value>) {
         for placement in self.placements.iter().filter(|placement| placement.integer) {
-            let Some(value) = arguments.get_mut(&placement.name) else { continue };
+            let Some(value) = argument(arguments, &placement.name).filter(|value| value.is_f64()) else { continue };
             // 2^53: up to there every whole number has one spelling as a float.
             let whole = |float: &f64| float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0;
-            if let Some(float) = value.as_f64().filter(whole).filter(|_| value.is_f64()) {
-                *value = Value::from(float as i64);
+            if let Some(float) = value.as_f64().filter(whole) {
+                arguments[&placement.name] = Value::from(float as i64);
             }
         }
     }
@@ -164,7 +165,7 @@ impl Layout {
     ) -> Result<(), InvalidArguments> {
         let name = &self.placements[index].name;
         let start = uri.len();
-        match arguments.get(name) {
+        match argument(arguments, name) {
             None | Some(Value::Null) => return Err(invalid(name, "is required, as it is part of a path")),
             Some(value) => write_joined(value, uri),
         }
@@ -184,7 +185,7 @@ impl Layout {
         for (key, pieces) in &self.pairs {
             // A value that is one placeholder and nothing else may repeat, like a query argument.
             if let [Piece::Argument(index)] = pieces.as_slice() {
-                if let Some(value) = arguments.get(&self.placements[*index].name) {
+                if let Some(value) = argument(arguments, &self.placements[*index].name) {
                     query.push(key.strip_suffix('=').unwrap_or(key), value);
                 }
                 continue;
@@ -195,7 +196,7 @@ impl Layout {
                     text.push_str(literal);
                     true
                 }
-                Piece::Argument(index) => match arguments.get(&self.placements[*index].name) {
+                Piece::Argument(index) => match argument(arguments, &self.placements[*index].name) {
                     None | Some(Value::Null) => false,
                     Some(value) => {
                         write_joined(value, &mut text);

@@ -1,11 +1,10 @@
 //! The parts of an upstream request as they grow.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 
 use super::target::BodyKind;
 use super::{InvalidArguments, encode};
+use crate::jsonrpc::write_json;
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -88,56 +87,52 @@ impl Query<'_> {
 /// The body as it grows.
 pub(super) struct Body {
     kind: BodyKind,
-    text: String,
+    json: Vec<u8>,
+    form: String,
 }
 
 impl Body {
     pub(super) fn new(kind: BodyKind) -> Body {
-        let text = match kind {
-            BodyKind::Object => String::from("{"),
-            _ => String::new(),
-        };
-        Body { kind, text }
+        let mut json = Vec::new();
+        if kind == BodyKind::Object {
+            json.reserve(128);
+            json.push(b'{');
+        }
+        Body { kind, json, form: String::new() }
     }
 
     pub(super) fn push_member(&mut self, key: &str, value: &Value) {
-        if self.text.len() > 1 {
-            self.text.push(',');
+        if self.json.len() > 1 {
+            self.json.push(b',');
         }
-        self.text.push_str(key);
-        _ = write!(self.text, "{value}");
+        self.json.extend_from_slice(key.as_bytes());
+        write_json(value, &mut self.json);
     }
 
     pub(super) fn push_form(&mut self, key: &str, value: &Value) {
         let items = if let Value::Array(items) = value { items.as_slice() } else { std::slice::from_ref(value) };
         for text in items.iter().filter_map(encode::text) {
-            if !self.text.is_empty() {
-                self.text.push('&');
+            if !self.form.is_empty() {
+                self.form.push('&');
             }
-            self.text.extend([key, "="]);
-            encode::form(&text, &mut self.text);
+            self.form.extend([key, "="]);
+            encode::form(&text, &mut self.form);
         }
     }
 
     pub(super) fn replace(&mut self, value: &Value) {
-        self.text = value.to_string();
+        self.json.clear();
+        write_json(value, &mut self.json);
     }
 
     pub(super) fn finish(mut self) -> (Option<String>, Option<Vec<u8>>) {
-        let content_type = match self.kind {
+        match self.kind {
             BodyKind::None => return (None, None),
-            BodyKind::Object => {
-                self.text.push('}');
-                JSON
-            }
-            BodyKind::Whole => {
-                if self.text.is_empty() {
-                    self.text.push_str("{}");
-                }
-                JSON
-            }
-            BodyKind::Form => FORM,
-        };
-        (Some(content_type.into()), Some(self.text.into_bytes()))
+            BodyKind::Form => return (Some(FORM.into()), Some(self.form.into_bytes())),
+            BodyKind::Object => self.json.push(b'}'),
+            BodyKind::Whole if self.json.is_empty() => self.json.extend_from_slice(b"{}"),
+            BodyKind::Whole => {}
+        }
+        (Some(JSON.into()), Some(self.json))
     }
 }
