@@ -9,11 +9,11 @@ use crate::error::Error;
 use crate::http::Headers;
 
 /// Without the spaces and tabs around it; nginx leaves the tabs.
-pub(crate) fn trim(value: &[u8]) -> &[u8] {
-    let is_ows = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = value.iter().position(|byte| !is_ows(byte)).unwrap_or(value.len());
-    let end = value.iter().rposition(|byte| !is_ows(byte)).map_or(start, |last| last + 1);
-    &value[start..end]
+pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// The headers that every request is judged by, found in one pass over the lines.

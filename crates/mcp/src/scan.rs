@@ -42,10 +42,14 @@ impl<'a> Scanner<'a> {
     /// Skips white space and takes `byte` if it is next.
     #[inline]
     fn takes(&mut self, byte: u8) -> bool {
-        self.skip_space();
-        let is_next = self.peek() == byte;
-        self.position += usize::from(is_next);
-        is_next
+        if self.peek() != byte {
+            self.skip_space();
+            if self.peek() != byte {
+                return false;
+            }
+        }
+        self.position += 1;
+        true
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), NotJson> {
