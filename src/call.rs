@@ -37,8 +37,8 @@ struct Head {
 }
 
 impl Call {
-    fn new(tool: usize, pending: Pending) -> Call {
-        Call {
+    fn new(tool: usize, pending: Pending) -> Box<Call> {
+        Box::new(Call {
             tool,
             pending: Some(pending),
             disguise: None,
@@ -49,7 +49,7 @@ impl Call {
             ended: false,
             body: Vec::new(),
             complete: false,
-        }
+        })
     }
 
     /// The upstream's header has come; its body follows.
@@ -95,7 +95,7 @@ impl Call {
     }
 
     /// Hands what was collected, or why it is not complete, to the core.
-    pub(crate) fn resume(mut self, context: &Context, failure: Option<UpstreamFailure>) -> Option<Step> {
+    pub(crate) fn resume(mut self: Box<Self>, context: &Context, failure: Option<UpstreamFailure>) -> Option<Step> {
         let pending = self.pending.take()?;
         let answer = match (&self.head, failure.or(self.failure)) {
             (_, Some(failure)) => Err(failure),

@@ -17,7 +17,7 @@ pub(crate) enum Stage {
     /// The body was read and judged; limits and access rules are next.
     Received(Exchange),
     /// A call is under way.
-    Calling(Call),
+    Calling(Box<Call>),
     /// The reply is with nginx; whatever else wants to be sent is dropped.
     Done,
 }

@@ -68,7 +68,7 @@ pub(crate) fn body(request: Request, chain: Chain) -> Pass {
 }
 
 /// Takes what has come of an upstream's answer, and replies when it is whole or can no longer become so.
-fn collect(request: Request, context: &'static Context, mut call: Call, chain: Chain) -> Status {
+fn collect(request: Request, context: &'static Context, mut call: Box<Call>, chain: Chain) -> Status {
     let limit = context.location.max_result_size;
     let taken = chain.take(&mut call.body, limit);
     if !request.is_main() {
@@ -131,7 +131,7 @@ pub(crate) fn upstream_finished(request: Request, status: Status) {
 }
 
 /// The call is over: replies to the client in place of whatever the upstream or nginx wanted to send.
-fn settle(request: Request, context: &'static Context, call: Call, failure: Option<UpstreamFailure>) -> Status {
+fn settle(request: Request, context: &'static Context, call: Box<Call>, failure: Option<UpstreamFailure>) -> Status {
     let reply = match call.resume(context, failure) {
         Some(Step::Reply(reply) | Step::EndSession { reply, .. }) => reply,
         Some(Step::Call { .. }) | None => {

@@ -3,15 +3,12 @@
 //! The body is read in the rewrite phase, so that `limit_req`, `auth_request`, `map` and logs can go by what is in it.
 
 use mcp::Step;
-use mcp::http::HttpRequest;
+use mcp::http::{Headers, HttpRequest};
 
 use crate::call;
 use crate::context::{Context, Stage, location_of};
 use crate::ngx::{self, Request, Status};
 use crate::{reply, secret};
-
-/// Names of this machine that a client may use when it reaches us over loopback.
-const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Rewrite phase: reads the body, once.
 pub(crate) fn rewrite(request: Request) -> Status {
@@ -61,19 +58,14 @@ pub(crate) fn body_ready(request: Request) -> bool {
             }
         },
     };
-    let headers = request.headers();
+    let lines = request.headers();
+    let headers = Headers(&lines);
     let location = context.location;
     let now = request.now();
-    let mut hosts = Vec::new();
-    if !location.server_names.match_pattern(request) {
-        hosts.extend(location.server_names.names.iter().map(String::as_str));
-        if request.is_loopback() {
-            hosts.extend(LOOPBACK_NAMES);
-        }
-    }
+    let hosts = location.server_names.of(request);
     let session_ended =
         headers.get("mcp-session-id").is_some_and(|session| location.ended_sessions.contains(session, now));
-    let http = HttpRequest { method: request.method(), headers, body, hosts: &hosts, session_ended, now };
+    let http = HttpRequest { method: request.method(), headers, body, hosts, session_ended, now };
     context.receive(location.server.receive(&http, &secret::nonce));
     true
 }

@@ -30,19 +30,34 @@ pub(crate) struct Place {
 }
 
 /// The names of a server.
-#[derive(Default)]
 pub(crate) struct ServerNames {
     /// Names as written: with `*` at either end, or a regular expression, which is no host's name but shows that there
     /// are names to be compared with.
-    pub(crate) names: Vec<String>,
+    names: Vec<String>,
+    /// The same, and those of this machine.
+    names_on_loopback: Vec<String>,
     #[cfg(ngx_pcre)]
     patterns: Vec<*mut ngx_http_regex_t>,
 }
 
+/// Names of this machine that a client may use when it reaches us over loopback.
+const LOOPBACK_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
 impl ServerNames {
+    /// The names that a request may be for; none if it may be for any.
+    pub(crate) fn of(&self, request: Request) -> &[String] {
+        if self.match_pattern(request) {
+            &[]
+        } else if request.is_loopback() {
+            &self.names_on_loopback
+        } else {
+            &self.names
+        }
+    }
+
     /// Whether the host that a request names matches one of the server's regular expressions.
     #[cfg(ngx_pcre)]
-    pub(crate) fn match_pattern(&self, request: Request) -> bool {
+    fn match_pattern(&self, request: Request) -> bool {
         let mut host = request.host();
         // SAFETY: the expressions are the configuration's; nginx ran them on this host when it chose the server.
         self.patterns
@@ -52,7 +67,7 @@ impl ServerNames {
 
     /// Whether the host that a request names matches one of the server's regular expressions: this nginx has none.
     #[cfg(not(ngx_pcre))]
-    pub(crate) fn match_pattern(&self, _request: Request) -> bool {
+    fn match_pattern(&self, _request: Request) -> bool {
         false
     }
 }
@@ -201,16 +216,18 @@ impl Conf {
         let names = unsafe {
             let core = *(*self.context()).srv_conf.add(ngx_http_core_module.ctx_index);
             let names = &(*core.cast::<ngx_http_core_srv_conf_t>()).server_names;
-            if names.elts.is_null() {
-                return ServerNames::default();
+            match names.elts.is_null() {
+                true => &[],
+                false => std::slice::from_raw_parts(names.elts.cast::<ngx_http_server_name_t>(), names.nelts),
             }
-            std::slice::from_raw_parts(names.elts.cast::<ngx_http_server_name_t>(), names.nelts)
         };
         #[cfg(ngx_pcre)]
         let patterns: Vec<_> = names.iter().map(|name| name.regex).filter(|regex| !regex.is_null()).collect();
         let names = names.iter().map(|name| bytes(&name.name)).filter(|name| !matches!(*name, b"" | b"_"));
+        let names: Vec<_> = names.map(|name| String::from_utf8_lossy(name).into_owned()).collect();
         ServerNames {
-            names: names.map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
+            names_on_loopback: names.iter().cloned().chain(LOOPBACK_NAMES.map(String::from)).collect(),
+            names,
             #[cfg(ngx_pcre)]
             patterns,
         }

@@ -2,7 +2,8 @@
 
 use std::ptr::{self, NonNull};
 
-use mcp::http::Headers;
+use mcp::http::HeaderLine;
+use smallvec::SmallVec;
 
 use super::buf;
 use super::log::Log;
@@ -164,8 +165,8 @@ impl Request {
     }
 
     /// The client's header lines, name in lower case.
-    pub(crate) fn headers(self) -> Headers<'static> {
-        let mut lines = Headers::with_capacity(16);
+    pub(crate) fn headers(self) -> SmallVec<[HeaderLine<'static>; 16]> {
+        let mut lines = SmallVec::new();
         let mut part: *const ngx_list_part_t = &self.raw().headers_in.headers.part;
         while !part.is_null() {
             // SAFETY: nginx's list of the request's headers; keys and values live in the request's pool.
@@ -174,7 +175,7 @@ impl Request {
                 for index in 0..(*part).nelts {
                     let line = &*elements.add(index);
                     if line.hash != 0 && !line.lowcase_key.is_null() {
-                        lines.push(std::slice::from_raw_parts(line.lowcase_key, line.key.len), bytes(&line.value));
+                        lines.push((std::slice::from_raw_parts(line.lowcase_key, line.key.len), bytes(&line.value)));
                     }
                 }
                 part = (*part).next;

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use mcp::http::{Body, HttpRequest, UpstreamResponse};
+use mcp::http::{Body, HeaderLine, Headers, HttpRequest, UpstreamResponse};
 use mcp::{ServerBuilder, Step, ToolBuilder};
 
 const STATELESS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_item","arguments":{"id":7},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1.0"},"io.modelcontextprotocol/clientCapabilities":{}}}}"#;
@@ -27,31 +27,32 @@ fn main() -> Result<(), mcp::ConfigError> {
     builder.tool(tool.build()?)?;
     let server = builder.build()?;
 
-    let plain: Vec<(&str, &[u8])> = vec![
-        ("host", b"localhost"),
-        ("content-type", b"application/json"),
-        ("accept", b"application/json, text/event-stream"),
+    let plain: Vec<HeaderLine<'_>> = vec![
+        (b"host", b"localhost"),
+        (b"content-type", b"application/json"),
+        (b"accept", b"application/json, text/event-stream"),
     ];
-    let request = |headers: &[(&'static str, &'static [u8])], body: &'static str| HttpRequest {
+    let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let request = |headers, body: &'static str| HttpRequest {
         method: "POST",
-        headers: headers.iter().copied().collect(),
+        headers: Headers(headers),
         body: body.as_bytes(),
-        hosts: &["localhost", "127.0.0.1"],
+        hosts: &hosts,
         session_ended: false,
         now: 1000,
     };
     let nonce = || [0; 16];
     let Step::Reply(reply) = server.receive(&request(&plain, INITIALIZE), &nonce).start(&server) else { return Ok(()) };
     let session = reply.headers.into_iter().find(|(name, _)| *name == "Mcp-Session-Id").map(|(_, id)| id);
-    let session: &'static str = session.unwrap_or_default().leak();
+    let session = session.unwrap_or_default();
 
     let stateless = [
         &plain[..],
-        &[("mcp-protocol-version", b"2026-07-28"), ("mcp-method", b"tools/call"), ("mcp-name", b"get_item")],
+        &[(b"mcp-protocol-version", b"2026-07-28"), (b"mcp-method", b"tools/call"), (b"mcp-name", b"get_item")],
     ]
     .concat();
     let with_session =
-        [&plain[..], &[("mcp-protocol-version", b"2025-06-18"), ("mcp-session-id", session.as_bytes())]].concat();
+        [&plain[..], &[(b"mcp-protocol-version", b"2025-06-18"), (b"mcp-session-id", session.as_bytes())]].concat();
     let answer = UpstreamResponse {
         status: 200,
         content_type: Some(b"application/json"),

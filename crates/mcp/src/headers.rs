@@ -30,7 +30,7 @@ pub(crate) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    pub(crate) fn of(headers: &Headers<'a>) -> Self {
+    pub(crate) fn of(headers: Headers<'a>) -> Self {
         let mut known = Known::default();
         for (name, value) in headers.iter() {
             let header = match name {
@@ -61,7 +61,7 @@ pub(crate) struct Header<'a> {
 
 impl<'a> Header<'a> {
     /// The header of a name that only some requests have.
-    pub(crate) fn find(headers: &Headers<'a>, name: &str) -> Self {
+    pub(crate) fn find(headers: Headers<'a>, name: &str) -> Self {
         let mut header = Header::default();
         headers.get_all(name).for_each(|line| header.add(line));
         header
@@ -83,7 +83,8 @@ impl<'a> Header<'a> {
                 spelled(name)
             )));
         }
-        if !value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
+        // All of it at once: a loop that may end early looks at one byte at a time.
+        if !value.iter().fold(true, |sent, byte| sent & matches!(byte, b'\t' | b' '..=b'~')) {
             return Err(Error::HeaderMismatch(format!("header {} contains invalid characters", spelled(name))));
         }
         Ok(Some(value))
@@ -96,7 +97,7 @@ pub(crate) fn shown(value: &[u8]) -> String {
 }
 
 /// Whether an answer in JSON is welcome. Of several ranges that match, the most specific one decides.
-pub(crate) fn accepts_json(accept: Header<'_>, headers: &Headers<'_>) -> bool {
+pub(crate) fn accepts_json(accept: Header<'_>, headers: Headers<'_>) -> bool {
     // What the SDKs send need not be taken apart.
     if accept.value == Some(b"application/json, text/event-stream") && !accept.is_ambiguous {
         return true;

@@ -13,47 +13,34 @@ pub struct HttpRequest<'a> {
     pub body: &'a [u8],
     /// Names this server answers to (the `server_name`s and the address the connection came in on, without port),
     /// for the `Host` check. Empty: any host is right.
-    pub hosts: &'a [&'a str],
+    pub hosts: &'a [String],
     /// The host knows that the session of this request's `Mcp-Session-Id` was ended by DELETE.
     pub session_ended: bool,
     /// Seconds since the epoch.
     pub now: u64,
 }
 
-/// Header lines in the order received; names are lower case.
-#[derive(Debug, Clone, Default)]
-pub struct Headers<'a>(Vec<(&'a [u8], &'a [u8])>);
+/// A header line: its name in lower case, and its value.
+pub type HeaderLine<'a> = (&'a [u8], &'a [u8]);
+
+/// Header lines in the order received.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Headers<'a>(pub &'a [HeaderLine<'a>]);
 
 impl<'a> Headers<'a> {
-    /// No lines, with room for some.
-    pub fn with_capacity(lines: usize) -> Self {
-        Headers(Vec::with_capacity(lines))
-    }
-
-    /// Adds one line; `name` must be lower case.
-    pub fn push(&mut self, name: &'a [u8], value: &'a [u8]) {
-        self.0.push((name, value));
-    }
-
     /// The lines in the order received.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = HeaderLine<'a>> {
         self.0.iter().copied()
     }
 
     /// The first value under a lower-case name.
-    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
-        self.0.iter().find(|(n, _)| *n == name.as_bytes()).map(|(_, v)| *v)
+    pub fn get(self, name: &str) -> Option<&'a [u8]> {
+        self.get_all(name).next()
     }
 
     /// Every value under a lower-case name.
-    pub fn get_all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.iter().filter(move |(n, _)| *n == name.as_bytes()).map(|(_, v)| *v)
-    }
-}
-
-impl<'a> FromIterator<(&'a str, &'a [u8])> for Headers<'a> {
-    fn from_iter<I: IntoIterator<Item = (&'a str, &'a [u8])>>(lines: I) -> Self {
-        Headers(lines.into_iter().map(|(name, value)| (name.as_bytes(), value)).collect())
+    pub fn get_all(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter().filter(move |(n, _)| *n == name.as_bytes()).map(|(_, v)| v)
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Reception<'s, 'r> {
 
 /// Reads and judges a request.
 pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn() -> [u8; 16]) -> Exchange {
-    let headers = Known::of(&request.headers);
+    let headers = Known::of(request.headers);
     let version = match headers.protocol_version.value.map(ProtocolVersion::parse) {
         Some(version) => version.unwrap_or(ProtocolVersion::V2026_07_28),
         None => ProtocolVersion::V2025_03_26,
@@ -56,7 +56,7 @@ impl Reception<'_, '_> {
                 let context = Context { version: self.version, origin: None };
                 let mut headers = vec![("Allow", context.methods().to_owned())];
                 if self.headers.origin.value.is_some() {
-                    headers.extend(preflight(&self.request.headers, context.methods()));
+                    headers.extend(preflight(self.request.headers, context.methods()));
                 }
                 Ok(Work::Reply { status: 204, headers })
             }
@@ -68,7 +68,7 @@ impl Reception<'_, '_> {
         if !is_json(self.headers.content_type) {
             return Err(Error::UnsupportedMediaType);
         }
-        if !accepts_json(self.headers.accept, &self.request.headers) {
+        if !accepts_json(self.headers.accept, self.request.headers) {
             return Err(Error::NotAcceptable);
         }
         if jsonrpc::is_batch(self.request.body) {

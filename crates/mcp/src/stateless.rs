@@ -29,7 +29,7 @@ impl Reception<'_, '_> {
                 self.check_routing(&method, &params)?;
                 let operation = self.operation(&method, &params);
                 if let Operation::CallTool { tool } = operation {
-                    check_mirrored(self.server, tool, self.facts.arguments(), &self.request.headers)?;
+                    check_mirrored(self.server, tool, self.facts.arguments(), self.request.headers)?;
                 }
                 Ok(Work::Single(operation))
             }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
-use mcp::http::{Body, HttpReply, HttpRequest, UpstreamFailure, UpstreamResponse};
+use mcp::http::{Body, Headers, HttpReply, HttpRequest, UpstreamFailure, UpstreamResponse};
 use mcp::{Server, ServerBuilder, Step, ToolBuilder};
 use serde_json::Value;
 
@@ -173,9 +173,10 @@ fn every_request_gets_a_wellformed_reply() {
             }
         }
         let method = if numbers.below(30) == 0 { *numbers.pick(&["GET", "DELETE", "OPTIONS", "X"]) } else { "POST" };
+        let lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
         let request = HttpRequest {
             method,
-            headers: headers.iter().map(|(name, value)| (*name, value.as_slice())).collect(),
+            headers: Headers(&lines),
             body: &body,
             hosts: &[],
             session_ended: numbers.below(50) == 0,
@@ -193,7 +194,7 @@ fn every_request_gets_a_wellformed_reply() {
 }
 
 fn session(server: &Server, open: &str) -> String {
-    let headers = [("content-type", &b"application/json"[..])].into_iter().collect();
+    let headers = Headers(&[(b"content-type", b"application/json")]);
     let request =
         HttpRequest { method: "POST", headers, body: open.as_bytes(), hosts: &[], session_ended: false, now: 1000 };
     let Step::Reply(reply) = server.receive(&request, &|| [0; 16]).start(server) else { panic!("initialize calls") };

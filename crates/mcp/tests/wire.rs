@@ -137,12 +137,12 @@ impl Sent {
     }
 
     fn receive(&self, server: &Server) -> Exchange {
-        let headers: Headers<'_> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let lines: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
         let request = HttpRequest {
             method: &self.method,
-            headers,
+            headers: Headers(&lines),
             body: &self.body,
-            hosts: &["localhost", "127.0.0.1"],
+            hosts: &["localhost".to_owned(), "127.0.0.1".to_owned()],
             session_ended: self.ended,
             now: self.now,
         };

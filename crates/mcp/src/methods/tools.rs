@@ -57,7 +57,7 @@ pub(crate) fn check_mirrored(
     server: &Server,
     tool: usize,
     arguments: Option<&str>,
-    headers: &Headers<'_>,
+    headers: Headers<'_>,
 ) -> Result<(), Error> {
     let mirrored = server.tools()[tool].mirrored();
     if mirrored.is_empty() {
@@ -75,7 +75,7 @@ pub(crate) fn check_mirrored(
     Ok(())
 }
 
-fn check_mirror(name: &str, argument: Option<&Value>, headers: &Headers<'_>) -> Result<(), Error> {
+fn check_mirror(name: &str, argument: Option<&Value>, headers: Headers<'_>) -> Result<(), Error> {
     let Some(header) = Header::find(headers, name).mirror(name)? else {
         let is_primitive = argument.is_some_and(|value| !value.is_object() && !value.is_array());
         return match is_primitive {
