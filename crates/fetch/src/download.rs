@@ -40,28 +40,36 @@ pub(crate) fn download<'a>(
     known: Option<&'a Copy>,
     options: &Options,
 ) -> Result<Answer<'a>, String> {
-    let get = || async {
-        let client = client(options)?;
-        let etag = known.and_then(|copy| Some((copy, HeaderValue::from_str(copy.document.etag.as_ref()?).ok()?)));
-        let Some((copy, etag)) = etag else {
-            return get(&client, location, HeaderMap::new(), options).await?.document(options).await;
-        };
-        let answer = get(&client, location, HeaderMap::from_iter([(IF_NONE_MATCH, etag)]), options).await?;
-        if answer.0.status() != StatusCode::NOT_MODIFIED {
-            return answer.document(options).await;
-        }
-        if answer.url() == copy.document.url {
-            return Ok(Answer::Unchanged(&copy.document));
-        }
-        // Another place may give another document the same tag.
-        get(&client, location, HeaderMap::new(), options).await?.document(options).await
-    };
-    let timed = || async {
-        tokio::time::timeout(options.timeout, get()).await.unwrap_or_else(|_| {
+    let job = || async {
+        tokio::time::timeout(options.timeout, conditional(location, known, options)).await.unwrap_or_else(|_| {
             Err(format!("no complete answer within {:?}; if the source is that slow, raise timeout", options.timeout))
         })
     };
-    thread::run(timed).map_err(|e| format!("no thread for the download: {e}"))?
+    thread::run(job).map_err(|e| format!("no thread for the download: {e}"))?
+}
+
+async fn conditional<'a>(
+    location: &Location,
+    known: Option<&'a Copy>,
+    options: &Options,
+) -> Result<Answer<'a>, String> {
+    let client = client(options)?;
+    if let Some((document, tag)) = known.and_then(|copy| Some((&copy.document, tag(&copy.document)?))) {
+        let head = get(&client, location, HeaderMap::from_iter([(IF_NONE_MATCH, tag)]), options).await?;
+        if head.0.status() != StatusCode::NOT_MODIFIED {
+            return head.document(options).await.map(Answer::Document);
+        }
+        // Another place may give another document the same tag.
+        if head.url() == document.url {
+            return Ok(Answer::Unchanged(document));
+        }
+    }
+    let head = get(&client, location, HeaderMap::new(), options).await?;
+    head.document(options).await.map(Answer::Document)
+}
+
+fn tag(document: &Document) -> Option<HeaderValue> {
+    HeaderValue::from_str(document.etag.as_ref()?).ok()
 }
 
 fn client(options: &Options) -> Result<Client, String> {
@@ -105,7 +113,7 @@ impl Head {
         without_credentials(self.0.url()).into()
     }
 
-    async fn document<'a>(mut self, options: &Options) -> Result<Answer<'a>, String> {
+    async fn document(mut self, options: &Options) -> Result<Document, String> {
         let url = self.url();
         let response = &mut self.0;
         if response.status() != StatusCode::OK {
@@ -118,7 +126,7 @@ impl Head {
         if text.starts_with('\u{feff}') {
             text.drain(..'\u{feff}'.len_utf8());
         }
-        Ok(Answer::Document(Document { text, url, etag, html }))
+        Ok(Document { text, url, etag, html })
     }
 }
 

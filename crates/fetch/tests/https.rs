@@ -6,6 +6,7 @@ mod support;
 
 use std::io::Write;
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
 use fetch::Options;
 use support::{Authority, Server, error, get, ok, status};
@@ -42,6 +43,29 @@ fn verifies_the_server() {
     std::thread::spawn(move || plain.accept().unwrap().0.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap());
     let text = error(&format!("https://{address}/"), &options);
     assert!(text.contains("no secure connection: received corrupt message"), "{text}");
+}
+
+/// In a process of its own, because the system's authorities are replaced by its environment.
+#[test]
+fn trusts_the_authorities_of_the_system() {
+    if let Ok(url) = std::env::var("TEST_URL") {
+        assert_eq!(get(&url, &Options::default()).unwrap().document, "openapi: 3.1.0");
+        return;
+    }
+    let authority = Authority::new();
+    let (options, _file) = trusting(&authority);
+    let server = Server::https(&authority, "127.0.0.1", |_| ok("openapi: 3.1.0"));
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "trusts_the_authorities_of_the_system"])
+        .env("TEST_URL", url(&server, "/"))
+        .env("SSL_CERT_FILE", options.ca_file.unwrap())
+        // Proxies of the environment do not count.
+        .env("https_proxy", "http://127.0.0.1:1")
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert_eq!(server.seen().len(), 1);
 }
 
 #[test]

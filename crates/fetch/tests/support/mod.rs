@@ -88,6 +88,19 @@ fn read_head(stream: &mut impl Read) -> Option<String> {
     Some(String::from_utf8(head).unwrap())
 }
 
+/// The URL of a server that is down once it has sent `answer`.
+pub(crate) fn once(answer: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        drop(listener);
+        read_head(&mut stream).unwrap();
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    url
+}
+
 /// Returns when the client has closed the connection.
 pub(crate) fn closed(stream: &mut dyn Stream) {
     let _ = stream.read(&mut [0]);
