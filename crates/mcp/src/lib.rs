@@ -27,6 +27,7 @@ mod jsonrpc;
 mod legacy;
 mod list;
 mod methods;
+pub mod operation;
 mod origin;
 mod receive;
 mod scan;
