@@ -37,7 +37,7 @@ impl Schema {
         let validator = jsonschema::options()
             .offline()
             .should_validate_formats(true)
-            .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT))
+            .with_pattern_options(pattern_options())
             .build(&json)
             .map_err(|error| {
                 wrong(format!("at \"{}\": {}", pointer_of(&error), validation::shorten(&error.to_string(), 300)))
@@ -85,6 +85,17 @@ impl Schema {
         }
         json
     }
+}
+
+fn pattern_options() -> PatternOptions<jsonschema::FancyRegex> {
+    PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT)
+}
+
+/// Whether a schema may have this `pattern`; if not, the text says what is wrong with it.
+pub fn check_pattern(pattern: &str) -> Result<(), String> {
+    let schema = serde_json::json!({ "pattern": pattern });
+    let built = jsonschema::options().offline().with_pattern_options(pattern_options()).build(&schema);
+    built.map(|_| ()).map_err(|error| validation::shorten(&error.to_string(), 300).into())
 }
 
 /// The text of a schema file.
