@@ -95,7 +95,12 @@ impl Call {
     }
 
     /// Hands what was collected, or why it is not complete, to the core.
-    pub(crate) fn resume(mut self, context: &Context, failure: Option<UpstreamFailure>) -> Option<Step> {
+    pub(crate) fn resume(
+        mut self,
+        request: Request,
+        context: &Context,
+        failure: Option<UpstreamFailure>,
+    ) -> Option<Step> {
         let pending = self.pending.take()?;
         let answer = match (&self.head, failure.or(self.failure)) {
             (_, Some(failure)) => Err(failure),
@@ -107,7 +112,8 @@ impl Call {
             }),
             (None, None) => Err(UpstreamFailure::Unreachable),
         };
-        Some(pending.resume(&context.location.server, answer))
+        let mut evaluate = |tool, index| context.operator_value(request, tool, index);
+        Some(pending.resume(&context.location.server, answer, &mut evaluate))
     }
 
     /// The connection can be kept although nginx gave up on the upstream: the client gets a complete reply.
@@ -190,7 +196,7 @@ pub(crate) fn finished_beside(beside: Request, status: Status) {
         _ if !call.complete => Some(UpstreamFailure::Truncated),
         _ => None,
     };
-    batch.next.replace(call.resume(context, failed));
+    batch.next.replace(call.resume(beside.main(), context, failed));
     batch.wake.post();
 }
 

@@ -112,6 +112,12 @@ impl Context {
         self.body.get_or_init(|| body)
     }
 
+    /// What an operator's text of a tool comes to in this request.
+    pub(crate) fn operator_value(&self, _request: Request, _tool: usize, _index: usize) -> String {
+        // No tool of a `mcp_tool` block has such texts.
+        String::new()
+    }
+
     pub(crate) fn batch(&self) -> Option<&Batch> {
         self.batch.get()
     }

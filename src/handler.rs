@@ -84,7 +84,8 @@ pub(crate) fn content(request: Request) -> Status {
     match context.take_stage() {
         Stage::Received(exchange) => {
             let beside = exchange.is_batch();
-            let step = exchange.start(&context.location.server);
+            let step = exchange
+                .start(&context.location.server, &mut |tool, index| context.operator_value(request, tool, index));
             proceed(request, context, step, beside)
         }
         _ => Status::INTERNAL_SERVER_ERROR,

@@ -41,7 +41,10 @@ fn main() -> Result<(), mcp::ConfigError> {
         now: 1000,
     };
     let nonce = || [0; 16];
-    let Step::Reply(reply) = server.receive(&request(&plain, INITIALIZE), &nonce).start(&server) else { return Ok(()) };
+    let mut no_values = |_, _| String::new();
+    let Step::Reply(reply) = server.receive(&request(&plain, INITIALIZE), &nonce).start(&server, &mut no_values) else {
+        return Ok(());
+    };
     let session = reply.headers.into_iter().find(|(name, _)| *name == "Mcp-Session-Id").map(|(_, id)| id);
     let session: &'static str = session.unwrap_or_default().leak();
 
@@ -66,9 +69,9 @@ fn main() -> Result<(), mcp::ConfigError> {
         let begin = Instant::now();
         let mut bytes = 0;
         for _ in 0..rounds {
-            let mut step = server.receive(&request(headers, body), &nonce).start(&server);
+            let mut step = server.receive(&request(headers, body), &nonce).start(&server, &mut no_values);
             if let Step::Call { pending, .. } = step {
-                step = pending.resume(&server, Ok(answer));
+                step = pending.resume(&server, Ok(answer), &mut no_values);
             }
             let Step::Reply(reply) = step else { continue };
             assert_eq!(reply.status, 200);

@@ -6,11 +6,12 @@ use std::vec;
 use crate::error::Error;
 use crate::exchange::{Context, Pending, Step};
 use crate::facts::Facts;
-use crate::http::{Body, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
+use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::jsonrpc::{begin_result, write_error};
 use crate::methods::tools::{write_response, write_tool_error};
 use crate::methods::{Performed, Request};
 use crate::server::Server;
+use crate::tool::Unsent;
 
 /// Bytes of replies after which the rest of a batch is refused: each result has its limit, their sum needs one too.
 const MAX_REPLIES: usize = 32 << 20;
@@ -33,9 +34,9 @@ impl Batch {
     }
 
     /// Answers requests up to the next one that needs an upstream.
-    pub(crate) fn run(mut self, server: &Server, context: Context) -> Step {
+    pub(crate) fn run(mut self, server: &Server, context: Context, evaluate: &mut Evaluate<'_>) -> Step {
         while let Some(request) = self.rest.next() {
-            if let Some((facts, tool, request)) = self.answer(server, &context, request) {
+            if let Some((facts, tool, request)) = self.answer(server, &context, request, evaluate) {
                 let pending = Pending { context, facts, tool, batch: Some(Box::new(self)) };
                 return Step::Call { tool, request, pending };
             }
@@ -46,20 +47,20 @@ impl Batch {
         Step::Reply(reply)
     }
 
-    /// Takes the answer to the call that the batch waits for, and goes on.
+    /// Takes the answer to the call of a tool that the batch waits for, and goes on.
     pub(crate) fn resume(
         mut self,
         server: &Server,
         context: Context,
         id: &str,
-        tool: usize,
-        answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
+        (tool, answer): (usize, Result<UpstreamResponse<'_>, UpstreamFailure>),
+        evaluate: &mut Evaluate<'_>,
     ) -> Step {
         self.separate();
         let written = write_response(server, context.version, id, tool, answer, &mut self.replies);
         self.sum_up(written.outcome);
         self.notes.extend(written.note);
-        self.run(server, context)
+        self.run(server, context, evaluate)
     }
 
     /// The reply if the host refuses a batch. As for a single request, an error that travels with 200 is one for each.
@@ -82,12 +83,13 @@ impl Batch {
         server: &Server,
         context: &Context,
         request: Request,
+        evaluate: &mut Evaluate<'_>,
     ) -> Option<(Arc<Facts>, usize, UpstreamRequest)> {
         let Request { facts, operation } = request;
         let performed = if self.replies.len() > MAX_REPLIES {
             Performed::Error(Error::InvalidRequest("the batch's results are too large: send this one by itself".into()))
         } else {
-            operation.perform(server, context.version, &facts)
+            operation.perform(server, context.version, &facts, evaluate)
         };
         let outcome = match (facts.request_id(), performed) {
             (Some(_), Performed::Call { tool, request }) => return Some((facts, tool, request)),
@@ -97,8 +99,9 @@ impl Batch {
                 self.replies.extend_from_slice(page);
                 Outcome::Ok
             }
-            (Some(id), Performed::ToolError(text)) => {
+            (Some(id), Performed::ToolError(Unsent { text, note })) => {
                 self.separate();
+                self.notes.extend(note);
                 write_tool_error(server, context.version, id, &text, &mut self.replies);
                 Outcome::ToolError
             }

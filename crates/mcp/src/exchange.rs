@@ -6,12 +6,13 @@ use crate::ProtocolVersion;
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::http::{Body, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
+use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::jsonrpc::{begin_result, write_error};
 use crate::methods::tools::{write_response, write_tool_error};
 use crate::methods::{Operation, Performed, Request};
 use crate::origin;
 use crate::server::Server;
+use crate::tool::Unsent;
 
 /// A request that was read and judged; nothing has been done yet.
 #[derive(Debug)]
@@ -47,8 +48,8 @@ impl Exchange {
     }
 
     /// Does what the request asks for. The host calls it once the request has passed its limits and access rules, and
-    /// [`Server::refuse`] if it has not.
-    pub fn start(self, server: &Server) -> Step {
+    /// [`Server::refuse`] if it has not. `evaluate` is asked only for a call of a tool that has operator's texts.
+    pub fn start(self, server: &Server, evaluate: &mut Evaluate<'_>) -> Step {
         let Exchange { facts, context, work } = self;
         match work {
             Work::Reply { status, headers } => {
@@ -60,8 +61,8 @@ impl Exchange {
                 let session = facts.session().unwrap_or_default().to_owned();
                 Step::EndSession { session, until, reply: context.reply(204, Body::Empty, Outcome::Ok) }
             }
-            Work::Single(operation) => context.answer(server, facts, operation),
-            Work::Batch(requests) => Batch::new(requests).run(server, context),
+            Work::Single(operation) => context.answer(server, facts, operation, evaluate),
+            Work::Batch(requests) => Batch::new(requests).run(server, context, evaluate),
         }
     }
 
@@ -114,12 +115,18 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Hands over what came of the upstream request. `server` is the one that the exchange was started with.
-    pub fn resume(self, server: &Server, answer: Result<UpstreamResponse<'_>, UpstreamFailure>) -> Step {
+    /// Hands over what came of the upstream request. `server` is the one that the exchange was started with; `evaluate`
+    /// is for the next call of a batch.
+    pub fn resume(
+        self,
+        server: &Server,
+        answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
+        evaluate: &mut Evaluate<'_>,
+    ) -> Step {
         let Pending { context, facts, tool, batch } = self;
         let id = facts.request_id().unwrap_or_default();
         if let Some(batch) = batch {
-            return batch.resume(server, context, id, tool, answer);
+            return batch.resume(server, context, id, (tool, answer), evaluate);
         }
         // A JSON body goes out twice, as text and as structured content, and text grows by its escapes.
         let size = answer.map_or(0, |response| response.body.len());
@@ -169,9 +176,9 @@ impl Context {
     }
 
     /// Answers one request.
-    fn answer(self, server: &Server, facts: Arc<Facts>, operation: Operation) -> Step {
+    fn answer(self, server: &Server, facts: Arc<Facts>, operation: Operation, evaluate: &mut Evaluate<'_>) -> Step {
         let begins_session = matches!(operation, Operation::Initialize);
-        let performed = operation.perform(server, self.version, &facts);
+        let performed = operation.perform(server, self.version, &facts, evaluate);
         let id = match (facts.request_id(), performed) {
             (Some(_), Performed::Call { tool, request }) => {
                 return Step::Call { tool, request, pending: Pending { context: self, facts, tool, batch: None } };
@@ -184,10 +191,12 @@ impl Context {
                 reply.headers.extend(session.map(|session| ("Mcp-Session-Id", session.to_owned())));
                 return Step::Reply(reply);
             }
-            (Some(id), Performed::ToolError(text)) => {
+            (Some(id), Performed::ToolError(Unsent { text, note })) => {
                 let mut out = Vec::with_capacity(text.len() + 512);
                 write_tool_error(server, self.version, id, &text, &mut out);
-                return Step::Reply(self.reply(200, Body::Bytes(out), Outcome::ToolError));
+                let mut reply = self.reply(200, Body::Bytes(out), Outcome::ToolError);
+                reply.notes.extend(note);
+                return Step::Reply(reply);
             }
             (id, Performed::Error(error)) => return Step::Reply(self.error(id, &error)),
             (None, _) => None,

@@ -105,16 +105,21 @@ pub enum Outcome {
     },
 }
 
+/// Gives the value of an operator's text with variables: for the tool with the first index in
+/// [`Server::tools`](crate::Server::tools), of the text with the second index in
+/// [`Tool::operator_values`](crate::Tool::operator_values).
+pub type Evaluate<'h> = dyn FnMut(usize, usize) -> String + 'h;
+
 /// The HTTP request that a tool call makes, ready to be sent.
 ///
-/// Method and authority are the tool's own and fixed at configuration time; everything here came from arguments and is
-/// encoded for its place.
+/// Method and authority are the tool's own and fixed at configuration time; everything here came from arguments and the
+/// operator and is encoded for its place.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UpstreamRequest {
     /// Path and query exactly as they must appear on the request line, beginning with `/`.
     pub uri: String,
-    /// Header lines that arguments fill; names as declared. Never `Host`, `Authorization`, `Content-*` or hop-by-hop.
-    /// An `in=cookie` argument arrives here as one `Cookie` line.
+    /// Header lines; names as declared. Never `Host`, `Content-*` or hop-by-hop, and `Authorization` only from the
+    /// operator. All cookies arrive here as one `Cookie` line.
     pub headers: Vec<(String, String)>,
     /// `Content-Type` of the body; none when there is no body.
     pub content_type: Option<String>,

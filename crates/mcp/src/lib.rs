@@ -6,10 +6,10 @@
 //! ```text
 //! server.receive(&request, &nonce)          the request was read; nothing has happened yet
 //!     → Exchange                            facts() are what limits, logs and variables go by
-//! exchange.start(&server)                   the request was let through (else server.refuse(…))
+//! exchange.start(&server, evaluate)         the request was let through (else server.refuse(…))
 //!     → Step::Reply(reply)                  send it, done
 //!     → Step::Call(request, pending)        make this upstream request …
-//! pending.resume(&server, answer)           … and hand over what came of it
+//! pending.resume(&server, answer, evaluate) … and hand over what came of it
 //!     → Step                                again
 //! ```
 //!

@@ -1,26 +1,39 @@
 //! A tool: one declared HTTP call, with the schema that its arguments must meet and the place where each of them goes.
 //!
-//! [`ToolBuilder`] takes the directives of a block and says what is wrong with them; [`Tool`] is what they became,
-//! validated and compiled, and is only read afterwards:
+//! [`ToolBuilder`] takes the directives of a block and says what is wrong with them, [`Tool::from_operation`] takes an
+//! operation of an API description; [`Tool`] is what they became, validated, and is only read afterwards:
 //!
 //! ```text
 //! definition   what `tools/list` shows                       (schema, annotations)
-//! request      arguments → UpstreamRequest                   (defaults, validation, placement)
+//! request      arguments → UpstreamRequest                   (defaults, validation, layout)
 //! write_result UpstreamResponse or -Failure → CallToolResult (result, mcp_result)
 //! ```
 
 mod annotations;
 mod argument;
+mod base64;
 mod builder;
 mod content;
 mod defaults;
 mod encode;
+mod entity;
+mod expansion;
+mod form;
+mod integers;
 mod json;
+mod layout;
 mod mcp_result;
 mod media_type;
 mod members;
 mod mirrored;
+mod multipart;
+mod operation;
+#[cfg(test)]
+mod operation_tests;
+mod path;
 mod placement;
+#[cfg(test)]
+mod placement_tests;
 mod request;
 mod result;
 mod schema;
@@ -52,9 +65,9 @@ pub use self::target::check_header;
 pub(crate) use self::result::Written;
 
 use self::defaults::Defaults;
-use self::placement::Layout;
+use self::layout::{Layout, Unfit};
 use self::result::ResultRules;
-use self::schema::Schema;
+use self::schema::{Failure, Schema};
 use crate::ProtocolVersion;
 use crate::http::UpstreamRequest;
 
@@ -80,6 +93,21 @@ impl fmt::Display for InvalidArguments {
     }
 }
 
+/// Why a call is not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unsent {
+    /// For the model.
+    pub(crate) text: String,
+    /// For the error log, where the model is not to blame.
+    pub(crate) note: Option<String>,
+}
+
+impl From<InvalidArguments> for Unsent {
+    fn from(InvalidArguments(text): InvalidArguments) -> Self {
+        Unsent { text, note: None }
+    }
+}
+
 /// One tool, validated and compiled; immutable.
 #[derive(Debug)]
 pub struct Tool {
@@ -91,6 +119,7 @@ pub struct Tool {
     defaults: Defaults,
     mirrored: Vec<MirroredHeader>,
     layout: Layout,
+    accept: Option<Box<str>>,
     rules: ResultRules,
 }
 
@@ -102,7 +131,7 @@ impl Tool {
 
     /// The HTTP method of its upstream requests.
     pub fn method(&self) -> &str {
-        self.layout.method.as_str()
+        &self.layout.method
     }
 
     /// Scheme and authority of its upstream, as `proxy_pass` takes them: `http://inventory`.
@@ -110,12 +139,23 @@ impl Tool {
         &self.layout.origin
     }
 
-    /// Whether its calls carry a request body.
+    /// The `Accept` header of its upstream requests, if it is known what the answers are.
+    pub fn accept(&self) -> Option<&str> {
+        self.accept.as_deref()
+    }
+
+    /// Texts with variables whose values its calls need: the host evaluates them when a call is made, see
+    /// [`Exchange::start`](crate::Exchange::start).
+    pub fn operator_values(&self) -> &[String] {
+        &self.layout.operator_values
+    }
+
+    /// Whether its calls may carry a request body.
     pub fn has_body(&self) -> bool {
         self.layout.has_body()
     }
 
-    /// Every header that its calls may set through arguments, `Cookie` among them when one is placed there.
+    /// Every header that its calls may set, `Cookie` among them when something is placed there.
     pub fn header_names(&self) -> &[String] {
         &self.layout.header_names
     }
@@ -143,13 +183,36 @@ impl Tool {
         tool
     }
 
-    /// Fills in defaults, validates, and puts every argument where it belongs.
-    pub(crate) fn request(&self, mut arguments: Map<String, Value>) -> Result<UpstreamRequest, InvalidArguments> {
+    /// Fills in defaults, validates, and puts every argument where it belongs. `evaluate` gives the value of one of
+    /// [`Tool::operator_values`].
+    pub(crate) fn request(
+        &self,
+        mut arguments: Map<String, Value>,
+        evaluate: &mut dyn FnMut(usize) -> String,
+    ) -> Result<UpstreamRequest, Unsent> {
         self.defaults.fill(&mut arguments);
         let arguments = Value::Object(arguments);
-        self.input.check(&arguments).map_err(|text| InvalidArguments(format!("invalid arguments: {text}")))?;
+        self.input.check(&arguments).map_err(|failure| match failure {
+            Failure::Value(why) => InvalidArguments(format!("invalid arguments: {why}")).into(),
+            Failure::Schema(why) => self.unusable(&format!("its input schema is not valid: {why}")),
+        })?;
         mirrored::check(&self.mirrored, &arguments)?;
         let Value::Object(arguments) = arguments else { unreachable!("made an object above") };
-        self.layout.place(arguments)
+        self.layout.place(arguments, evaluate).map_err(|unfit| match unfit {
+            Unfit::Argument(invalid) => invalid.into(),
+            Unfit::Operator(index, why) => {
+                let text = self.layout.operator_values.get(index).map_or("", String::as_str);
+                self.unusable(&format!("what \"{text}\" comes to {why}"))
+            }
+        })
+    }
+
+    /// The call cannot be made, whatever its arguments.
+    fn unusable(&self, why: &str) -> Unsent {
+        Unsent {
+            text: "the tool cannot be called: it is not set up correctly on this server; its operator finds the reason in the log"
+                .into(),
+            note: Some(format!("tool \"{}\" cannot be called: {why}", self.name)),
+        }
     }
 }

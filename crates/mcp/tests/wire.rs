@@ -174,11 +174,16 @@ fn stateless(body: &mut Option<Value>, headers: &mut BTreeMap<String, Option<Str
     meta.retain(|_, value| value != "absent");
 }
 
+/// No tool of the cases has values of the operator.
+fn no_values(_: usize, _: usize) -> String {
+    panic!("there is nothing to evaluate")
+}
+
 /// The id of a new session in a revision.
 fn session(server: &Server, revision: &str) -> String {
     let params = json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "wire-client", "version": "2.0"}});
     let request = json!({"body": {"id": 0, "method": "initialize", "params": params}});
-    let Step::Reply(reply) = Sent::new(server, &request).receive(server).start(server) else {
+    let Step::Reply(reply) = Sent::new(server, &request).receive(server).start(server, &mut no_values) else {
         panic!("initialize calls")
     };
     let id = reply.headers.iter().find(|(name, _)| *name == "Mcp-Session-Id").expect("a session").1.clone();
@@ -213,6 +218,7 @@ fn play(server: &Server, mut step: Step, calls: &mut Vec<String>) -> HttpReply {
                             body: &body,
                         }),
                     },
+                    &mut no_values,
                 );
             }
         }
@@ -325,7 +331,7 @@ fn run(server: &Server, case: &Value) {
     let mut calls = Vec::new();
     let reply = match case["request"]["refused"].as_u64() {
         Some(status) => server.refuse(Some(&exchange), status as u16),
-        None => play(server, exchange.start(server), &mut calls),
+        None => play(server, exchange.start(server, &mut no_values), &mut calls),
     };
     let expected = &case["reply"];
     let text = text_of(&reply.body);

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::http::UpstreamRequest;
+use crate::http::{Evaluate, UpstreamRequest};
 use crate::jsonrpc::Params;
 use crate::server::Server;
 use crate::session::cut;
+use crate::tool::Unsent;
 
 /// Methods of any revision, whether this server has them or not: those that logs and variables can expect.
 const KNOWN: [&str; 28] = [
@@ -106,7 +107,7 @@ pub(crate) enum Performed<'s> {
     /// This result, with the brace that ends the response around it.
     Result(&'s Arc<[u8]>),
     /// A `CallToolResult` that says why the tool was not called.
-    ToolError(String),
+    ToolError(Unsent),
     /// An error.
     Error(Error),
     /// The tool's upstream has to be asked.
@@ -115,13 +116,19 @@ pub(crate) enum Performed<'s> {
 
 impl Operation {
     /// Does it, as far as that is possible without an upstream.
-    pub(crate) fn perform<'s>(self, server: &'s Server, version: ProtocolVersion, facts: &Facts) -> Performed<'s> {
+    pub(crate) fn perform<'s>(
+        self,
+        server: &'s Server,
+        version: ProtocolVersion,
+        facts: &Facts,
+        evaluate: &mut Evaluate<'_>,
+    ) -> Performed<'s> {
         match self {
             Self::Initialize => Performed::Result(server.initialize_result(version)),
             Self::Ping => Performed::Result(server.ping_result()),
             Self::Discover => Performed::Result(server.discover_result()),
             Self::ListTools { page } => Performed::Result(server.tool_list(version).body(page)),
-            Self::CallTool { tool } => tools::call(server, tool, facts.arguments()),
+            Self::CallTool { tool } => tools::call(server, tool, facts.arguments(), evaluate),
             Self::Refuse(error) => Performed::Error(error),
         }
     }

@@ -8,7 +8,7 @@ use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::headers::{Header, decode, spelled};
-use crate::http::{Headers, UpstreamFailure, UpstreamResponse};
+use crate::http::{Evaluate, Headers, UpstreamFailure, UpstreamResponse};
 use crate::jsonrpc::{Params, begin_result, text, write_json};
 use crate::server::Server;
 use crate::session::cut;
@@ -41,14 +41,19 @@ pub(super) fn read_call(server: &Server, params: &Params<'_>, facts: &mut Facts)
 }
 
 /// Turns the arguments into the request to the upstream.
-pub(super) fn call<'s>(server: &'s Server, tool: usize, arguments: Option<&str>) -> Performed<'s> {
+pub(super) fn call<'s>(
+    server: &'s Server,
+    tool: usize,
+    arguments: Option<&str>,
+    evaluate: &mut Evaluate<'_>,
+) -> Performed<'s> {
     let arguments = match arguments.map_or_else(|| Ok(Map::new()), arguments::parse) {
         Ok(arguments) => arguments,
         Err(error) => return Performed::Error(error),
     };
-    match server.tools()[tool].request(arguments) {
+    match server.tools()[tool].request(arguments, &mut |index| evaluate(tool, index)) {
         Ok(request) => Performed::Call { tool, request },
-        Err(invalid) => Performed::ToolError(invalid.0),
+        Err(unsent) => Performed::ToolError(unsent),
     }
 }
 

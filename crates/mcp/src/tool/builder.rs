@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 
 use super::argument::Argument;
 use super::defaults::Defaults;
-use super::placement::Layout;
+use super::layout::Layout;
 use super::result::{Output, ResultMode, ResultRules};
-use super::schema::{self, Schema};
+use super::schema::{self, Failure, Schema};
 use super::select::Selector;
-use super::target::Method;
+use super::target::{Method, is_safe};
 use super::url::Url;
 use super::{ConfigError, Tool, annotations, mirrored};
 
@@ -34,10 +34,7 @@ pub struct ToolBuilder {
 impl ToolBuilder {
     /// `mcp_tool NAME { … }`: 1 to 128 letters, digits, `_`, `.` and `-`.
     pub fn new(name: &str) -> Result<ToolBuilder, ConfigError> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-        if name.is_empty() || name.len() > 128 || !name.bytes().all(fits) {
-            return Err(ConfigError(format!("invalid tool name \"{name}\": it takes 1 to 128 of A-Z a-z 0-9 _ . -")));
-        }
+        check_name(name)?;
         Ok(ToolBuilder {
             name: name.into(),
             title: None,
@@ -144,19 +141,18 @@ impl ToolBuilder {
         let (from, json) = self.input()?;
         let mirrored =
             mirrored::collect(&json).map_err(|ConfigError(text)| ConfigError(format!("\"{from}\": {text}")))?;
-        let input = Schema::compile(from, json)?;
+        let input = Schema::compile(from, &json)?;
         if !input.is_object() {
             return Err(ConfigError(format!(
                 "\"{from}\" must describe an object; add \"type\": \"object\" at its root"
             )));
         }
-        let defaults = checked_defaults(&input)?;
+        let defaults = checked_defaults(&json)?;
         self.check_path_arguments(&url, &defaults)?;
-        let properties: Vec<_> = input
-            .properties()
+        let properties: Vec<_> = schema::properties(&json)
             .map(|(name, schema)| (name, schema.get("type").is_some_and(|kind| kind == "integer")))
             .collect();
-        let layout = Layout::new(method, url, &properties, &self.arguments)?;
+        let layout = Layout::of_block(method, url, &properties, &self.arguments)?;
         let rules = self.result_rules(method)?;
         Ok(Tool {
             name: self.name,
@@ -167,6 +163,7 @@ impl ToolBuilder {
             defaults,
             mirrored,
             layout,
+            accept: None,
             rules,
         })
     }
@@ -237,7 +234,7 @@ impl ToolBuilder {
         }
         let output = match (self.output_schema.take(), self.strict) {
             (Some(json), strict) => {
-                Some(Output { schema: Schema::compile("output_schema", json)?, strict: strict.unwrap_or(false) })
+                Some(Output { schema: Schema::compile("output_schema", &json)?, strict: strict.unwrap_or(false) })
             }
             (None, Some(_)) => {
                 return Err(ConfigError(
@@ -255,9 +252,18 @@ impl ToolBuilder {
             wrap,
             select: self.select.take(),
             output,
-            safe: method.is_safe(),
+            safe: is_safe(method.as_str()),
         })
     }
+}
+
+/// What every revision's clients take for a tool's name.
+pub(super) fn check_name(name: &str) -> Result<(), ConfigError> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    if name.is_empty() || name.len() > 128 || !name.bytes().all(fits) {
+        return Err(ConfigError(format!("invalid tool name \"{name}\": it takes 1 to 128 of A-Z a-z 0-9 _ . -")));
+    }
+    Ok(())
 }
 
 fn once<T>(directive: &str, slot: &mut Option<T>, value: T) -> Result<(), ConfigError> {
@@ -273,21 +279,21 @@ fn text(directive: &str, args: &[&str]) -> Result<String, ConfigError> {
 }
 
 /// The schema's defaults; each of the top level must be a value that the schema takes.
-fn checked_defaults(input: &Schema) -> Result<Defaults, ConfigError> {
-    let defaults = Defaults::of(input.json());
+fn checked_defaults(input: &Value) -> Result<Defaults, ConfigError> {
+    let defaults = Defaults::of(input);
     for (name, value) in defaults.top() {
-        let Some((_, property)) = input.properties().find(|(known, _)| known == name) else { continue };
+        let Some((_, property)) = schema::properties(input).find(|(known, _)| known == name) else { continue };
         // What it refers to stands at the root, so it is compiled with the root's definitions around it.
-        let Value::Object(mut around) = input.json().clone() else { continue };
+        let Value::Object(mut around) = input.clone() else { continue };
         for keyword in ["required", "minProperties", "dependentRequired", "allOf", "anyOf", "oneOf", "not", "if"] {
             around.shift_remove(keyword);
         }
         around.insert("properties".into(), Map::from_iter([(name.clone(), property.clone())]).into());
-        let schema = Schema::compile("default", around.into())?;
+        let schema = Schema::compile("default", &around.into())?;
         let given = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
-        schema
-            .check(&given)
-            .map_err(|text| ConfigError(format!("the default of argument \"{name}\" is not valid: {text}")))?;
+        if let Err(Failure::Value(text) | Failure::Schema(text)) = schema.check(&given) {
+            return Err(ConfigError(format!("the default of argument \"{name}\" is not valid: {text}")));
+        }
     }
     Ok(defaults)
 }

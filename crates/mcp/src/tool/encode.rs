@@ -17,16 +17,71 @@ pub(super) fn text(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Percent-encodes everything but RFC 3986's unreserved characters.
-pub(super) fn percent(text: &str, out: &mut String) {
-    encode(text, out, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'));
+/// Which characters of a text stand for themselves in the place where it goes, and what becomes of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Chars {
+    /// RFC 3986's unreserved characters; the others are percent-encoded.
+    Unreserved,
+    /// `allowReserved` in a query: RFC 3986's reserved characters and percent-encoded triples, too, but for those that
+    /// end a value or the query, or that a form reads as a space: `&`, `#`, `+`, and the brackets that no query has.
+    QueryReserved,
+    /// `allowReserved` in a path: the same, but for those that end a segment or the path.
+    SegmentReserved,
+    /// The cookie-octets of RFC 6265 without `%`; the others are percent-encoded.
+    CookieOctets,
+    /// Those of `application/x-www-form-urlencoded`.
+    Form,
+    /// Those of a header line; nothing is encoded, what does not fit is refused.
+    Header,
+    /// Cookie-octets; nothing is encoded, what does not fit is refused.
+    Cookie,
+    /// Everything.
+    Any,
 }
 
-/// Percent-encodes what is not a cookie-octet of RFC 6265, and `%` itself.
-pub(super) fn cookie(text: &str, out: &mut String) {
-    encode(text, out, |byte| {
-        matches!(byte, 0x21 | 0x23..=0x2B | 0x2D..=0x3A | 0x3C..=0x5B | 0x5D..=0x7E) && byte != b'%'
-    });
+impl Chars {
+    /// Appends a text. Characters of `delimiters` are encoded although they could stand for themselves.
+    pub(super) fn write(self, text: &str, delimiters: &[u8], out: &mut String) -> Result<(), &'static str> {
+        match self {
+            Self::Unreserved if delimiters.is_empty() => percent(text, out),
+            Self::Unreserved => encode(text, out, |byte| is_unreserved(byte) && !delimiters.contains(&byte)),
+            Self::QueryReserved => {
+                triples(text, out, |byte| {
+                    (is_unreserved(byte) || b"!$'()*,/:;=?@".contains(&byte)) && !delimiters.contains(&byte)
+                });
+            }
+            Self::SegmentReserved => {
+                triples(text, out, |byte| {
+                    (is_unreserved(byte) || b"!$&'()*+,:;=@".contains(&byte)) && !delimiters.contains(&byte)
+                });
+            }
+            Self::CookieOctets => encode(text, out, |byte| is_cookie_octet(byte) && byte != b'%'),
+            Self::Form => form(text, out),
+            Self::Header if !text.bytes().all(|byte| matches!(byte, b'\t' | 0x20..=0x7E)) => {
+                return Err("must be ASCII without line breaks and control characters, as it goes into a header");
+            }
+            Self::Cookie if !text.bytes().all(is_cookie_octet) => {
+                return Err(
+                    "must be ASCII without spaces, quotes, \",\", \";\" and \"\\\", as it goes into a cookie as it is",
+                );
+            }
+            Self::Header | Self::Cookie | Self::Any => out.push_str(text),
+        }
+        Ok(())
+    }
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+fn is_cookie_octet(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x23..=0x2B | 0x2D..=0x3A | 0x3C..=0x5B | 0x5D..=0x7E)
+}
+
+/// Percent-encodes everything but RFC 3986's unreserved characters.
+pub(super) fn percent(text: &str, out: &mut String) {
+    encode(text, out, is_unreserved);
 }
 
 /// Encodes for `application/x-www-form-urlencoded`.
@@ -35,8 +90,30 @@ pub(super) fn form(text: &str, out: &mut String) {
         if i > 0 {
             out.push('+');
         }
-        encode(piece, out, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'*' | b'-' | b'.' | b'_'));
+        encode(piece, out, is_form_byte);
     }
+}
+
+/// The same for bytes that are no text.
+pub(super) fn form_bytes(bytes: &[u8], out: &mut String) {
+    for &byte in bytes {
+        match byte {
+            b' ' => out.push('+'),
+            byte if is_form_byte(byte) => out.push(char::from(byte)),
+            byte => escape(byte, out),
+        }
+    }
+}
+
+fn is_form_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'*' | b'-' | b'.' | b'_')
+}
+
+/// A name or text, encoded.
+pub(super) fn encoded(text: &str, encode: fn(&str, &mut String)) -> String {
+    let mut out = String::new();
+    encode(text, &mut out);
+    out
 }
 
 fn encode(text: &str, out: &mut String, keep: impl Fn(u8) -> bool) {
@@ -46,19 +123,42 @@ fn encode(text: &str, out: &mut String, keep: impl Fn(u8) -> bool) {
         out.push_str(&rest[..at]);
         let width = rest[at..].chars().next().map_or(1, char::len_utf8);
         for byte in rest[at..at + width].bytes() {
-            out.push('%');
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
+            escape(byte, out);
         }
         rest = &rest[at + width..];
     }
     out.push_str(rest);
 }
 
+fn escape(byte: u8, out: &mut String) {
+    out.push('%');
+    out.push(char::from(HEX[usize::from(byte >> 4)]));
+    out.push(char::from(HEX[usize::from(byte & 15)]));
+}
+
+/// The same, where what is percent-encoded already stays as it is.
+fn triples(text: &str, out: &mut String, keep: impl Fn(u8) -> bool) {
+    for (i, piece) in text.split('%').enumerate() {
+        if i > 0 {
+            out.push_str(if begins_with_hex(piece) { "%" } else { "%25" });
+        }
+        encode(piece, out, &keep);
+    }
+}
+
+/// Whether a text that follows a `%` makes an escape of it.
+pub(super) fn begins_with_hex(text: &str) -> bool {
+    text.get(..2).is_some_and(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// Whether a receiver that decodes the segment, however often, finds a step up or nowhere in it.
 pub(super) fn has_dot_segment(segment: &str) -> bool {
     if !segment.contains('.') && !segment.contains('%') {
         return false;
+    }
+    // Some servers drop what follows a ";", so that "..;a" is a step up, too.
+    if segment.split('/').any(|part| matches!(part.split(';').next(), Some("." | ".."))) {
+        return true;
     }
     let mut bytes = segment.as_bytes().to_vec();
     loop {
@@ -99,9 +199,9 @@ mod tests {
 
     use super::*;
 
-    fn encoded(encode: fn(&str, &mut String), text: &str) -> String {
+    fn encoded(chars: Chars, text: &str) -> String {
         let mut out = String::new();
-        encode(text, &mut out);
+        chars.write(text, b"", &mut out).unwrap();
         out
     }
 
@@ -122,10 +222,45 @@ mod tests {
             ("", "", "", ""),
         ];
         for (text, in_percent, in_cookie, in_form) in cases {
-            assert_eq!(encoded(percent, text), in_percent);
-            assert_eq!(encoded(cookie, text), in_cookie);
-            assert_eq!(encoded(form, text), in_form);
+            assert_eq!(encoded(Chars::Unreserved, text), in_percent);
+            assert_eq!(encoded(Chars::CookieOctets, text), in_cookie);
+            assert_eq!(encoded(Chars::Form, text), in_form);
+            let mut bytes = String::new();
+            form_bytes(text.as_bytes(), &mut bytes);
+            assert_eq!(bytes, in_form);
+            assert_eq!(encoded(Chars::Any, text), text);
         }
+    }
+
+    #[test]
+    fn reserved_characters_stay_where_they_end_nothing() {
+        let cases = [
+            (":/?#[]@", ":/?%23%5B%5D@", ":%2F%3F%23%5B%5D@"),
+            ("!$&'()*+,;=", "!$%26'()*%2B,;=", "!$&'()*+,;="),
+            ("a%2Fb%2fc", "a%2Fb%2fc", "a%2Fb%2fc"),
+            ("50%, %2, %zz%", "50%25,%20%252,%20%25zz%25", "50%25,%20%252,%20%25zz%25"),
+            ("é\r\n\"", "%C3%A9%0D%0A%22", "%C3%A9%0D%0A%22"),
+        ];
+        for (text, in_query, in_path) in cases {
+            assert_eq!(encoded(Chars::QueryReserved, text), in_query);
+            assert_eq!(encoded(Chars::SegmentReserved, text), in_path);
+        }
+        let mut out = String::new();
+        Chars::QueryReserved.write("a,b", b",", &mut out).unwrap();
+        assert_eq!(out, "a%2Cb");
+    }
+
+    #[test]
+    fn what_is_never_encoded_is_refused() {
+        for text in ["a\r\nX: 1", "a\nb", "a\0b", "é", "\u{7f}"] {
+            assert!(Chars::Header.write(text, b"", &mut String::new()).is_err());
+            assert!(Chars::Cookie.write(text, b"", &mut String::new()).is_err());
+        }
+        for text in ["a;b", "a b", "a,b", "\"a\"", "a\\b"] {
+            assert_eq!(encoded(Chars::Header, text), text);
+            assert!(Chars::Cookie.write(text, b"", &mut String::new()).is_err());
+        }
+        assert_eq!(encoded(Chars::Cookie, "a=b%20"), "a=b%20");
     }
 
     #[test]
@@ -147,10 +282,12 @@ mod tests {
 
     #[test]
     fn dot_segments_are_seen_through_any_encoding() {
-        for segment in [".", "..", "%2e%2e", "%252e%252E", ".%2E", "..%2Fadmin", "a%2F..%2Fb", "..%5Cadmin", "a%5c."] {
+        for segment in
+            [".", "..", "%2e%2e", "%252e%252E", ".%2E", "..%2Fadmin", "a%2F..%2Fb", "..%5Cadmin", "a%5c.", "..;a"]
+        {
             assert!(has_dot_segment(segment), "{segment}");
         }
-        for segment in ["a", "...", "a.b", ".hidden", "v1.", "..a", "100%25", "a%2Fb", "%2e%2e%2e"] {
+        for segment in ["a", "...", "a.b", ".hidden", "v1.", "..a", "100%25", "a%2Fb", "%2e%2e%2e", ";a=.."] {
             assert!(!has_dot_segment(segment), "{segment}");
         }
     }

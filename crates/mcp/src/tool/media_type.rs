@@ -107,6 +107,11 @@ fn windows_1252(byte: u8) -> char {
     }
 }
 
+/// Whether bodies of a content type are JSON.
+pub(super) fn is_json(content_type: &str) -> bool {
+    MediaType::parse(Some(content_type.as_bytes())).nature() == Nature::Json
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::media_type::{MediaType, Nature};
-use super::schema::Schema;
+use super::schema::{Failure, Schema};
 use super::select::Selector;
 use super::status::{coding_of, http_error, status_line};
 use super::writer::Writer;
@@ -262,7 +262,10 @@ impl ResultRules {
     fn check_output(&self, structured: Option<&str>) -> Result<Option<String>, String> {
         let Some(output) = &self.output else { return Ok(None) };
         let checked = match structured.map(serde_json::from_str::<Value>) {
-            Some(Ok(value)) => output.schema.check(&value),
+            Some(Ok(value)) => output.schema.check(&value).map_err(|failure| match failure {
+                Failure::Value(why) => why,
+                Failure::Schema(why) => format!("the schema cannot be used, {why}"),
+            }),
             Some(Err(error)) => Err(error.to_string()),
             None => Err("it is not JSON".into()),
         };

@@ -1,6 +1,7 @@
-//! JSON Schemas of a tool: checked and compiled at configuration time, published as the operator wrote them.
+//! JSON Schemas of a tool: checked and compiled at configuration time or for the first call, published as they were written.
 
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
 use jsonschema::{PatternOptions, Validator};
 use serde_json::{Map, Value};
@@ -21,58 +22,64 @@ const DIALECTS: [&str; 5] = [
     "json-schema.org/draft-04/schema",
 ];
 
-/// A schema as written, and compiled.
+/// A schema, held as text: a description of an interface has a thousand of them, and as values they would take many times
+/// the room.
 #[derive(Debug)]
 pub(super) struct Schema {
-    json: Value,
-    validator: Validator,
+    text: Box<str>,
+    is_object: bool,
+    /// Compiled at once, or for the first value to check.
+    validator: OnceLock<Result<Validator, Box<str>>>,
+}
+
+/// Why a value does not pass.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// What is wrong with it, as a text for the model.
+    Value(String),
+    /// The schema itself cannot be used.
+    Schema(String),
 }
 
 impl Schema {
     /// Checks and compiles; `directive` is where the schema came from, for the error texts.
-    pub(super) fn compile(directive: &str, json: Value) -> Result<Schema, ConfigError> {
-        let wrong = |text: String| ConfigError(format!("\"{directive}\": {text}"));
-        check_dialect(&json).map_err(wrong)?;
-        check_references(&json).map_err(wrong)?;
-        let validator = jsonschema::options()
-            .offline()
-            .should_validate_formats(true)
-            .with_pattern_options(pattern_options())
-            .build(&json)
-            .map_err(|error| {
-                wrong(format!("at \"{}\": {}", pointer_of(&error), validation::shorten(&error.to_string(), 300)))
-            })?;
-        Ok(Schema { json, validator })
+    pub(super) fn compile(directive: &str, json: &Value) -> Result<Schema, ConfigError> {
+        let validator = compile(json).map_err(|text| ConfigError(format!("\"{directive}\": {text}")))?;
+        let schema = Schema::deferred(json);
+        _ = schema.validator.set(Ok(validator));
+        Ok(schema)
     }
 
-    /// The schema as the operator wrote it.
-    pub(super) fn json(&self) -> &Value {
-        &self.json
-    }
-
-    /// The properties declared at the top level.
-    pub(super) fn properties(&self) -> impl Iterator<Item = (&str, &Value)> {
-        properties(&self.json)
+    /// Leaves all that to the first check.
+    pub(super) fn deferred(json: &Value) -> Schema {
+        let is_object = json.get("type").is_some_and(|kind| kind == "object");
+        Schema { text: json.to_string().into(), is_object, validator: OnceLock::new() }
     }
 
     /// Whether its root says `"type": "object"`, as every input schema must and every output schema before 2026-07-28.
     pub(super) fn is_object(&self) -> bool {
-        self.json.get("type").is_some_and(|kind| kind == "object")
+        self.is_object
     }
 
-    /// What is wrong with a value, as a text for the model.
-    pub(super) fn check(&self, value: &Value) -> Result<(), String> {
-        if self.validator.is_valid(value) {
-            Ok(())
-        } else {
-            Err(validation::describe(&self.validator, &self.json, value))
+    /// Holds a value to it.
+    pub(super) fn check(&self, value: &Value) -> Result<(), Failure> {
+        let compiled = self.validator.get_or_init(|| compile(&self.json()).map_err(Box::from));
+        match compiled {
+            Ok(validator) if validator.is_valid(value) => Ok(()),
+            Ok(validator) => Err(Failure::Value(validation::describe(validator, &self.json(), value))),
+            Err(why) => Err(Failure::Schema(why.to_string())),
         }
+    }
+
+    fn json(&self) -> Value {
+        // It was written from a value.
+        serde_json::from_str(&self.text).unwrap_or_default()
     }
 
     /// The schema for a revision's `tools/list`: as written, except that before 2026-07-28 a property's schema had to be
     /// an object, so there `true` and `false` take their long form.
     pub(super) fn published(&self, version: ProtocolVersion) -> Value {
-        let mut json = self.json.clone();
+        let mut json = self.json();
         if version < ProtocolVersion::V2026_07_28 {
             let properties = json.get_mut("properties").and_then(Value::as_object_mut);
             for schema in properties.into_iter().flat_map(Map::values_mut) {
@@ -87,6 +94,18 @@ impl Schema {
     }
 }
 
+/// Checks and compiles; the error names the place in the schema.
+fn compile(json: &Value) -> Result<Validator, String> {
+    check_dialect(json)?;
+    check_references(json)?;
+    jsonschema::options()
+        .offline()
+        .should_validate_formats(true)
+        .with_pattern_options(pattern_options())
+        .build(json)
+        .map_err(|error| format!("at \"{}\": {}", pointer_of(&error), validation::shorten(&error.to_string(), 300)))
+}
+
 fn pattern_options() -> PatternOptions<jsonschema::FancyRegex> {
     PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT)
 }
@@ -95,7 +114,7 @@ fn pattern_options() -> PatternOptions<jsonschema::FancyRegex> {
 pub fn check_pattern(pattern: &str) -> Result<(), String> {
     let schema = serde_json::json!({ "pattern": pattern });
     let built = jsonschema::options().offline().with_pattern_options(pattern_options()).build(&schema);
-    built.map(|_| ()).map_err(|error| validation::shorten(&error.to_string(), 300).into())
+    built.map(|_| ()).map_err(|error| validation::shorten(&error.to_string(), 300))
 }
 
 /// The text of a schema file.
@@ -235,7 +254,7 @@ mod tests {
     use super::*;
 
     fn error(schema: Value) -> String {
-        Schema::compile("input_schema", schema).unwrap_err().0
+        Schema::compile("input_schema", &schema).unwrap_err().0
     }
 
     #[test]
@@ -273,7 +292,7 @@ mod tests {
             );
         }
         let bundled = json!({"$defs": {"a": {"$id": "https://example.com/a", "type": "string"}}, "$ref": "https://example.com/a"});
-        assert!(Schema::compile("input_schema", bundled).unwrap().check(&json!(1)).is_err());
+        assert!(Schema::compile("input_schema", &bundled).unwrap().check(&json!(1)).is_err());
     }
 
     #[test]
@@ -282,22 +301,22 @@ mod tests {
             "properties": {"$ref": {"type": "string"}, "x": {"const": {"$ref": "http://x/"}, "default": {"$ref": "http://x/"}}},
             "examples": [{"$ref": "http://x/"}],
         });
-        assert!(Schema::compile("input_schema", schema).is_ok());
+        assert!(Schema::compile("input_schema", &schema).is_ok());
     }
 
     #[test]
     fn older_dialects_are_enforced_as_they_were_meant() {
         let tuple = |dialect| json!({"$schema": dialect, "items": [{"type": "string"}], "additionalItems": false});
-        let draft7 = Schema::compile("input_schema", tuple("http://json-schema.org/draft-07/schema#")).unwrap();
+        let draft7 = Schema::compile("input_schema", &tuple("http://json-schema.org/draft-07/schema#")).unwrap();
         assert!(draft7.check(&json!(["a", "b"])).is_err() && draft7.check(&json!(["a"])).is_ok());
-        assert!(Schema::compile("input_schema", tuple("https://json-schema.org/draft/2020-12/schema")).is_err());
+        assert!(Schema::compile("input_schema", &tuple("https://json-schema.org/draft/2020-12/schema")).is_err());
     }
 
     #[test]
     fn patterns_cannot_hold_up_a_worker() {
-        let schema = Schema::compile("input_schema", json!({"pattern": "^(?=a)(a+)+\\1$"})).unwrap();
+        let schema = Schema::compile("input_schema", &json!({"pattern": "^(?=a)(a+)+\\1$"})).unwrap();
         assert!(schema.check(&json!(format!("{}b", "a".repeat(5_000)))).is_err());
-        let schema = Schema::compile("input_schema", json!({"pattern": "^(a+)+$"})).unwrap();
+        let schema = Schema::compile("input_schema", &json!({"pattern": "^(a+)+$"})).unwrap();
         assert!(schema.check(&json!(format!("{}b", "a".repeat(100_000)))).is_err());
         assert!(schema.check(&json!("aaa")).is_ok());
     }
@@ -310,17 +329,30 @@ mod tests {
             ("uuid", "1", "00000000-0000-0000-0000-000000000000"),
         ];
         for (format, wrong, right) in cases {
-            let schema = Schema::compile("input_schema", json!({"format": format})).unwrap();
+            let schema = Schema::compile("input_schema", &json!({"format": format})).unwrap();
             assert!(schema.check(&json!(wrong)).is_err() && schema.check(&json!(right)).is_ok(), "{format}");
         }
-        assert!(Schema::compile("input_schema", json!({"format": "int64"})).unwrap().check(&json!("x")).is_ok());
+        assert!(Schema::compile("input_schema", &json!({"format": "int64"})).unwrap().check(&json!("x")).is_ok());
     }
 
     #[test]
     fn boolean_properties_take_their_long_form_for_older_revisions() {
         let schema =
-            Schema::compile("input_schema", json!({"type": "object", "properties": {"a": true, "b": false}})).unwrap();
+            Schema::compile("input_schema", &json!({"type": "object", "properties": {"a": true, "b": false}})).unwrap();
         assert_eq!(schema.published(ProtocolVersion::V2025_11_25)["properties"], json!({"a": {}, "b": {"not": {}}}));
         assert_eq!(schema.published(ProtocolVersion::V2026_07_28)["properties"], json!({"a": true, "b": false}));
+    }
+
+    #[test]
+    fn a_deferred_schema_tells_of_itself_when_it_is_used() {
+        let schema = Schema::deferred(&json!({"type": "object", "properties": {"a": {"type": "integer"}}}));
+        assert!(schema.is_object() && schema.check(&json!({"a": 1})).is_ok());
+        let wrong = schema.check(&json!({"a": "x"}));
+        assert_eq!(wrong, Err(Failure::Value("\"a\": \"x\" is not of type \"integer\"".into())));
+        let broken = Schema::deferred(&json!({"type": "object", "properties": {"a": {"pattern": "("}}}));
+        for _ in 0..2 {
+            let Err(Failure::Schema(why)) = broken.check(&json!({})) else { panic!("it was compiled") };
+            assert!(why.contains("/properties/a/pattern"), "{why}");
+        }
     }
 }

@@ -2,10 +2,13 @@
 
 use serde_json::Value;
 
+use super::ConfigError;
 use super::argument::Argument;
-use super::{ConfigError, encode};
+use super::encode::{self, encoded};
+use super::expansion::Expansion;
+use super::layout::{Spelling, Target};
 
-/// The HTTP methods that a tool may use.
+/// The HTTP methods that `pass` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     Get,
@@ -43,11 +46,11 @@ impl Method {
     pub(super) fn has_body(self) -> bool {
         matches!(self, Self::Post | Self::Put | Self::Patch)
     }
+}
 
-    /// Whether making the call twice, or not knowing whether it was made, changes nothing.
-    pub(super) fn is_safe(self) -> bool {
-        matches!(self, Self::Get | Self::Head | Self::Options)
-    }
+/// Whether making a call twice, or not knowing whether it was made, changes nothing.
+pub(super) fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "QUERY")
 }
 
 /// What `in=` names.
@@ -77,21 +80,6 @@ impl Place {
             Self::Body => "body",
         }
     }
-}
-
-#[derive(Debug)]
-pub(super) enum Target {
-    /// A placeholder of the URL takes it.
-    Url,
-    /// The name, percent-encoded.
-    Query(String),
-    Header(String),
-    Cookie(String),
-    /// The name, encoded for a form.
-    Form(String),
-    /// The name as a JSON string with its colon.
-    Member(String),
-    WholeBody,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,11 +113,11 @@ impl Spot<'_> {
         let name = upstream.unwrap_or(self.name);
         match place.unwrap_or(default_place(self.body)) {
             Place::Path => Err(format!("it is in=path, but the URL has no {{{}}}", self.name)),
-            Place::Query => Ok(Target::Query(encoded(name, encode::percent))),
-            Place::Header => check_header(name).map(|()| Target::Header(name.into())),
-            Place::Cookie if is_token(name) => Ok(Target::Cookie(name.into())),
+            Place::Query => Ok(Target::Query(spelling(&encoded(name, encode::percent), Expansion::QUERY))),
+            Place::Header => check_header(name).map(|()| Target::Header(spelling(name, Expansion::HEADER))),
+            Place::Cookie if is_token(name) => Ok(Target::Cookie(spelling(name, Expansion::COOKIE))),
             Place::Cookie => Err(format!("\"{name}\" cannot be the name of a cookie; give another with name=")),
-            Place::Form => Ok(Target::Form(encoded(name, encode::form))),
+            Place::Form => Ok(Target::Form(spelling(&encoded(name, encode::form), Expansion::FORM))),
             Place::Body if self.said.is_some_and(|said| said.whole) => Ok(Target::WholeBody),
             Place::Body => Ok(Target::Member(member(name))),
         }
@@ -225,10 +213,38 @@ pub fn check_header(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn encoded(name: &str, encode: fn(&str, &mut String)) -> String {
-    let mut out = String::new();
-    encode(name, &mut out);
-    out
+/// The operator may send credentials, but what frames a message is nginx's, and some headers have places of their own.
+pub(super) fn check_operator_header(name: &str) -> Result<(), String> {
+    const NAMES: [&str; 15] = [
+        "host",
+        "connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "keep-alive",
+        "expect",
+        "proxy-connection",
+        "http2-settings",
+        "cookie",
+        "cookie2",
+        "accept",
+        "accept-encoding",
+        "max-forwards",
+    ];
+    // Some servers take "_" for "-".
+    let lower = name.to_ascii_lowercase().replace('_', "-");
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+        return Err(format!("\"{name}\" cannot be the name of a header"));
+    }
+    if NAMES.contains(&lower.as_str()) || lower.starts_with("content-") {
+        return Err(format!("the header \"{name}\" cannot be set this way"));
+    }
+    Ok(())
+}
+
+fn spelling(key: &str, expansion: Expansion) -> Spelling {
+    Spelling { key: key.into(), expansion }
 }
 
 pub(super) fn member(name: &str) -> String {

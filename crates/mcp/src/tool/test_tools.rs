@@ -37,3 +37,8 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
         other => panic!("{other} is not an object"),
     }
 }
+
+/// For tools without values of the operator.
+pub(super) fn no_values(_: usize) -> String {
+    panic!("there is nothing to evaluate")
+}

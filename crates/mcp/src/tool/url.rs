@@ -49,6 +49,24 @@ impl Url {
         Ok(Url { origin: format!("{scheme}{authority}"), segments: segments(path)?, pairs: pairs(query)? })
     }
 
+    /// The URL of an operation, whose origin and path are known apart.
+    pub(super) fn of_operation(origin: &str, path: &str) -> Result<Url, String> {
+        let authority = ["http://", "https://"].into_iter().find_map(|scheme| origin.strip_prefix(scheme));
+        check_authority(authority.ok_or_else(|| format!("\"{origin}\" must begin with http:// or https://"))?)?;
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let url = Url { origin: origin.into(), segments: segments(path)?, pairs: pairs(query)? };
+        let parts = url.segments.iter().flatten().chain(url.pairs.iter().flat_map(|(_, value)| value));
+        let literals = parts.filter_map(|part| match part {
+            Part::Literal(text) => Some(text.as_str()),
+            Part::Placeholder(_) => None,
+        });
+        let mut characters = literals.chain(url.pairs.iter().map(|(key, _)| key.as_str())).flat_map(str::chars);
+        match characters.find(|c| !c.is_ascii_graphic() || "\"<>\\^`|#".contains(*c)) {
+            Some(wrong) => Err(format!("\"{}\" cannot stand in a path; percent-encode it", wrong.escape_debug())),
+            None => Ok(url),
+        }
+    }
+
     /// The names of all placeholders, each as often as it stands there.
     pub(super) fn placeholders(&self) -> impl Iterator<Item = &str> {
         self.path_placeholders().chain(self.pairs.iter().flat_map(|(_, value)| placeholders(value)))
@@ -162,9 +180,7 @@ fn push_literal(parts: &mut Vec<Part>, text: &str) -> Result<(), String> {
 }
 
 fn check_literal(text: &str) -> Result<(), String> {
-    let mut escapes = text.split('%').skip(1);
-    let hex = |escape: &str| escape.get(..2).is_some_and(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    if escapes.all(hex) {
+    if text.split('%').skip(1).all(encode::begins_with_hex) {
         Ok(())
     } else {
         Err("\"%\" is not followed by two hexadecimal digits; write %25 for it".into())

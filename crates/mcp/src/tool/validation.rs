@@ -124,11 +124,14 @@ pub(super) fn shorten(text: &str, characters: usize) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::super::schema::Schema;
+    use super::super::schema::{Failure, Schema};
     use super::*;
 
     fn problems(schema: Value, value: Value) -> String {
-        Schema::compile("input_schema", schema).unwrap().check(&value).unwrap_err()
+        match Schema::compile("input_schema", &schema).unwrap().check(&value) {
+            Err(Failure::Value(problems)) => problems,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

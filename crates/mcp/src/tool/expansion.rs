@@ -1,0 +1,481 @@
+//! How a value becomes text: every `style` of OpenAPI, which are the expansions of RFC 6570, in one mechanism.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::encode::{self, Chars};
+use crate::operation::Style;
+
+/// Why a value does not fit into its place; what follows an argument's name.
+#[derive(Debug, PartialEq)]
+pub(super) struct Misfit(pub(super) Cow<'static, str>);
+
+impl From<&'static str> for Misfit {
+    fn from(why: &'static str) -> Self {
+        Misfit(why.into())
+    }
+}
+
+/// What of a value is taken apart; the rest is one text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Apart {
+    /// Nothing.
+    Nothing,
+    /// A list; an object in it, or instead of it, is JSON.
+    Lists,
+    /// A list or an object.
+    Members,
+    /// Everything down to its leaves, each with the way that leads to it in brackets.
+    Leaves,
+}
+
+/// What a value that is not taken apart becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Text {
+    /// A string is as it is, everything else JSON.
+    Plain,
+    /// JSON.
+    Json,
+    /// An object is a form.
+    Form,
+}
+
+/// How one value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Expansion {
+    pub(super) apart: Apart,
+    pub(super) text: Text,
+    /// One pair for each item or member.
+    pub(super) explode: bool,
+    /// A pair begins with the name.
+    pub(super) named: bool,
+    /// Before the first pair.
+    pub(super) lead: &'static str,
+    /// Between the pairs of one value.
+    pub(super) between: &'static str,
+    /// Between the items of one pair.
+    pub(super) joint: &'static str,
+    pub(super) chars: Chars,
+    /// Delimiters that an item must not hold, since encoding cannot tell them from data.
+    pub(super) forbidden: &'static [u8],
+    /// Delimiters that are encoded in items.
+    pub(super) delimiters: &'static [u8],
+}
+
+/// A value that is one text without a name.
+const PLAIN: Expansion = Expansion {
+    apart: Apart::Nothing,
+    text: Text::Plain,
+    explode: false,
+    named: false,
+    lead: "",
+    between: "",
+    joint: "",
+    chars: Chars::Unreserved,
+    forbidden: b"",
+    delimiters: b"",
+};
+
+impl Expansion {
+    /// A `{name}` in the URL of a `mcp_tool`.
+    pub(super) const PATH: Expansion = Expansion { apart: Apart::Lists, joint: ",", ..PLAIN };
+    /// A query argument of a `mcp_tool`.
+    pub(super) const QUERY: Expansion = Expansion { explode: true, named: true, between: "&", ..Self::PATH };
+    /// A header of a `mcp_tool`.
+    pub(super) const HEADER: Expansion = Expansion { chars: Chars::Header, ..Self::PATH };
+    /// A cookie of a `mcp_tool`.
+    pub(super) const COOKIE: Expansion =
+        Expansion { named: true, joint: "%2C", chars: Chars::CookieOctets, ..Self::PATH };
+    /// A member of a form.
+    pub(super) const FORM: Expansion = Expansion { chars: Chars::Form, ..Self::QUERY };
+
+    /// An object whose members are names of their own.
+    pub(super) const SPREAD: Expansion = Expansion { apart: Apart::Members, ..Self::QUERY };
+
+    /// What a `style` comes to. `chars` are those of the place.
+    pub(super) fn of_style(style: Style, explode: bool, chars: Chars) -> Expansion {
+        let plain = Expansion { apart: Apart::Members, explode, chars, ..PLAIN };
+        let named = |joint, forbidden| Expansion { named: true, between: "&", joint, forbidden, ..plain };
+        match style {
+            Style::Simple if chars == Chars::Header => Expansion { between: ",", joint: ",", forbidden: b",", ..plain },
+            Style::Simple => Expansion { between: ",", joint: ",", delimiters: b",", ..plain },
+            Style::Label if explode => Expansion { lead: ".", between: ".", delimiters: b".", ..plain },
+            Style::Label => Expansion { lead: ".", joint: ",", delimiters: b",", ..plain },
+            Style::Matrix => Expansion { named: true, lead: ";", between: ";", joint: ",", delimiters: b",;", ..plain },
+            Style::Form => Expansion { delimiters: b",", ..named(",", b"") },
+            // Nothing is encoded, so there is nothing that a delimiter could look like once it is.
+            Style::SpaceDelimited if chars == Chars::Any => named(" ", b" "),
+            Style::PipeDelimited if chars == Chars::Any => named("|", b"|"),
+            Style::TabDelimited if chars == Chars::Any => named("\t", b"\t"),
+            Style::SpaceDelimited => named("%20", b" "),
+            // Where an item holds the delimiter, the delimiter itself goes literally.
+            Style::PipeDelimited => named("%7C", b""),
+            Style::TabDelimited => named("%09", b"\t"),
+            Style::DeepObject => Expansion { apart: Apart::Leaves, forbidden: b"[]", ..named("", b"") },
+            Style::Cookie => Expansion { between: "; ", ..named(",", b",") },
+        }
+    }
+
+    /// What a `content` parameter comes to: one text of a media type.
+    pub(super) fn of_content(text: Text, named: bool, chars: Chars) -> Expansion {
+        Expansion { text, named, chars, ..PLAIN }
+    }
+
+    /// Whether members of an object become names beside those of other parameters.
+    pub(super) fn spreads(&self) -> bool {
+        self.apart == Apart::Members && self.explode && self.named
+    }
+
+    /// Whether there is nothing to write: null, or a list or object without anything but null in it.
+    pub(super) fn is_nothing(&self, value: &Value) -> bool {
+        match (self.apart, value) {
+            (_, Value::Null) => true,
+            (Apart::Lists | Apart::Members | Apart::Leaves, Value::Array(items)) => items.iter().all(Value::is_null),
+            (Apart::Members | Apart::Leaves, Value::Object(members)) => members.values().all(Value::is_null),
+            _ => false,
+        }
+    }
+
+    /// Appends a value; `lead` goes before its first pair. `name` is encoded already.
+    pub(super) fn write(&self, name: &str, value: &Value, lead: &str, out: &mut String) -> Result<(), Misfit> {
+        let mut pairs = Pairs { expansion: self, name, lead, out };
+        match (self.apart, value) {
+            (Apart::Leaves, Value::Array(_) | Value::Object(_)) => {
+                leaves(&mut name.to_owned(), value, self.chars, &mut |path, leaf| pairs.leaf(path, leaf))
+            }
+            (Apart::Lists | Apart::Members, Value::Array(items)) => pairs.list(items),
+            (Apart::Members, Value::Object(members)) => pairs.object(members),
+            _ => match self.text(value) {
+                Some(text) => pairs.begin(text.is_empty()).and_value(&text, b"").map_err(Misfit::from),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// The pairs of a value apart from each other, as parts of a form.
+    pub(super) fn pairs(&self, name: &str, value: &Value) -> Result<Vec<(String, String)>, Misfit> {
+        let mut pairs = Vec::new();
+        let mut push = |name: &str, value: &Value| {
+            pairs.extend(self.text(value).map(|text| (name.to_owned(), text.into_owned())));
+            Ok(())
+        };
+        match (self.apart, value) {
+            (Apart::Leaves, value) => leaves(&mut name.to_owned(), value, self.chars, &mut push)?,
+            (_, Value::Array(items)) if self.explode => items.iter().try_for_each(|item| push(name, item))?,
+            (_, Value::Object(members)) if self.explode => {
+                members.iter().try_for_each(|(name, member)| push(name, member))?;
+            }
+            (_, value) => {
+                if !self.is_nothing(value) {
+                    let mut text = String::new();
+                    Expansion { named: false, ..*self }.write("", value, "", &mut text)?;
+                    pairs.push((name.to_owned(), text));
+                }
+            }
+        }
+        Ok(pairs)
+    }
+
+    fn text<'v>(&self, value: &'v Value) -> Option<Cow<'v, str>> {
+        match (self.text, value) {
+            (_, Value::Null) => None,
+            (Text::Json, value) => Some(Cow::Owned(value.to_string())),
+            (Text::Form, Value::Object(members)) => Some(Cow::Owned(form_text(members))),
+            (Text::Form | Text::Plain, value) => encode::text(value),
+        }
+    }
+}
+
+/// An object as a form.
+fn form_text(members: &Map<String, Value>) -> String {
+    let mut form = String::new();
+    for (name, value) in members {
+        let lead = if form.is_empty() { "" } else { "&" };
+        // A form takes every text.
+        _ = Expansion::FORM.write(&encode::encoded(name, encode::form), value, lead, &mut form);
+    }
+    form
+}
+
+/// The pairs of one value as they are written.
+struct Pairs<'p> {
+    expansion: &'p Expansion,
+    name: &'p str,
+    lead: &'p str,
+    out: &'p mut String,
+}
+
+impl Pairs<'_> {
+    /// Begins a pair up to where its value goes.
+    fn begin(&mut self, empty: bool) -> &mut Self {
+        self.separate();
+        if self.expansion.named {
+            self.out.push_str(self.name);
+            self.equals(empty);
+        }
+        self
+    }
+
+    fn separate(&mut self) {
+        self.out.push_str(self.lead);
+        self.lead = self.expansion.between;
+    }
+
+    /// A matrix parameter without a value has no `=` either.
+    fn equals(&mut self, empty: bool) {
+        if !empty || self.expansion.lead != ";" {
+            self.out.push('=');
+        }
+    }
+
+    fn and_value(&mut self, text: &str, delimiters: &[u8]) -> Result<(), &'static str> {
+        self.expansion.chars.write(text, delimiters, self.out)
+    }
+
+    /// Appends an item of a list, or a name or value of an object.
+    fn item(&mut self, text: &str, forbidden: &[u8]) -> Result<(), Misfit> {
+        if let Some(byte) = text.bytes().find(|byte| forbidden.contains(byte)) {
+            let what = match byte {
+                b'\t' => "a tab".to_owned(),
+                b' ' => "a space".to_owned(),
+                byte => format!("\"{}\"", char::from(byte)),
+            };
+            return Err(Misfit(format!("must not hold {what} inside an item: that is what separates them").into()));
+        }
+        Ok(self.and_value(text, self.expansion.delimiters)?)
+    }
+
+    fn list(&mut self, items: &[Value]) -> Result<(), Misfit> {
+        let expansion = self.expansion;
+        if expansion.explode {
+            for text in items.iter().filter_map(|item| expansion.text(item)) {
+                // Named pairs have nothing between the items that an item could be taken for.
+                let forbidden = if expansion.named { &b""[..] } else { expansion.forbidden };
+                self.begin(text.is_empty()).item(&text, forbidden)?;
+            }
+            return Ok(());
+        }
+        self.joined(items.iter().filter_map(|item| expansion.text(item)))
+    }
+
+    fn object(&mut self, members: &Map<String, Value>) -> Result<(), Misfit> {
+        let expansion = self.expansion;
+        let present = members.iter().filter_map(|(name, value)| Some((name, expansion.text(value)?)));
+        if !expansion.explode {
+            return self.joined(present.flat_map(|(name, text)| [Cow::Borrowed(name.as_str()), text]));
+        }
+        for (name, text) in present {
+            self.separate();
+            match expansion.chars {
+                Chars::Header => self.item(name, b",=")?,
+                Chars::Cookie => self.item(name, b"=")?,
+                Chars::Form => encode::form(name, self.out),
+                Chars::Any => self.out.push_str(name),
+                _ => Chars::Unreserved.write(name, expansion.delimiters, self.out)?,
+            }
+            self.equals(text.is_empty());
+            let forbidden = if expansion.named { &b""[..] } else { expansion.forbidden };
+            self.item(&text, forbidden)?;
+        }
+        Ok(())
+    }
+
+    /// One pair with several items in it.
+    fn joined<'t>(&mut self, items: impl Iterator<Item = Cow<'t, str>>) -> Result<(), Misfit> {
+        let items: Vec<_> = items.collect();
+        let Some(first) = items.first() else { return Ok(()) };
+        self.begin(first.is_empty() && items.len() == 1);
+        // Encoded as it should be, this one delimiter would look like the same character in an item.
+        let literal = self.expansion.joint == "%7C" && items.iter().any(|item| item.contains('|'));
+        let joint = if literal { "|" } else { self.expansion.joint };
+        for (i, item) in items.iter().enumerate() {
+            if i > 0 {
+                self.out.push_str(joint);
+            }
+            self.item(item, self.expansion.forbidden)?;
+        }
+        Ok(())
+    }
+
+    fn leaf(&mut self, path: &str, leaf: &Value) -> Result<(), Misfit> {
+        let Some(text) = self.expansion.text(leaf) else { return Ok(()) };
+        self.separate();
+        self.out.extend([path, "="]);
+        Ok(self.and_value(&text, b"")?)
+    }
+}
+
+/// Hands every leaf of a value to `emit`, with the way that leads to it in brackets behind `path`.
+fn leaves(
+    path: &mut String,
+    value: &Value,
+    chars: Chars,
+    emit: &mut dyn FnMut(&str, &Value) -> Result<(), Misfit>,
+) -> Result<(), Misfit> {
+    let length = path.len();
+    let (open, close) = if chars == Chars::Any { ("[", "]") } else { ("%5B", "%5D") };
+    match value {
+        Value::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                path.extend([open, &i.to_string(), close]);
+                leaves(path, item, chars, emit)?;
+                path.truncate(length);
+            }
+            Ok(())
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                if name.contains(['[', ']']) {
+                    return Err("must not have a member with a bracket in its name".into());
+                }
+                path.push_str(open);
+                chars.write(name, b"", path)?;
+                path.push_str(close);
+                leaves(path, member, chars, emit)?;
+                path.truncate(length);
+            }
+            Ok(())
+        }
+        leaf => emit(path, leaf),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn write(expansion: &Expansion, value: &Value) -> Result<String, Misfit> {
+        let mut out = String::new();
+        expansion.write("color", value, expansion.lead, &mut out)?;
+        Ok(out)
+    }
+
+    fn styled(style: Style, explode: bool, chars: Chars, value: &Value) -> Result<String, Misfit> {
+        write(&Expansion::of_style(style, explode, chars), value)
+    }
+
+    /// The table of the Parameter Object's styles, and what it leaves to RFC 6570.
+    #[test]
+    fn every_style_has_its_form() {
+        let (empty, one) = (json!(""), json!("blue"));
+        let (list, object) = (json!(["blue", "black", "brown"]), json!({"R": 100, "G": 200, "B": 150}));
+        let cases = [
+            (Style::Simple, false, ["", "blue", "blue,black,brown", "R,100,G,200,B,150"]),
+            (Style::Simple, true, ["", "blue", "blue,black,brown", "R=100,G=200,B=150"]),
+            (Style::Label, false, [".", ".blue", ".blue,black,brown", ".R,100,G,200,B,150"]),
+            (Style::Label, true, [".", ".blue", ".blue.black.brown", ".R=100.G=200.B=150"]),
+            (Style::Matrix, false, [";color", ";color=blue", ";color=blue,black,brown", ";color=R,100,G,200,B,150"]),
+            (
+                Style::Matrix,
+                true,
+                [";color", ";color=blue", ";color=blue;color=black;color=brown", ";R=100;G=200;B=150"],
+            ),
+            (Style::Form, false, ["color=", "color=blue", "color=blue,black,brown", "color=R,100,G,200,B,150"]),
+            (Style::Form, true, ["color=", "color=blue", "color=blue&color=black&color=brown", "R=100&G=200&B=150"]),
+            (
+                Style::SpaceDelimited,
+                false,
+                ["color=", "color=blue", "color=blue%20black%20brown", "color=R%20100%20G%20200%20B%20150"],
+            ),
+            (
+                Style::PipeDelimited,
+                false,
+                ["color=", "color=blue", "color=blue%7Cblack%7Cbrown", "color=R%7C100%7CG%7C200%7CB%7C150"],
+            ),
+            (
+                Style::PipeDelimited,
+                true,
+                ["color=", "color=blue", "color=blue&color=black&color=brown", "R=100&G=200&B=150"],
+            ),
+            (
+                Style::TabDelimited,
+                false,
+                ["color=", "color=blue", "color=blue%09black%09brown", "color=R%09100%09G%09200%09B%09150"],
+            ),
+            (
+                Style::DeepObject,
+                true,
+                [
+                    "color=",
+                    "color=blue",
+                    "color%5B0%5D=blue&color%5B1%5D=black&color%5B2%5D=brown",
+                    "color%5BR%5D=100&color%5BG%5D=200&color%5BB%5D=150",
+                ],
+            ),
+            (
+                Style::Cookie,
+                true,
+                ["color=", "color=blue", "color=blue; color=black; color=brown", "R=100; G=200; B=150"],
+            ),
+        ];
+        for (style, explode, expected) in cases {
+            let chars = if style == Style::Cookie { Chars::Cookie } else { Chars::Unreserved };
+            for (value, expected) in [&empty, &one, &list, &object].into_iter().zip(expected) {
+                assert_eq!(styled(style, explode, chars, value).unwrap(), expected, "{style:?} {explode} {value}");
+            }
+            for nothing in [json!(null), json!([]), json!({}), json!([null]), json!({"a": null})] {
+                assert_eq!(styled(style, explode, chars, &nothing).unwrap(), "", "{style:?} {explode} {nothing}");
+            }
+        }
+    }
+
+    #[test]
+    fn data_is_never_taken_for_a_delimiter() {
+        use Chars::{Header, QueryReserved, SegmentReserved, Unreserved};
+        let cases = [
+            (Style::Simple, false, Unreserved, json!(["a,b", "c"]), Ok("a%2Cb,c")),
+            (Style::Simple, false, SegmentReserved, json!(["a,b", "c;d"]), Ok("a%2Cb,c;d")),
+            (Style::Simple, true, Unreserved, json!({"a=b": "c=d,e"}), Ok("a%3Db=c%3Dd%2Ce")),
+            (Style::Label, true, Unreserved, json!(["a.b", "c"]), Ok(".a%2Eb.c")),
+            (Style::Label, false, Unreserved, json!("a.b"), Ok(".a.b")),
+            (Style::Matrix, true, SegmentReserved, json!(["a;b", "c"]), Ok(";color=a%3Bb;color=c")),
+            (Style::Form, false, Unreserved, json!(["a,b", "c d"]), Ok("color=a%2Cb,c%20d")),
+            (Style::Form, false, QueryReserved, json!(["a,b", "c/d"]), Ok("color=a%2Cb,c/d")),
+            (Style::Form, true, QueryReserved, json!("a&b=c#d+e%2Ff"), Ok("color=a%26b=c%23d%2Be%2Ff")),
+            (Style::Form, true, QueryReserved, json!({"a=b&c": "d=e"}), Ok("a%3Db%26c=d=e")),
+            (Style::PipeDelimited, false, Unreserved, json!(["a|b", "c"]), Ok("color=a%7Cb|c")),
+            (Style::SpaceDelimited, false, Unreserved, json!(["a b", "c"]), Err("a space")),
+            (Style::SpaceDelimited, false, Unreserved, json!("a b"), Ok("color=a%20b")),
+            (Style::SpaceDelimited, true, Unreserved, json!(["a b", "c"]), Ok("color=a%20b&color=c")),
+            (Style::TabDelimited, false, Unreserved, json!(["a\tb", "c"]), Err("a tab")),
+            (Style::DeepObject, true, Unreserved, json!({"a][b": 1}), Err("bracket")),
+            (
+                Style::DeepObject,
+                true,
+                Unreserved,
+                json!({"a": {"b c": [1, {"d": null, "e": "&"}]}}),
+                Ok("color%5Ba%5D%5Bb%20c%5D%5B0%5D=1&color%5Ba%5D%5Bb%20c%5D%5B1%5D%5Be%5D=%26"),
+            ),
+            (Style::Simple, false, Header, json!("a, b"), Ok("a, b")),
+            (Style::Simple, false, Header, json!(["a", "b,c"]), Err("\",\"")),
+            (Style::Simple, true, Header, json!(["a", "b,c"]), Err("\",\"")),
+            (Style::Simple, true, Header, json!({"a": "b=c"}), Ok("a=b=c")),
+            (Style::Simple, true, Header, json!({"a=b": "c"}), Err("\"=\"")),
+            (Style::Cookie, false, Chars::Cookie, json!(["a", "b"]), Ok("color=a,b")),
+            (Style::Cookie, true, Chars::Cookie, json!(["a", "b;c"]), Err("goes into a cookie")),
+            (Style::Cookie, true, Chars::Cookie, json!({"a=b": "c"}), Err("\"=\"")),
+        ];
+        for (style, explode, chars, value, expected) in cases {
+            match (styled(style, explode, chars, &value), expected) {
+                (Ok(text), Ok(expected)) => assert_eq!(text, expected, "{style:?}"),
+                (Err(Misfit(why)), Err(expected)) => assert!(why.contains(expected), "{why}"),
+                (result, _) => panic!("{style:?} {value}: {result:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn content_is_one_text() {
+        let content = |text| Expansion::of_content(text, true, Chars::Unreserved);
+        let value = json!({"a": [1, 2], "b": "x y"});
+        let json = "color=%7B%22a%22%3A%5B1%2C2%5D%2C%22b%22%3A%22x%20y%22%7D";
+        assert_eq!(write(&content(Text::Json), &value).unwrap(), json);
+        assert_eq!(write(&content(Text::Plain), &value).unwrap(), json);
+        assert_eq!(write(&content(Text::Form), &value).unwrap(), "color=a%3D1%26a%3D2%26b%3Dx%2By");
+        assert_eq!(write(&content(Text::Json), &json!("x")).unwrap(), "color=%22x%22");
+        assert_eq!(write(&content(Text::Plain), &json!("x")).unwrap(), "color=x");
+    }
+}
