@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value};
 
+pub use crate::tool::{check_header, check_pattern};
+
 /// One operation, ready to become a tool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operation {

@@ -57,6 +57,9 @@ pub(crate) use self::mirrored::MirroredHeader;
 // Part of `MirroredHeader`'s interface.
 #[allow(unused_imports)]
 pub(crate) use self::mirrored::MirroredType;
+// Offered beside `Operation`, which must hold to them.
+pub use self::schema::check_pattern;
+pub use self::target::check_header;
 // What `write_result` returns.
 #[allow(unused_imports)]
 pub(crate) use self::result::Written;

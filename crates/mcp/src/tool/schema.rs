@@ -101,9 +101,20 @@ fn compile(json: &Value) -> Result<Validator, String> {
     jsonschema::options()
         .offline()
         .should_validate_formats(true)
-        .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT))
+        .with_pattern_options(pattern_options())
         .build(json)
         .map_err(|error| format!("at \"{}\": {}", pointer_of(&error), validation::shorten(&error.to_string(), 300)))
+}
+
+fn pattern_options() -> PatternOptions<jsonschema::FancyRegex> {
+    PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT)
+}
+
+/// Whether a schema may have this `pattern`; if not, the text says what is wrong with it.
+pub fn check_pattern(pattern: &str) -> Result<(), String> {
+    let schema = serde_json::json!({ "pattern": pattern });
+    let built = jsonschema::options().offline().with_pattern_options(pattern_options()).build(&schema);
+    built.map(|_| ()).map_err(|error| validation::shorten(&error.to_string(), 300))
 }
 
 /// The text of a schema file.

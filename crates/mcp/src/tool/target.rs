@@ -172,7 +172,7 @@ pub(super) fn is_token(name: &str) -> bool {
 }
 
 /// Headers that frame a message, name its sender or carry credentials are the operator's, never an argument's.
-pub(super) fn check_header(name: &str) -> Result<(), String> {
+pub fn check_header(name: &str) -> Result<(), String> {
     const NAMES: [&str; 22] = [
         "host",
         "authorization",

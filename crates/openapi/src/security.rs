@@ -1,0 +1,162 @@
+//! Security schemes: what an operator's credentials become. They are never arguments.
+
+use mcp::operation::{Location, Parameter, Serialization, Source, Style};
+use serde_json::Value;
+
+use crate::near;
+use crate::node::Node;
+use crate::paths::Found;
+use crate::reader::Reader;
+use crate::rules::Rules;
+use crate::warning::Warning;
+
+/// One scheme of the document.
+#[derive(Debug)]
+struct Scheme<'d> {
+    name: &'d str,
+    kind: Kind<'d>,
+    /// The operator's text for it, with `Bearer ` or `Basic ` where it belongs.
+    credential: Option<String>,
+}
+
+#[derive(Debug)]
+enum Kind<'d> {
+    Key {
+        location: Location,
+        name: &'d str,
+    },
+    Authorization,
+    /// A certificate is shown by nginx, not by a request.
+    MutualTls,
+}
+
+#[derive(Debug)]
+pub(crate) struct Security<'d> {
+    schemes: Vec<Scheme<'d>>,
+}
+
+impl<'d> Security<'d> {
+    pub(crate) fn new(reader: &'d Reader<'_>, rules: &Rules) -> Security<'d> {
+        let root = reader.root();
+        let declared = root.get("components").and_then(|components| components.get("securitySchemes"));
+        let declared = declared.or_else(|| root.get("securityDefinitions"));
+        let mut schemes = Vec::new();
+        for (name, at) in declared.iter().flat_map(Node::members) {
+            let at = match reader.follow(at) {
+                Ok(at) => at,
+                Err(warning) => {
+                    reader.warnings.push(warning);
+                    continue;
+                }
+            };
+            let text = rules.credentials.iter().find(|credential| credential.scheme == name);
+            match scheme(&at) {
+                Some((kind, prefix)) => {
+                    let credential = text.map(|credential| with_prefix(prefix, &credential.text));
+                    schemes.push(Scheme { name, kind, credential });
+                }
+                None => reader.warn(&at, "the security scheme has no type that is known; nothing is sent for it"),
+            }
+        }
+        for credential in &rules.credentials {
+            if schemes.iter().all(|scheme| scheme.name != credential.scheme) {
+                let near = near::suggestion(&credential.scheme, schemes.iter().map(|scheme| scheme.name));
+                let text =
+                    format!("credential \"{}\": the document has no such security scheme{near}", credential.scheme);
+                reader.warnings.push(Warning { pointer: String::new(), text });
+            }
+        }
+        Security { schemes }
+    }
+
+    /// Whether this is where an API key goes.
+    pub(crate) fn is_key(&self, location: Location, name: &str) -> bool {
+        self.schemes.iter().any(|scheme| match scheme.kind {
+            Kind::Key { location: Location::Header, name: key } => {
+                location == Location::Header && key.eq_ignore_ascii_case(name)
+            }
+            Kind::Key { location: at, name: key } => at == location && key == name,
+            _ => false,
+        })
+    }
+
+    /// What is sent for an operation: the first of its alternatives that the operator has credentials for.
+    pub(crate) fn parameters(&self, reader: &'d Reader<'_>, found: &Found<'d>) -> Vec<Parameter> {
+        let Some(security) = found.operation.get("security").or_else(|| reader.root().get("security")) else {
+            return Vec::new();
+        };
+        security
+            .items()
+            .filter(|alternative| !alternative.is_empty())
+            .find_map(|alternative| self.meet(&alternative))
+            .unwrap_or_default()
+    }
+
+    fn meet(&self, alternative: &Node<'_>) -> Option<Vec<Parameter>> {
+        let mut parameters: Vec<Parameter> = Vec::new();
+        for (name, _) in alternative.members() {
+            let scheme = self.schemes.iter().find(|scheme| scheme.name == name)?;
+            let (location, name) = match scheme.kind {
+                Kind::MutualTls => continue,
+                Kind::Key { location, name } => (location, name),
+                Kind::Authorization => (Location::Header, "Authorization"),
+            };
+            let source = Source::Operator(scheme.credential.clone()?);
+            let style = if location == Location::Header { Style::Simple } else { Style::Form };
+            let serialization = Serialization::Style { style, explode: false, allow_reserved: false };
+            // Two schemes may share a place, as a bearer token of either of two issuers.
+            if parameters.iter().all(|other| other.location != location || other.name != name) {
+                parameters.push(Parameter { source, name: name.into(), location, serialization });
+            }
+        }
+        Some(parameters)
+    }
+}
+
+fn scheme<'d>(at: &Node<'d>) -> Option<(Kind<'d>, Option<&'static str>)> {
+    let http = at.value.get("scheme").and_then(Value::as_str).map(str::to_ascii_lowercase);
+    match (at.text("type")?, http.as_deref()) {
+        ("apiKey", _) => {
+            let location = match at.text("in")? {
+                "header" => Location::Header,
+                "query" => Location::Query,
+                "cookie" => Location::Cookie,
+                _ => return None,
+            };
+            Some((Kind::Key { location, name: at.text("name")? }, None))
+        }
+        ("http", Some("basic")) | ("basic", _) => Some((Kind::Authorization, Some("Basic"))),
+        ("http", Some("bearer")) | ("oauth2" | "openIdConnect", _) => Some((Kind::Authorization, Some("Bearer"))),
+        ("http", Some(_)) => Some((Kind::Authorization, None)),
+        ("mutualTLS", _) => Some((Kind::MutualTls, None)),
+        _ => None,
+    }
+}
+
+fn with_prefix(prefix: Option<&str>, text: &str) -> String {
+    let Some(prefix) = prefix else { return text.into() };
+    let there = text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        && text[prefix.len()..].starts_with(' ');
+    // That variable is a whole header, its scheme included.
+    if there || text == "$http_authorization" { text.into() } else { format!("{prefix} {text}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_is_written_once() {
+        let cases = [
+            (Some("Bearer"), "$http_x_token", "Bearer $http_x_token"),
+            (Some("Bearer"), "bearer abc", "bearer abc"),
+            (Some("Bearer"), "Bearerish", "Bearer Bearerish"),
+            (Some("Basic"), "dTpw", "Basic dTpw"),
+            (Some("Bearer"), "$http_authorization", "$http_authorization"),
+            (None, "abc", "abc"),
+        ];
+        for (prefix, text, expected) in cases {
+            assert_eq!(with_prefix(prefix, text), expected);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Where an operation is called.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::document::Version;
+use crate::node::Node;
+use crate::paths::Found;
+use crate::reader::Reader;
+use crate::rules::Rules;
+use crate::url::{Url, is_absolute, path_of};
+use crate::warning::Warning;
+
+/// Scheme and authority, and the path that all paths of the operation are below: empty, or beginning with a slash and
+/// ending without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Server {
+    pub(crate) origin: String,
+    pub(crate) path: String,
+}
+
+/// What the rules say of servers, understood once.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    pass: Option<Url>,
+    source: Option<Url>,
+}
+
+impl Servers {
+    /// The error says which of the rules has no URL.
+    pub(crate) fn new(rules: &Rules) -> Result<Servers, String> {
+        let parse = |name: &str, text: &Option<String>| {
+            text.as_deref().map(Url::parse).transpose().map_err(|why| format!("{name}: {why}"))
+        };
+        Ok(Servers { pass: parse("pass", &rules.pass)?, source: parse("source", &rules.source)? })
+    }
+
+    /// The operation's server, else the path's, else the document's, as the rules change it.
+    pub(crate) fn of(&self, reader: &Reader<'_>, found: &Found<'_>) -> Result<Server, Warning> {
+        if let Some(pass) = self.pass.as_ref().filter(|pass| pass.has_path) {
+            return Ok(Server { origin: pass.origin(), path: pass.path.clone() });
+        }
+        let (at, reference) = if reader.version == Version::Swagger2 {
+            (reader.root(), swagger2(reader, found, self.source.as_ref()))
+        } else {
+            openapi3(reader, found)?
+        };
+        let wrong = |why: String| reader.defect(&at, why);
+        if let Some(pass) = &self.pass {
+            let path = if is_absolute(&reference) {
+                // Only its path counts, so a host that is a mere example does no harm.
+                let rest = reference.split_once("://").map_or("", |(_, rest)| rest);
+                rest.find('/').map_or("", |at| &rest[at..])
+            } else if let Some(rest) = reference.strip_prefix("//") {
+                rest.find('/').map_or("", |at| &rest[at..])
+            } else {
+                return Ok(Server { origin: pass.origin(), path: self.relative(&reference) });
+            };
+            return Ok(Server { origin: pass.origin(), path: path_of(path) });
+        }
+        let url = match &self.source {
+            _ if is_absolute(&reference) => Url::parse(&reference),
+            Some(source) => source.join(&reference),
+            None => Err(format!("the server \"{reference}\" names no host; add where it is with \"pass\"")),
+        };
+        let url = url.map_err(wrong)?;
+        Ok(Server { origin: url.origin(), path: url.path })
+    }
+
+    fn relative(&self, reference: &str) -> String {
+        let joined = self.source.as_ref().and_then(|source| source.join(reference).ok());
+        joined.map_or_else(|| path_of(reference), |url| url.path)
+    }
+}
+
+/// `schemes`, `host` and `basePath`.
+fn swagger2(reader: &Reader<'_>, found: &Found<'_>, source: Option<&Url>) -> String {
+    let root = reader.root();
+    let base = root.text("basePath").unwrap_or_default();
+    let base = if base.is_empty() || base.starts_with('/') { base.to_owned() } else { format!("/{base}") };
+    let schemes = |node: &Node<'_>| -> Vec<String> {
+        node.texts("schemes").map(str::to_ascii_lowercase).filter(|s| s == "http" || s == "https").collect()
+    };
+    let mut allowed = schemes(&found.operation);
+    if allowed.is_empty() {
+        allowed = schemes(&root);
+    }
+    let scheme = match source {
+        // "The default scheme to be used is the one used to access the Swagger definition itself."
+        Some(source) if allowed.is_empty() => source.scheme.clone(),
+        _ if allowed.iter().any(|scheme| scheme == "http") && !allowed.iter().any(|scheme| scheme == "https") => {
+            "http".into()
+        }
+        _ => "https".into(),
+    };
+    match (root.text("host").filter(|host| !host.is_empty()), source) {
+        (Some(host), _) => format!("{scheme}://{host}{base}"),
+        (None, Some(source)) => format!("{scheme}://{}{base}", source.authority),
+        (None, None) => {
+            if base.is_empty() {
+                "/".into()
+            } else {
+                base
+            }
+        }
+    }
+}
+
+/// The first of `servers`, with the defaults of its variables.
+fn openapi3<'d>(reader: &'d Reader<'_>, found: &Found<'d>) -> Result<(Node<'d>, String), Warning> {
+    let root = reader.root();
+    let levels = std::iter::once(&found.operation).chain(&found.items).chain(std::iter::once(&root));
+    let first =
+        levels.filter_map(|level| level.get("servers")?.items().next()).find(|server| server.text("url").is_some());
+    let Some(server) = first else { return Ok((root.clone(), "/".into())) };
+    let url = server.text("url").unwrap_or_default();
+    let url = expand(url, &server).map_err(|why| reader.defect(&server, why))?;
+    Ok((server, url))
+}
+
+fn expand(url: &str, server: &Node<'_>) -> Result<String, String> {
+    let mut out = String::new();
+    let mut rest = url;
+    let mut unknown = HashSet::new();
+    while let Some(open) = rest.find('{') {
+        let Some(length) = rest[open..].find('}') else { break };
+        out.push_str(&rest[..open]);
+        let name = &rest[open + 1..open + length];
+        let variable = server.get("variables").and_then(|variables| variables.get(name));
+        let first = |variable: &Node<'_>| variable.get("enum")?.items().next().map(|item| item.value.clone());
+        let default = variable.and_then(|variable| variable.value.get("default").cloned().or_else(|| first(&variable)));
+        match default {
+            Some(Value::String(text)) => out.push_str(&text),
+            Some(value @ (Value::Number(_) | Value::Bool(_))) => out.push_str(&value.to_string()),
+            _ => {
+                unknown.insert(name);
+            }
+        }
+        rest = &rest[open + length + 1..];
+    }
+    out.push_str(rest);
+    match unknown.into_iter().next() {
+        Some(name) => Err(format!("the variable \"{name}\" of the server \"{url}\" has no default")),
+        None => Ok(out),
+    }
+}
