@@ -140,7 +140,7 @@ pub(crate) fn start(
     upstream: UpstreamRequest,
     pending: Pending,
 ) -> Status {
-    context.keep_upstream(upstream);
+    context.keep_upstream(tool, upstream);
     context.set_stage(Stage::Calling(Call::new(tool, pending)));
     run(request)
 }
@@ -176,7 +176,7 @@ pub(crate) fn start_beside(
     }
     let started = ngx::start_subrequest(request, |beside| {
         let own = Context::create(beside, context.location)?;
-        own.keep_upstream(upstream);
+        own.keep_upstream(tool, upstream);
         own.set_stage(Stage::Calling(Call::new(tool, pending)));
         Some(())
     });

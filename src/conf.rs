@@ -1,20 +1,26 @@
 //! The module's directives, and what becomes of them when nginx merges its levels.
 
+use std::collections::HashSet;
 use std::ffi::CStr;
 use std::ffi::c_void;
 use std::fs;
 use std::rc::Rc;
 
+use ::openapi::Edit;
 use mcp::{ConfigError, Server, ServerBuilder, Tool, ToolBuilder};
 
 use crate::ngx::sys::{
     NGX_CONF_1MORE, NGX_CONF_ANY, NGX_CONF_BLOCK, NGX_CONF_FLAG, NGX_CONF_TAKE1, NGX_CONF_TAKE2, NGX_HTTP_LOC_CONF,
     NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
-use crate::ngx::{self, Conf, EndedSessions, LocationContext, NGX_HTTP_MCP_TOOL_CONF, Place, ServerNames};
+use crate::ngx::{
+    self, ComplexValue, Conf, EndedSessions, LocationContext, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF,
+    NGX_HTTP_MCP_TOOL_CONF, Place, ServerNames,
+};
+use crate::openapi;
 use crate::proxy::ProxySettings;
 use crate::secret;
-use crate::tool::ToolLocation;
+use crate::tool::{Block, ToolLocation};
 
 /// Why a directive cannot be used.
 #[derive(Debug)]
@@ -51,6 +57,9 @@ pub(crate) struct Directive {
 const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
 const LOCATION: u32 = NGX_HTTP_LOC_CONF;
 const TOOL: u32 = NGX_HTTP_MCP_TOOL_CONF;
+const OPENAPI: u32 = NGX_HTTP_MCP_OPENAPI_CONF;
+const OPERATION: u32 = NGX_HTTP_MCP_OPERATION_CONF;
+const BLOCKS: u32 = TOOL | OPENAPI | OPERATION;
 
 const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationConf) -> Result<(), Error>) -> Directive {
     Directive { name, kind, set }
@@ -58,9 +67,9 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 
 /// Every directive that the module answers to.
 ///
-/// Three groups: our own; the words of a `mcp_tool` block; and directives of other modules that we look at
-/// ([`ProxySettings`]) or refuse inside a `mcp_tool` block, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 56] = [
+/// Three groups: our own; the words of our blocks; and directives of other modules that we look at ([`ProxySettings`]) or
+/// refuse inside of our blocks, where nginx would take them and do nothing.
+pub(crate) static DIRECTIVES: [Directive; 75] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
     directive(c"mcp_server_info", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
         let (name, version) = pair(cf)?;
@@ -96,6 +105,7 @@ pub(crate) static DIRECTIVES: [Directive; 56] = [
         once(&mut conf.settings.cache_private, private)
     }),
     directive(c"mcp_tool", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, mcp_tool),
+    directive(c"mcp_openapi", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, openapi::mcp_openapi),
     directive(c"title", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.title(&cf.arguments()?)?)),
     directive(c"description", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.description(&cf.arguments()?)?)),
     directive(c"pass", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.pass(&cf.arguments()?)?)),
@@ -111,6 +121,42 @@ pub(crate) static DIRECTIVES: [Directive; 56] = [
     directive(c"output_schema", TOOL | NGX_CONF_TAKE1, |cf, conf| {
         let text = file(cf)?;
         Ok(draft(conf)?.output_schema(&text)?)
+    }),
+    directive(c"pass", OPENAPI | NGX_CONF_TAKE1, |cf, conf| openapi::draft(conf)?.pass(one(cf)?)),
+    directive(c"prefix", OPENAPI | NGX_CONF_TAKE1, |cf, conf| openapi::draft(conf)?.prefix(one(cf)?)),
+    directive(c"expose", OPENAPI | NGX_CONF_1MORE, |cf, conf| openapi::draft(conf)?.expose(&cf.arguments()?)),
+    directive(c"hide", OPENAPI | NGX_CONF_1MORE, |cf, conf| openapi::draft(conf)?.hide(&cf.arguments()?)),
+    directive(c"methods", OPENAPI | NGX_CONF_1MORE, |cf, conf| openapi::draft(conf)?.methods(&cf.arguments()?)),
+    directive(c"readonly", OPENAPI | NGX_CONF_FLAG, |cf, conf| {
+        let on = flag(cf)?;
+        openapi::draft(conf)?.readonly(on)
+    }),
+    directive(c"strict", OPENAPI | NGX_CONF_FLAG, |cf, conf| {
+        let on = flag(cf)?;
+        openapi::draft(conf)?.strict(on)
+    }),
+    directive(c"output_schema", OPENAPI | NGX_CONF_FLAG, |cf, conf| {
+        let on = flag(cf)?;
+        openapi::draft(conf)?.output_schema(on)
+    }),
+    directive(c"credential", OPENAPI | NGX_CONF_TAKE2, |cf, conf| openapi::draft(conf)?.credential(pair(cf)?)),
+    directive(c"references", OPENAPI | NGX_CONF_TAKE1, |cf, conf| {
+        openapi::draft(conf)?.references(cf.full_path(&one(cf)?)?)
+    }),
+    directive(c"cache", OPENAPI | NGX_CONF_TAKE1, |cf, conf| openapi::draft(conf)?.cache(cf.full_path(&one(cf)?)?)),
+    directive(c"timeout", OPENAPI | NGX_CONF_TAKE1, |cf, conf| openapi::draft(conf)?.timeout(seconds(cf)?)),
+    directive(c"max_size", OPENAPI | NGX_CONF_TAKE1, |cf, conf| openapi::draft(conf)?.max_size(size(cf)?)),
+    directive(c"trusted_certificate", OPENAPI | NGX_CONF_TAKE1, |cf, conf| {
+        openapi::draft(conf)?.trusted_certificate(cf.full_path(&one(cf)?)?)
+    }),
+    directive(c"tool", OPENAPI | NGX_CONF_BLOCK | NGX_CONF_TAKE1, openapi::tool),
+    directive(c"name", OPERATION | NGX_CONF_TAKE1, |cf, conf| once(&mut openapi::edit(conf)?.name, one(cf)?)),
+    directive(c"description", OPERATION | NGX_CONF_TAKE1, |cf, conf| {
+        once(&mut openapi::edit(conf)?.description, one(cf)?)
+    }),
+    directive(c"fix", OPERATION | NGX_CONF_TAKE2, |cf, conf| {
+        openapi::edit(conf)?.fix.push(pair(cf)?);
+        Ok(())
     }),
     directive(c"proxy_set_header", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
         let (name, value) = pair(cf)?;
@@ -132,34 +178,34 @@ pub(crate) static DIRECTIVES: [Directive; 56] = [
     directive(c"proxy_ssl_trusted_certificate", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
         conf.proxy.see(cf, "proxy_ssl_trusted_certificate")
     }),
-    directive(c"proxy_pass", TOOL | NGX_CONF_ANY, written_by_pass),
-    directive(c"proxy_method", TOOL | NGX_CONF_ANY, written_by_pass),
-    directive(c"proxy_set_body", TOOL | NGX_CONF_ANY, written_by_pass),
-    directive(c"proxy_pass_request_body", TOOL | NGX_CONF_ANY, written_by_pass),
-    directive(c"proxy_pass_request_headers", TOOL | NGX_CONF_ANY, written_by_pass),
-    directive(c"fastcgi_pass", TOOL | NGX_CONF_ANY, written_by_pass),
-    directive(c"uwsgi_pass", TOOL | NGX_CONF_ANY, written_by_pass),
-    directive(c"scgi_pass", TOOL | NGX_CONF_ANY, written_by_pass),
-    directive(c"memcached_pass", TOOL | NGX_CONF_ANY, written_by_pass),
-    directive(c"grpc_pass", TOOL | NGX_CONF_ANY, written_by_pass),
-    directive(c"empty_gif", TOOL | NGX_CONF_ANY, written_by_pass),
-    directive(c"stub_status", TOOL | NGX_CONF_ANY, written_by_pass),
-    directive(c"allow", TOOL | NGX_CONF_ANY, acts_on_location),
-    directive(c"deny", TOOL | NGX_CONF_ANY, acts_on_location),
-    directive(c"auth_basic", TOOL | NGX_CONF_ANY, acts_on_location),
-    directive(c"auth_jwt", TOOL | NGX_CONF_ANY, acts_on_location),
-    directive(c"auth_request", TOOL | NGX_CONF_ANY, acts_on_location),
-    directive(c"auth_request_set", TOOL | NGX_CONF_ANY, acts_on_location),
-    directive(c"limit_req", TOOL | NGX_CONF_ANY, acts_on_location),
-    directive(c"limit_conn", TOOL | NGX_CONF_ANY, acts_on_location),
-    directive(c"mirror", TOOL | NGX_CONF_ANY, acts_on_location),
-    directive(c"return", TOOL | NGX_CONF_ANY, acts_on_location),
-    directive(c"rewrite", TOOL | NGX_CONF_ANY, acts_on_location),
-    directive(c"set", TOOL | NGX_CONF_ANY, acts_on_location),
-    directive(c"try_files", TOOL | NGX_CONF_ANY, acts_on_location),
-    directive(c"if", TOOL | NGX_CONF_ANY | NGX_CONF_BLOCK, acts_on_location),
-    directive(c"nchan_publisher", TOOL | NGX_CONF_ANY, acts_on_location),
-    directive(c"nchan_subscriber", TOOL | NGX_CONF_ANY, acts_on_location),
+    directive(c"proxy_pass", BLOCKS | NGX_CONF_ANY, written_by_pass),
+    directive(c"proxy_method", BLOCKS | NGX_CONF_ANY, written_by_pass),
+    directive(c"proxy_set_body", BLOCKS | NGX_CONF_ANY, written_by_pass),
+    directive(c"proxy_pass_request_body", BLOCKS | NGX_CONF_ANY, written_by_pass),
+    directive(c"proxy_pass_request_headers", BLOCKS | NGX_CONF_ANY, written_by_pass),
+    directive(c"fastcgi_pass", BLOCKS | NGX_CONF_ANY, written_by_pass),
+    directive(c"uwsgi_pass", BLOCKS | NGX_CONF_ANY, written_by_pass),
+    directive(c"scgi_pass", BLOCKS | NGX_CONF_ANY, written_by_pass),
+    directive(c"memcached_pass", BLOCKS | NGX_CONF_ANY, written_by_pass),
+    directive(c"grpc_pass", BLOCKS | NGX_CONF_ANY, written_by_pass),
+    directive(c"empty_gif", BLOCKS | NGX_CONF_ANY, written_by_pass),
+    directive(c"stub_status", BLOCKS | NGX_CONF_ANY, written_by_pass),
+    directive(c"allow", BLOCKS | NGX_CONF_ANY, acts_on_location),
+    directive(c"deny", BLOCKS | NGX_CONF_ANY, acts_on_location),
+    directive(c"auth_basic", BLOCKS | NGX_CONF_ANY, acts_on_location),
+    directive(c"auth_jwt", BLOCKS | NGX_CONF_ANY, acts_on_location),
+    directive(c"auth_request", BLOCKS | NGX_CONF_ANY, acts_on_location),
+    directive(c"auth_request_set", BLOCKS | NGX_CONF_ANY, acts_on_location),
+    directive(c"limit_req", BLOCKS | NGX_CONF_ANY, acts_on_location),
+    directive(c"limit_conn", BLOCKS | NGX_CONF_ANY, acts_on_location),
+    directive(c"mirror", BLOCKS | NGX_CONF_ANY, acts_on_location),
+    directive(c"return", BLOCKS | NGX_CONF_ANY, acts_on_location),
+    directive(c"rewrite", BLOCKS | NGX_CONF_ANY, acts_on_location),
+    directive(c"set", BLOCKS | NGX_CONF_ANY, acts_on_location),
+    directive(c"try_files", BLOCKS | NGX_CONF_ANY, acts_on_location),
+    directive(c"if", BLOCKS | NGX_CONF_ANY | NGX_CONF_BLOCK, acts_on_location),
+    directive(c"nchan_publisher", BLOCKS | NGX_CONF_ANY, acts_on_location),
+    directive(c"nchan_subscriber", BLOCKS | NGX_CONF_ANY, acts_on_location),
 ];
 
 /// Settings that a location inherits one by one from the level around it.
@@ -227,22 +273,73 @@ impl Settings {
     }
 }
 
-/// The module's configuration of one level: `http`, `server`, a location, or the location of one tool.
+/// A block of ours while it is being read.
+pub(crate) enum Draft {
+    /// `mcp_tool`
+    Tool(Box<ToolBuilder>),
+    /// `mcp_openapi`
+    OpenApi(Box<openapi::Draft>),
+    /// `tool` in it
+    Operation(Edit),
+}
+
+/// The module's configuration of one level: `http`, `server`, a location, or the location of a block of ours.
 #[derive(Default)]
 pub(crate) struct LocationConf {
     enabled: Option<(bool, Place)>,
     settings: Settings,
     proxy: ProxySettings,
     tools: Vec<(Tool, LocationContext)>,
-    draft: Option<ToolBuilder>,
+    block: Option<&'static str>,
+    draft: Option<Draft>,
     tool: Option<ToolLocation>,
     location: Option<Rc<Location>>,
 }
 
 impl LocationConf {
-    /// Whether a `mcp_tool` block is being read into this.
-    pub(crate) fn is_tool_block(&self) -> bool {
-        self.draft.is_some()
+    /// A block of ours is read into this.
+    pub(crate) fn begin(&mut self, draft: Draft) {
+        self.block = Some(match draft {
+            Draft::Tool(_) => "mcp_tool",
+            Draft::OpenApi(_) => "mcp_openapi",
+            Draft::Operation(_) => "tool",
+        });
+        self.draft = Some(draft);
+    }
+
+    /// The directive of the block that this is the location of.
+    pub(crate) fn block(&self) -> Option<&'static str> {
+        self.block
+    }
+
+    /// The block that is being read.
+    pub(crate) fn draft(&mut self) -> Option<&mut Draft> {
+        self.draft.as_mut()
+    }
+
+    /// The block that has been read.
+    pub(crate) fn take_draft(&mut self) -> Option<Draft> {
+        self.draft.take()
+    }
+
+    /// How many blocks of ours stand in the one that is being read.
+    pub(crate) fn blocks_inside(&self) -> usize {
+        if let Some(Draft::OpenApi(draft)) = &self.draft { draft.blocks() } else { 0 }
+    }
+
+    /// The location that calls of tools go through, if this is one.
+    pub(crate) fn tool_location(&mut self) -> &mut Option<ToolLocation> {
+        &mut self.tool
+    }
+
+    /// Adds a tool whose calls go through a location below this one.
+    pub(crate) fn add_tool(&mut self, tool: Tool, context: LocationContext) {
+        self.tools.push((tool, context));
+    }
+
+    /// The names of the tools that there are by now.
+    pub(crate) fn tool_names(&self) -> HashSet<String> {
+        self.tools.iter().map(|(tool, _)| tool.name().to_owned()).collect()
     }
 
     /// The MCP server that answers here.
@@ -257,6 +354,9 @@ impl LocationConf {
         if let Some(tool) = &self.tool {
             main.locations.push((cf.loc_conf(), true));
             return tool.complete(cf, &self.proxy, &mut main.upstreams);
+        }
+        if self.block.is_some() {
+            return Ok(());
         }
         match self.enabled.take() {
             Some((true, place)) => cf.report_at(place, "mcp", |cf| self.compile(cf, main)),
@@ -277,13 +377,17 @@ impl LocationConf {
         own_content(cf)?;
         let mut builder = self.settings.builder()?;
         let mut contexts = Vec::with_capacity(self.tools.len());
+        let mut operator_values = Vec::with_capacity(self.tools.len());
         for (tool, context) in self.tools.drain(..) {
+            let values = tool.operator_values().iter().map(|text| ComplexValue::new(cf, text));
+            operator_values.push(values.collect::<Result<_, _>>()?);
             builder.tool(tool)?;
             contexts.push(context);
         }
         let location = Rc::new(Location {
             server: builder.build()?,
             tools: contexts,
+            operator_values,
             max_result_size: self.settings.max_result_size.unwrap_or(Settings::MAX_RESULT_SIZE),
             server_names: cf.server_names(),
             ended_sessions: main.ended_sessions,
@@ -301,6 +405,8 @@ pub(crate) struct Location {
     pub(crate) server: Server,
     /// For each tool of `server` the location that its calls go through.
     pub(crate) tools: Vec<LocationContext>,
+    /// For each tool of `server` its operator's texts.
+    pub(crate) operator_values: Vec<Box<[ComplexValue]>>,
     /// Bytes of an upstream's answer that are taken at the most.
     pub(crate) max_result_size: usize,
     /// The server's names, which the `Host` of a request must be one of if there are any.
@@ -327,11 +433,7 @@ impl MainConf {
 }
 
 fn mcp(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
-    let on = match one(cf)?.to_ascii_lowercase().as_str() {
-        "on" => true,
-        "off" => false,
-        other => return Err(Error::new(format!("must be \"on\" or \"off\", not \"{other}\""))),
-    };
+    let on = flag(cf)?;
     once(&mut conf.enabled, (on, cf.place()))?;
     if on { own_content(cf) } else { Ok(()) }
 }
@@ -353,32 +455,39 @@ fn mcp_tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
     }
     let draft = ToolBuilder::new(&name)?;
     // The parser stands at the closing brace once the block is read.
-    let context = cf.tool_block(|own| own.draft = Some(draft));
+    let context = cf.block(TOOL, Draft::Tool(Box::new(draft)));
     cf.report_at(place, "mcp_tool", |_| {
         let context = context?;
         let own = context.own_conf();
-        let tool = own.draft.take().ok_or_else(Error::memory)?.build()?;
-        own.tool = Some(ToolLocation::new(&tool, place));
-        conf.tools.push((tool, context));
+        let Some(Draft::Tool(draft)) = own.take_draft() else { return Err(Error::memory()) };
+        let tool = draft.build()?;
+        own.tool = Some(ToolLocation::new(&tool, Block::Tool(name), place));
+        conf.add_tool(tool, context);
         Ok(())
     })
 }
 
 fn draft(conf: &mut LocationConf) -> Result<&mut ToolBuilder, Error> {
-    conf.draft.as_mut().ok_or_else(|| Error::new("is not allowed here: it belongs into a \"mcp_tool\" block"))
+    match conf.draft() {
+        Some(Draft::Tool(draft)) => Ok(draft),
+        _ => Err(Error::new("is not allowed here: it belongs into a \"mcp_tool\" block")),
+    }
 }
 
-fn written_by_pass(_cf: Conf, _conf: &mut LocationConf) -> Result<(), Error> {
-    Err(Error::new("is not allowed in \"mcp_tool\": \"pass\" and \"argument\" say what is sent"))
+fn written_by_pass(_cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
+    let block = conf.block().unwrap_or_default();
+    let why = if block == "mcp_tool" { "\"pass\" and \"argument\"" } else { "the document and \"pass\"" };
+    Err(Error::new(format!("is not allowed in \"{block}\": {why} say what is sent")))
 }
 
-fn acts_on_location(_cf: Conf, _conf: &mut LocationConf) -> Result<(), Error> {
-    Err(Error::new(
-        "has no effect on a single tool and is not allowed in \"mcp_tool\": put it into the MCP location, with a \"map\" of $mcp_tool",
-    ))
+fn acts_on_location(_cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
+    let block = conf.block().unwrap_or_default();
+    Err(Error::new(format!(
+        "has no effect on a single tool and is not allowed in \"{block}\": put it into the MCP location, with a \"map\" of $mcp_tool",
+    )))
 }
 
-fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), Error> {
+pub(crate) fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), Error> {
     if slot.is_some() {
         return Err(Error::new("is duplicate"));
     }
@@ -386,7 +495,7 @@ fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), Error> {
     Ok(())
 }
 
-fn one(cf: Conf) -> Result<String, Error> {
+pub(crate) fn one(cf: Conf) -> Result<String, Error> {
     match cf.arguments()?.as_slice() {
         [value] => Ok((*value).to_owned()),
         _ => Err(Error::new("takes one value")),
@@ -397,6 +506,14 @@ fn pair(cf: Conf) -> Result<(String, String), Error> {
     match cf.arguments()?.as_slice() {
         [first, second] => Ok(((*first).to_owned(), (*second).to_owned())),
         _ => Err(Error::new("takes two values")),
+    }
+}
+
+fn flag(cf: Conf) -> Result<bool, Error> {
+    match one(cf)?.to_ascii_lowercase().as_str() {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(Error::new(format!("must be \"on\" or \"off\", not \"{other}\""))),
     }
 }
 

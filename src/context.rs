@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use mcp::http::{Body, Outcome, UpstreamRequest};
-use mcp::{Exchange, Facts, Step};
+use mcp::{Exchange, Facts, Step, Tool};
 
 use crate::call::Call;
 use crate::conf::{Location, LocationConf};
@@ -31,7 +31,7 @@ pub(crate) struct Context {
     facts: OnceCell<Arc<Facts>>,
     outcome: Cell<Option<Outcome>>,
     /// What the call sends; variables lend it to the proxy module.
-    upstream: OnceCell<UpstreamRequest>,
+    upstream: OnceCell<(usize, UpstreamRequest)>,
     body: OnceCell<Body>,
     batch: OnceCell<Batch>,
 }
@@ -98,13 +98,18 @@ impl Context {
         self.outcome.get()
     }
 
-    /// Keeps what a call sends as long as the request.
-    pub(crate) fn keep_upstream(&self, request: UpstreamRequest) -> &UpstreamRequest {
-        self.upstream.get_or_init(|| request)
+    /// Keeps what the call of a tool sends as long as the request.
+    pub(crate) fn keep_upstream(&self, tool: usize, request: UpstreamRequest) {
+        self.upstream.get_or_init(|| (tool, request));
     }
 
     pub(crate) fn upstream(&self) -> Option<&UpstreamRequest> {
-        self.upstream.get()
+        self.upstream.get().map(|(_, request)| request)
+    }
+
+    /// The tool that the call is of.
+    pub(crate) fn tool(&self) -> Option<&Tool> {
+        self.upstream.get().and_then(|(tool, _)| self.location.server.tools().get(*tool))
     }
 
     /// Keeps the body of the reply as long as the request.
@@ -113,9 +118,10 @@ impl Context {
     }
 
     /// What an operator's text of a tool comes to in this request.
-    pub(crate) fn operator_value(&self, _request: Request, _tool: usize, _index: usize) -> String {
-        // No tool of a `mcp_tool` block has such texts.
-        String::new()
+    pub(crate) fn operator_value(&self, request: Request, tool: usize, index: usize) -> String {
+        let value = self.location.operator_values.get(tool).and_then(|values| values.get(index));
+        let value = value.and_then(|value| value.evaluate(request)).unwrap_or_default();
+        String::from_utf8_lossy(value).into_owned()
     }
 
     pub(crate) fn batch(&self) -> Option<&Batch> {

@@ -10,7 +10,8 @@
 //!         filter              what comes back is collected, the core makes the reply of it
 //! ```
 //!
-//! `conf` holds the directives, `tool` and `proxy` the location that each tool gets, `variables` the `$mcp_*`.
+//! `conf` holds the directives, `openapi` makes tools of API descriptions, `tool` and `proxy` hold the
+//! location that calls go through, `variables` the `$mcp_*`.
 //! Everything that touches C is below [`ngx`].
 
 mod call;
@@ -19,6 +20,7 @@ mod context;
 mod filter;
 mod handler;
 mod ngx;
+mod openapi;
 mod proxy;
 mod reply;
 mod secret;

@@ -5,6 +5,7 @@
 //! with, and everything a handle lends lives in the request's or the configuration's pool.
 
 mod buf;
+mod complex;
 mod conf;
 mod entry;
 mod event;
@@ -20,12 +21,13 @@ mod upstream;
 mod variable;
 
 pub(crate) use buf::{Chain, response};
+pub(crate) use complex::ComplexValue;
 pub(crate) use conf::{Conf, LocationContext, Place, Served, ServerNames, parse_seconds, parse_size};
 pub(crate) use event::Wake;
 pub(crate) use log::Level;
 pub(crate) use module::{
-    NGX_HTTP_MCP_TOOL_CONF, body_event, body_ready, content, mcp_module, next_body_filter, next_header_filter,
-    upstream_finished,
+    NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, NGX_HTTP_MCP_TOOL_CONF, body_event, body_ready, content,
+    mcp_module, next_body_filter, next_header_filter, upstream_finished,
 };
 pub(crate) use request::{Disguise, ReadHandler, Request, Status, UpstreamFinalizer, run_finalizer, run_reader};
 pub(crate) use sessions::EndedSessions;

@@ -12,25 +12,73 @@ use crate::proxy::ProxySettings;
 const CA_BUNDLES: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt"];
 
-/// What a `mcp_tool` block needs of nginx's proxy module, known when the block was read.
+/// What an upstream is told to answer with when nothing says what it can.
+pub(crate) const ACCEPT: &str = "application/json, text/*;q=0.9, */*;q=0.8";
+
+/// What the location of one or several tools needs of nginx's proxy module, known when the block was read.
 pub(crate) struct ToolLocation {
     place: Place,
-    name: String,
-    method: String,
+    block: Block,
+    /// None: each call has its own.
+    method: Option<String>,
     origin: String,
     has_body: bool,
+    has_accept: bool,
     argument_headers: Vec<String>,
 }
 
+/// Whose tools they are.
+pub(crate) enum Block {
+    /// `mcp_tool NAME`
+    Tool(String),
+    /// `mcp_openapi SOURCE`
+    OpenApi(String),
+}
+
+impl Block {
+    fn directive(&self) -> &'static str {
+        match self {
+            Block::Tool(_) => "mcp_tool",
+            Block::OpenApi(_) => "mcp_openapi",
+        }
+    }
+
+    /// In messages behind the directive's name.
+    fn subject(&self) -> String {
+        match self {
+            Block::Tool(name) => format!("tool \"{name}\""),
+            Block::OpenApi(source) => format!("\"{source}\""),
+        }
+    }
+}
+
 impl ToolLocation {
-    pub(crate) fn new(tool: &Tool, place: Place) -> ToolLocation {
+    /// For a tool; others that go to the same origin, and have a body just as this one, may [join](ToolLocation::join).
+    pub(crate) fn new(tool: &Tool, block: Block, place: Place) -> ToolLocation {
         ToolLocation {
             place,
-            name: tool.name().to_owned(),
-            method: tool.method().to_owned(),
+            block,
+            method: Some(tool.method().to_owned()),
             origin: tool.origin().to_owned(),
             has_body: tool.has_body(),
+            has_accept: tool.accept().is_some(),
             argument_headers: tool.header_names().to_vec(),
+        }
+    }
+
+    /// Whether calls of another tool can go through this location, too.
+    pub(crate) fn suits(&self, tool: &Tool) -> bool {
+        self.origin == tool.origin() && self.has_body == tool.has_body()
+    }
+
+    /// Takes in a tool that it suits.
+    pub(crate) fn join(&mut self, tool: &Tool) {
+        self.method.take_if(|method| method != tool.method());
+        self.has_accept |= tool.accept().is_some();
+        for name in tool.header_names() {
+            if !self.argument_headers.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                self.argument_headers.push(name.clone());
+            }
         }
     }
 
@@ -44,9 +92,9 @@ impl ToolLocation {
     /// What a call sends stands in variables of ours; only its URI is given another way, as nginx sends a URI byte for
     /// byte only when it comes with the request.
     pub(crate) fn complete(&self, cf: Conf, proxy: &ProxySettings, made: &mut Vec<String>) -> Result<(), Error> {
-        cf.report_at(self.place, "mcp_tool", |cf| {
+        cf.report_at(self.place, self.block.directive(), |cf| {
             self.directives(cf, proxy, made).map_err(|error| match error {
-                Error::Text(text) => Error::Text(format!("is invalid: tool \"{}\": {text}", self.name)),
+                Error::Text(text) => Error::Text(format!("is invalid: {}: {text}", self.block.subject())),
                 Error::Logged => Error::Logged,
             })
         })
@@ -56,7 +104,7 @@ impl ToolLocation {
         let (scheme, authority) = self.origin.split_once("://").unwrap_or(("http", &self.origin));
         let upstream = upstream_for(cf, scheme, authority, made)?;
         cf.apply(&["proxy_pass", &format!("{scheme}://{upstream}")])?;
-        cf.apply(&["proxy_method", &self.method])?;
+        cf.apply(&["proxy_method", self.method.as_deref().unwrap_or("$mcp_upstream_method")])?;
         cf.apply(&["proxy_pass_request_headers", "off"])?;
         if self.has_body {
             cf.apply(&["proxy_set_body", "$mcp_upstream_body"])?;
@@ -77,15 +125,13 @@ impl ToolLocation {
     fn headers(&self, cf: Conf, proxy: &ProxySettings, authority: &str) -> Result<(), Error> {
         for (name, _) in proxy.headers() {
             if self.argument_headers.iter().any(|header| header.eq_ignore_ascii_case(name)) {
-                return Err(Error::new(format!(
-                    "header \"{name}\" is set by \"proxy_set_header\" and by an argument: remove one of them"
-                )));
+                self.contested(cf, name)?;
             }
         }
         let mut own = vec![
             ("Host".to_owned(), authority.to_owned()),
             ("Connection".to_owned(), String::new()),
-            ("Accept".to_owned(), "application/json, text/*;q=0.9, */*;q=0.8".to_owned()),
+            ("Accept".to_owned(), if self.has_accept { "$mcp_upstream_accept" } else { ACCEPT }.to_owned()),
         ];
         if self.has_body {
             // The length of a body given by proxy_set_body is nginx's own affair.
@@ -103,6 +149,23 @@ impl ToolLocation {
             cf.apply(&["proxy_set_header", name, value])?;
         }
         Ok(())
+    }
+
+    /// A header is the operator's and an argument's at once. In a block of his own he can decide; a document he can only
+    /// overrule.
+    fn contested(&self, cf: Conf, name: &str) -> Result<(), Error> {
+        match &self.block {
+            Block::Tool(_) => Err(Error::new(format!(
+                "header \"{name}\" is set by \"proxy_set_header\" and by an argument: remove one of them"
+            ))),
+            Block::OpenApi(source) => {
+                cf.warn(&format!(
+                    "\"mcp_openapi\" \"{source}\": header \"{name}\" is set by \"proxy_set_header\", so what the document \
+                     or a credential would put there is not sent"
+                ));
+                Ok(())
+            }
+        }
     }
 }
 

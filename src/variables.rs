@@ -8,6 +8,7 @@ use mcp::http::Outcome;
 
 use crate::context::Context;
 use crate::ngx::{Request, last_attempt};
+use crate::tool::ACCEPT;
 
 /// A variable, or with a name that ends in `_` all whose names begin so.
 pub(crate) struct Variable {
@@ -17,7 +18,7 @@ pub(crate) struct Variable {
 }
 
 /// Every variable. Those that begin with `mcp_upstream_` and are not in the README carry a call to the proxy module.
-pub(crate) static VARIABLES: [Variable; 17] = [
+pub(crate) static VARIABLES: [Variable; 19] = [
     Variable { name: c"mcp_method", get: |r, _| text(r, facts(r)?.method()?.into()) },
     Variable { name: c"mcp_tool", get: |r, _| text(r, facts(r)?.tool()?.into()) },
     Variable {
@@ -34,6 +35,11 @@ pub(crate) static VARIABLES: [Variable; 17] = [
     Variable { name: c"mcp_arg_", get: |r, rest| text(r, facts(r)?.argument(rest)?) },
     Variable { name: c"mcp_upstream_status", get: |r, _| text(r, last_attempt(r.main())?.status.to_string().into()) },
     Variable { name: c"mcp_upstream_time", get: upstream_time },
+    Variable { name: c"mcp_upstream_method", get: |r, _| Some(Context::of(r)?.tool()?.method().as_bytes()) },
+    Variable {
+        name: c"mcp_upstream_accept",
+        get: |r, _| Some(Context::of(r)?.tool()?.accept().unwrap_or(ACCEPT).as_bytes()),
+    },
     Variable { name: c"mcp_upstream_body", get: |r, _| Context::of(r)?.upstream()?.body.as_deref() },
     Variable {
         name: c"mcp_upstream_content_type",

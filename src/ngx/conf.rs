@@ -4,12 +4,12 @@ use std::ffi::{CStr, c_char, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr;
 
-use super::module::{NGX_HTTP_MCP_TOOL_CONF, mcp_module};
+use super::module::mcp_module;
 use super::pool::Pool;
 use super::request::Request;
 use super::string::{borrowed, bytes};
 use super::sys::*;
-use crate::conf::{Directive, Error, LocationConf};
+use crate::conf::{Directive, Draft, Error, LocationConf};
 
 /// The configuration parser at one directive, or while levels are merged.
 #[derive(Clone, Copy)]
@@ -103,7 +103,7 @@ impl LocationContext {
 
     /// The array that a request is moved into the location with.
     pub(crate) fn loc_conf(self) -> *mut *mut c_void {
-        // SAFETY: made by `Conf::tool_block` in the cycle's pool.
+        // SAFETY: made by `Conf::new_location` in the cycle's pool.
         unsafe { (*self.0).loc_conf }
     }
 }
@@ -111,6 +111,10 @@ impl LocationContext {
 impl Conf {
     pub(crate) fn new(cf: *mut ngx_conf_t) -> Conf {
         Conf(cf)
+    }
+
+    pub(super) fn as_ptr(self) -> *mut ngx_conf_t {
+        self.0
     }
 
     fn raw<'a>(self) -> &'a mut ngx_conf_t {
@@ -141,8 +145,22 @@ impl Conf {
 
     /// Writes an `[emerg]` with file and line.
     pub(crate) fn emerg(self, text: &str) {
+        self.log(NGX_LOG_EMERG, text);
+    }
+
+    /// Writes a `[warn]` with file and line.
+    pub(crate) fn warn(self, text: &str) {
+        self.log(NGX_LOG_WARN, text);
+    }
+
+    /// Writes a `[notice]` with file and line.
+    pub(crate) fn notice(self, text: &str) {
+        self.log(NGX_LOG_NOTICE, text);
+    }
+
+    fn log(self, level: u32, text: &str) {
         // SAFETY: the format takes a length and a pointer.
-        unsafe { ngx_conf_log_error(NGX_LOG_EMERG as usize, self.0, 0, c"%*s".as_ptr(), text.len(), text.as_ptr()) }
+        unsafe { ngx_conf_log_error(level as usize, self.0, 0, c"%*s".as_ptr(), text.len(), text.as_ptr()) }
     }
 
     /// A path of the configuration, relative ones beside nginx.conf.
@@ -252,17 +270,17 @@ impl Conf {
         unsafe { (*self.context()).loc_conf }
     }
 
-    /// Reads a `{ … }` block into a location of its own below the current one, as nginx does for `if`.
+    /// Reads a `{ … }` block of ours into a location of its own below the current one, as nginx does for `if`.
     ///
     /// The location is in no search tree: only [`Request::enter_location`](super::Request::enter_location) leads into it.
     /// It merges with the location around it, so that every directive is inherited as in a nested `location`. Inside,
-    /// the directives of a location are allowed, and those of the module's own block.
-    pub(crate) fn tool_block(self, prepare: impl FnOnce(&mut LocationConf)) -> Result<LocationContext, Error> {
+    /// the directives of a location are allowed, and those of the module with the bit `words` in their type.
+    pub(crate) fn block(self, words: u32, draft: Draft) -> Result<LocationContext, Error> {
         let context = self.new_location()?;
-        prepare(context.own_conf());
+        context.own_conf().begin(draft);
         let saved = *self.raw();
         self.raw().ctx = context.0.cast();
-        self.raw().cmd_type = (NGX_HTTP_LOC_CONF | NGX_HTTP_MCP_TOOL_CONF) as ngx_uint_t;
+        self.raw().cmd_type = (NGX_HTTP_LOC_CONF | words) as ngx_uint_t;
         // SAFETY: the parser stands behind the `{`.
         let result = unsafe { ngx_conf_parse(self.0, ptr::null_mut()) };
         *self.raw() = saved;
@@ -274,10 +292,18 @@ impl Conf {
         if core.handler.is_some() {
             return Err(Error::new("answers by \"pass\" alone: remove the directive that answers requests, too"));
         }
-        if !core.locations.is_null() {
+        if count(core.locations) != context.own_conf().blocks_inside() {
             return Err(Error::new("is invalid: a block such as \"location\" is not allowed in it"));
         }
         Ok(context)
+    }
+
+    /// A further location below one that a block was read into.
+    pub(crate) fn location_below(self, outer: LocationContext) -> Result<LocationContext, Error> {
+        let saved = std::mem::replace(&mut self.raw().ctx, outer.0.cast());
+        let inner = self.new_location();
+        self.raw().ctx = saved;
+        inner
     }
 
     fn new_location(self) -> Result<LocationContext, Error> {
@@ -465,6 +491,16 @@ pub(crate) fn finish_location(cf: Conf, loc_conf: *mut *mut c_void, is_tool: boo
     }
 }
 
+/// How many locations stand in another one.
+fn count(locations: *mut ngx_queue_t) -> usize {
+    if locations.is_null() {
+        return 0;
+    }
+    // SAFETY: nginx's queue of a location's inner ones is a ring that ends where it begins.
+    let next = |link: &*mut ngx_queue_t| Some(unsafe { (**link).next }).filter(|next| *next != locations);
+    std::iter::successors(Some(locations), next).count() - 1
+}
+
 fn core_loc_conf(loc_conf: *mut *mut c_void) -> *mut ngx_http_core_loc_conf_t {
     // SAFETY: the core module has a configuration in every location.
     unsafe { (*loc_conf.add(ngx_http_core_module.ctx_index)).cast() }
@@ -477,8 +513,8 @@ pub(super) extern "C" fn set_directive(cf: *mut ngx_conf_t, cmd: *mut ngx_comman
     let (directive, location) = unsafe { (&*(*cmd).post.cast::<Directive>(), &mut *conf.cast::<LocationConf>()) };
     let name = directive.name.to_str().unwrap_or_default();
     let outcome = super::entry::guard(super::log::Log::cycle(), Err(Error::Logged), || {
-        if location.is_tool_block() && name.starts_with("mcp") {
-            return Err(Error::new("is not allowed here, inside of \"mcp_tool\""));
+        if let Some(block) = location.block().filter(|_| name.starts_with("mcp")) {
+            return Err(Error::new(format!("is not allowed here, inside of \"{block}\"")));
         }
         (directive.set)(cf, location)
     });

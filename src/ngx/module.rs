@@ -20,6 +20,10 @@ use crate::{filter, handler, variables};
 
 /// The context inside `mcp_tool { … }`: a bit of `ngx_command_t.type` that nginx does not use.
 pub(crate) const NGX_HTTP_MCP_TOOL_CONF: u32 = 0x0010_0000;
+/// Inside `mcp_openapi { … }`, likewise.
+pub(crate) const NGX_HTTP_MCP_OPENAPI_CONF: u32 = 0x0020_0000;
+/// Inside `mcp_openapi { tool … { … } }`, likewise.
+pub(crate) const NGX_HTTP_MCP_OPERATION_CONF: u32 = 0x0040_0000;
 
 /// Statics that nginx fills in while it is still single-threaded, and only reads afterwards.
 #[repr(transparent)]

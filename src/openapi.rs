@@ -1,0 +1,315 @@
+//! `mcp_openapi`: an API description becomes tools while nginx reads its configuration.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ::openapi::{Credential, Document, Edit, Limits, Outcome, Rules, Selector};
+use fetch::Source;
+use mcp::Tool;
+
+use crate::conf::{Draft as AnyDraft, Error, LocationConf, once, one};
+use crate::ngx::{Conf, LocationContext, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, Place};
+use crate::tool::{Block, ToolLocation};
+
+/// What the directives of a block said.
+#[derive(Default)]
+pub(crate) struct Draft {
+    pass: Option<String>,
+    prefix: Option<String>,
+    expose: Vec<Selector>,
+    hide: Vec<Selector>,
+    methods: Vec<String>,
+    readonly: Option<bool>,
+    strict: Option<bool>,
+    output_schema: Option<bool>,
+    credentials: Vec<Credential>,
+    references: Option<PathBuf>,
+    cache: Option<PathBuf>,
+    timeout: Option<u64>,
+    max_size: Option<usize>,
+    trusted_certificate: Option<PathBuf>,
+    /// The `tool` blocks and the locations that they were read into.
+    edits: Vec<(Edit, LocationContext)>,
+}
+
+impl Draft {
+    pub(crate) fn pass(&mut self, url: String) -> Result<(), Error> {
+        once(&mut self.pass, url)
+    }
+
+    pub(crate) fn prefix(&mut self, text: String) -> Result<(), Error> {
+        once(&mut self.prefix, text)
+    }
+
+    pub(crate) fn expose(&mut self, terms: &[&str]) -> Result<(), Error> {
+        self.expose.push(selector(terms)?);
+        Ok(())
+    }
+
+    pub(crate) fn hide(&mut self, terms: &[&str]) -> Result<(), Error> {
+        self.hide.push(selector(terms)?);
+        Ok(())
+    }
+
+    pub(crate) fn methods(&mut self, methods: &[&str]) -> Result<(), Error> {
+        if !self.methods.is_empty() {
+            return Err(Error::new("is duplicate"));
+        }
+        if let Some(wrong) = methods.iter().find(|method| !method.bytes().all(|byte| byte.is_ascii_uppercase())) {
+            return Err(Error::new(format!("takes methods such as GET, not \"{wrong}\"")));
+        }
+        self.methods = methods.iter().map(ToString::to_string).collect();
+        Ok(())
+    }
+
+    pub(crate) fn readonly(&mut self, on: bool) -> Result<(), Error> {
+        once(&mut self.readonly, on)
+    }
+
+    pub(crate) fn strict(&mut self, on: bool) -> Result<(), Error> {
+        once(&mut self.strict, on)
+    }
+
+    pub(crate) fn output_schema(&mut self, on: bool) -> Result<(), Error> {
+        once(&mut self.output_schema, on)
+    }
+
+    pub(crate) fn credential(&mut self, (scheme, text): (String, String)) -> Result<(), Error> {
+        if self.credentials.iter().any(|credential| credential.scheme == scheme) {
+            return Err(Error::new(format!("\"{scheme}\" is duplicate")));
+        }
+        self.credentials.push(Credential { scheme, text });
+        Ok(())
+    }
+
+    pub(crate) fn references(&mut self, directory: PathBuf) -> Result<(), Error> {
+        let directory = directory
+            .canonicalize()
+            .map_err(|error| Error::new(format!("cannot use \"{}\": {error}", directory.display())))?;
+        once(&mut self.references, directory)
+    }
+
+    pub(crate) fn cache(&mut self, directory: PathBuf) -> Result<(), Error> {
+        once(&mut self.cache, directory)
+    }
+
+    pub(crate) fn timeout(&mut self, seconds: u64) -> Result<(), Error> {
+        once(&mut self.timeout, seconds)
+    }
+
+    pub(crate) fn max_size(&mut self, bytes: usize) -> Result<(), Error> {
+        once(&mut self.max_size, bytes)
+    }
+
+    pub(crate) fn trusted_certificate(&mut self, file: PathBuf) -> Result<(), Error> {
+        once(&mut self.trusted_certificate, file)
+    }
+
+    /// How many `tool` blocks there are.
+    pub(crate) fn blocks(&self) -> usize {
+        self.edits.len()
+    }
+}
+
+/// `mcp_openapi FILE|URL { … }`
+pub(crate) fn mcp_openapi(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
+    let place = cf.place();
+    let source = one(cf)?;
+    let context = cf.block(NGX_HTTP_MCP_OPENAPI_CONF, AnyDraft::OpenApi(Box::default()));
+    cf.report_at(place, "mcp_openapi", |cf| {
+        let context = context?;
+        let Some(AnyDraft::OpenApi(draft)) = context.own_conf().take_draft() else { return Err(Error::memory()) };
+        load(cf, &source, *draft, context, place, conf).map_err(|error| match error {
+            Error::Text(text) => Error::Text(format!("\"{}\": {text}", shown(&source))),
+            Error::Logged => Error::Logged,
+        })
+    })
+}
+
+/// `tool OPERATION { … }`
+pub(crate) fn tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
+    let operation = one(cf)?;
+    if draft(conf)?.edits.iter().any(|(edit, _)| edit.operation == operation) {
+        return Err(Error::new(format!("\"{operation}\" is duplicate")));
+    }
+    let edit = Edit { operation, ..Edit::default() };
+    let context = cf.block(NGX_HTTP_MCP_OPERATION_CONF, AnyDraft::Operation(edit))?;
+    let Some(AnyDraft::Operation(edit)) = context.own_conf().take_draft() else { return Err(Error::memory()) };
+    draft(conf)?.edits.push((edit, context));
+    Ok(())
+}
+
+/// The `mcp_openapi` block that is being read.
+pub(crate) fn draft(conf: &mut LocationConf) -> Result<&mut Draft, Error> {
+    match conf.draft() {
+        Some(AnyDraft::OpenApi(draft)) => Ok(draft),
+        _ => Err(Error::new("is not allowed here: it belongs into a \"mcp_openapi\" block")),
+    }
+}
+
+/// The `tool` block that is being read.
+pub(crate) fn edit(conf: &mut LocationConf) -> Result<&mut Edit, Error> {
+    match conf.draft() {
+        Some(AnyDraft::Operation(edit)) => Ok(edit),
+        _ => Err(Error::new("is not allowed here: it belongs into a \"tool\" block of \"mcp_openapi\"")),
+    }
+}
+
+fn selector(terms: &[&str]) -> Result<Selector, Error> {
+    Selector::parse(terms).map_err(|text| Error::new(format!("is invalid: {text}")))
+}
+
+/// Reads the document and adds its tools to the location around the block.
+fn load(
+    cf: Conf,
+    source: &str,
+    draft: Draft,
+    context: LocationContext,
+    place: Place,
+    conf: &mut LocationConf,
+) -> Result<(), Error> {
+    let limits = Limits { bytes: draft.max_size.unwrap_or(Limits::default().bytes), ..Limits::default() };
+    let (edits, locations): (Vec<_>, Vec<_>) = draft.edits.into_iter().unzip();
+    let mut rules = Rules {
+        pass: draft.pass,
+        source: None,
+        prefix: draft.prefix.unwrap_or_default(),
+        expose: draft.expose,
+        hide: draft.hide,
+        methods: draft.methods,
+        readonly: draft.readonly.unwrap_or(false),
+        output_schema: draft.output_schema.unwrap_or(false),
+        credentials: draft.credentials,
+        edits,
+    };
+    let outcome = if is_url(source) {
+        let default = fetch::Options::default();
+        let options = fetch::Options {
+            timeout: draft.timeout.map_or(default.timeout, Duration::from_secs),
+            max_size: limits.bytes,
+            cache: draft.cache,
+            ca_file: draft.trusted_certificate,
+            ..default
+        };
+        from_url(cf, source, &options, &limits, &mut rules)?
+    } else {
+        if draft.cache.is_some() || draft.timeout.is_some() || draft.trusted_certificate.is_some() {
+            return Err(Error::new(
+                "\"cache\", \"timeout\" and \"trusted_certificate\" are for a document that is a URL",
+            ));
+        }
+        from_file(&cf.full_path(source)?, draft.references.as_deref(), &limits, &rules)?
+    };
+    let source = shown(source);
+    let warn = |text: String| cf.warn(&format!("\"mcp_openapi\" \"{source}\": {text}"));
+    outcome.warnings.iter().for_each(|warning| warn(warning.to_string()));
+    if draft.strict.unwrap_or(false) && !outcome.warnings.is_empty() {
+        return Err(Error::new(format!("has {} defects, and \"strict\" is on", outcome.warnings.len())));
+    }
+    if outcome.operations.is_empty() {
+        warn("no tool was made of it".into());
+    }
+    let mut taken = conf.tool_names();
+    let mut shared: Vec<LocationContext> = Vec::new();
+    for (operation, origin) in outcome.operations {
+        let tool = match Tool::from_operation(operation) {
+            Ok(tool) => tool,
+            Err(error) => {
+                warn(format!("{}: {error}; it is left out", origin.pointer));
+                continue;
+            }
+        };
+        if !taken.insert(tool.name().to_owned()) {
+            let name = tool.name();
+            return Err(Error::new(format!(
+                "the location has a tool \"{name}\" already: give this document a \"prefix\""
+            )));
+        }
+        let block = || Block::OpenApi(source.to_owned());
+        let location = match origin.edit.and_then(|edit| locations.get(edit)) {
+            Some(own) => *own,
+            None => match shared
+                .iter()
+                .find(|known| known.own_conf().tool_location().as_ref().is_some_and(|l| l.suits(&tool)))
+            {
+                Some(known) => *known,
+                None => {
+                    let new = cf.location_below(context)?;
+                    shared.push(new);
+                    new
+                }
+            },
+        };
+        match location.own_conf().tool_location() {
+            Some(known) => known.join(&tool),
+            slot => *slot = Some(ToolLocation::new(&tool, block(), place)),
+        }
+        conf.add_tool(tool, location);
+    }
+    Ok(())
+}
+
+/// A source as logs may have it: without what may be a secret in a URL.
+fn shown(source: &str) -> String {
+    let Some((scheme, rest)) = source.split_once("://") else { return source.to_owned() };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
+}
+
+fn is_url(source: &str) -> bool {
+    ["http://", "https://"]
+        .iter()
+        .any(|scheme| source.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+}
+
+fn from_file(path: &Path, references: Option<&Path>, limits: &Limits, rules: &Rules) -> Result<Outcome, Error> {
+    let text = read(path, limits).map_err(Error::new)?;
+    let document = Document::parse(&text, limits).map_err(|error| Error::new(error.to_string()))?;
+    let beside = path.parent().unwrap_or(Path::new("/"));
+    let mut external = |name: &str| {
+        let Some(allowed) = references else {
+            return Err("files are read only below the directory that \"references\" names".to_owned());
+        };
+        let file = beside.join(name).canonicalize().map_err(|error| error.to_string())?;
+        if !file.starts_with(allowed) {
+            return Err(format!("it is not below \"{}\", which \"references\" names", allowed.display()));
+        }
+        read(&file, limits)
+    };
+    Ok(document.operations(rules, &mut external))
+}
+
+/// The text of a regular file of bearable size.
+fn read(path: &Path, limits: &Limits) -> Result<String, String> {
+    let shown = path.display();
+    let size = fs::metadata(path).map_err(|error| format!("\"{shown}\" cannot be read: {error}"))?;
+    if !size.is_file() {
+        return Err(format!("\"{shown}\" is not a file"));
+    }
+    if size.len() > limits.bytes as u64 {
+        return Err(format!("\"{shown}\" has {} bytes, more than \"max_size\" allows ({})", size.len(), limits.bytes));
+    }
+    fs::read_to_string(path).map_err(|error| format!("\"{shown}\" cannot be read: {error}"))
+}
+
+fn from_url(
+    cf: Conf,
+    url: &str,
+    options: &fetch::Options,
+    limits: &Limits,
+    rules: &mut Rules,
+) -> Result<Outcome, Error> {
+    let parse = |text: &str, _: &str| Document::parse(text, limits).map_err(|error| error.to_string());
+    let fetched = fetch::fetch(url, options, parse).map_err(|error| Error::new(error.to_string()))?;
+    match (fetched.warning(), &fetched.source) {
+        (Some(warning), _) => cf.warn(&format!("\"mcp_openapi\" {warning}")),
+        (None, Source::Network { .. }) => cf.notice(&format!("\"mcp_openapi\" \"{}\" was fetched", shown(url))),
+        (None, Source::Cache { .. }) => {}
+    }
+    rules.source = Some(fetched.url);
+    let mut external = |_: &str| Err("a document that is a URL may not refer to other files".to_owned());
+    Ok(fetched.document.operations(rules, &mut external))
+}
