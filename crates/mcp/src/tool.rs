@@ -180,6 +180,11 @@ impl Tool {
         tool
     }
 
+    /// Drops what only [`Tool::definition`] needs, once every list is made.
+    pub(crate) fn forget_definition(&mut self) {
+        (self.title, self.description, self.annotations) = (None, String::new(), None);
+    }
+
     /// Fills in defaults, validates, and puts every argument where it belongs. `evaluate` gives the value of one of
     /// [`Tool::operator_values`].
     pub(crate) fn request(

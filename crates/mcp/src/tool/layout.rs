@@ -118,14 +118,17 @@ impl<'c> Values<'c> {
     /// The error that the values of these placements cannot be sent as they are.
     pub(super) fn unfit(&self, indices: &[usize], why: &str) -> Unfit {
         let mut names: Vec<&str> = Vec::new();
+        let mut operator = None;
         for index in indices {
             match &self.placements[*index].source {
                 Source::Argument(name) => names.push(name),
-                Source::Operator(index) if indices.len() == 1 => return Unfit::Operator(*index, why.to_owned()),
-                Source::Operator(_) => {}
+                Source::Operator(index) => operator = Some(*index),
             }
         }
-        invalid(&names.join("\", \""), why).into()
+        match operator.filter(|_| names.is_empty()) {
+            Some(index) => Unfit::Operator(index, why.to_owned()),
+            None => invalid(&names.join("\", \""), why).into(),
+        }
     }
 }
 
