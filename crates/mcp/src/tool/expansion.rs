@@ -139,18 +139,38 @@ impl Expansion {
 
     /// Appends a value; `lead` goes before its first pair. `name` is encoded already.
     pub(super) fn write(&self, name: &str, value: &Value, lead: &str, out: &mut String) -> Result<(), Misfit> {
-        let mut pairs = Pairs { expansion: self, name, lead, out };
         match (self.apart, value) {
-            (Apart::Leaves, Value::Array(_) | Value::Object(_)) => {
-                leaves(&mut name.to_owned(), value, self.chars, &mut |path, leaf| pairs.leaf(path, leaf))
+            (Apart::Nothing, _) | (Apart::Lists, Value::Object(_)) => {}
+            (_, Value::Array(_) | Value::Object(_)) => {
+                return self.write_apart(value, Pairs { expansion: self, name, lead, out });
             }
-            (Apart::Lists | Apart::Members, Value::Array(items)) => pairs.list(items),
-            (Apart::Members, Value::Object(members)) => pairs.object(members),
-            _ => match self.text(value) {
-                Some(text) => pairs.begin(text.is_empty()).and_value(&text, b"").map_err(Misfit::from),
-                None => Ok(()),
-            },
+            _ => {}
         }
+        let Some(text) = self.text(value) else { return Ok(()) };
+        out.push_str(lead);
+        if self.named {
+            out.push_str(name);
+            if self.takes_equals(text.is_empty()) {
+                out.push('=');
+            }
+        }
+        Ok(self.chars.write(&text, b"", out)?)
+    }
+
+    fn write_apart(&self, value: &Value, mut pairs: Pairs<'_>) -> Result<(), Misfit> {
+        match (self.apart, value) {
+            (Apart::Leaves, _) => {
+                leaves(&mut pairs.name.to_owned(), value, self.chars, &mut |path, leaf| pairs.leaf(path, leaf))
+            }
+            (_, Value::Array(items)) => pairs.list(items),
+            (_, Value::Object(members)) => pairs.object(members),
+            _ => Ok(()),
+        }
+    }
+
+    /// A matrix parameter without a value has no `=` either.
+    fn takes_equals(&self, empty: bool) -> bool {
+        !empty || self.lead != ";"
     }
 
     /// The pairs of a value apart from each other, as parts of a form.
@@ -177,12 +197,14 @@ impl Expansion {
         Ok(pairs)
     }
 
+    #[inline]
     fn text<'v>(&self, value: &'v Value) -> Option<Cow<'v, str>> {
         match (self.text, value) {
+            (Text::Plain, value) => encode::text(value),
             (_, Value::Null) => None,
-            (Text::Json, value) => Some(Cow::Owned(value.to_string())),
             (Text::Form, Value::Object(members)) => Some(Cow::Owned(form_text(members))),
-            (Text::Form | Text::Plain, value) => encode::text(value),
+            (Text::Form, value) => encode::text(value),
+            (Text::Json, value) => Some(Cow::Owned(value.to_string())),
         }
     }
 }
@@ -222,9 +244,8 @@ impl Pairs<'_> {
         self.lead = self.expansion.between;
     }
 
-    /// A matrix parameter without a value has no `=` either.
     fn equals(&mut self, empty: bool) {
-        if !empty || self.expansion.lead != ";" {
+        if self.expansion.takes_equals(empty) {
             self.out.push('=');
         }
     }

@@ -215,10 +215,10 @@ impl Layout {
 
     /// Members that become names of their own must not stand for other parameters.
     fn check_members(&self, name: &str, key: &str, expansion: &Expansion, value: &Value) -> Result<(), Unfit> {
-        let Value::Object(members) = value else { return Ok(()) };
         if self.taken.is_empty() || !expansion.spreads() {
             return Ok(());
         }
+        let Value::Object(members) = value else { return Ok(()) };
         match members.keys().find(|member| self.taken.contains(*member) && ***member != *key) {
             Some(member) => Err(invalid(
                 name,
