@@ -36,6 +36,8 @@ mod placement;
 mod placement_tests;
 mod request;
 mod result;
+#[cfg(test)]
+mod safety_tests;
 mod schema;
 mod select;
 #[cfg(test)]

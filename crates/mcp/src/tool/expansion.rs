@@ -138,6 +138,7 @@ impl Expansion {
     }
 
     /// Appends a value; `lead` goes before its first pair. `name` is encoded already.
+    #[inline]
     pub(super) fn write(&self, name: &str, value: &Value, lead: &str, out: &mut String) -> Result<(), Misfit> {
         match (self.apart, value) {
             (Apart::Nothing, _) | (Apart::Lists, Value::Object(_)) => {}
