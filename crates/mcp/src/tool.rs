@@ -18,6 +18,8 @@ mod defaults;
 mod encode;
 mod entity;
 mod expansion;
+#[cfg(test)]
+mod expansion_tests;
 mod form;
 mod integers;
 mod json;

@@ -2,43 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::test_tools::{no_values, object};
+use super::test_tools::{no_values, object, operation, parameter, style};
 use super::{Tool, Unsent};
 use crate::ProtocolVersion;
 use crate::http::UpstreamRequest;
 use crate::operation::{BodyKind, Field, Location, Operation, Parameter, RequestBody, Serialization, Source, Style};
-
-/// An operation whose schema takes anything under the names that its parameters and its body have.
-fn operation(method: &str, path: &str, parameters: Vec<Parameter>, body: Option<RequestBody>) -> Operation {
-    let arguments = parameters.iter().filter_map(|parameter| match &parameter.source {
-        Source::Argument(name) => Some(name.clone()),
-        Source::Fixed(_) | Source::Operator(_) => None,
-    });
-    let arguments = arguments.chain(body.iter().map(|body| body.argument.clone()));
-    let properties: Map<String, Value> = arguments.map(|name| (name, json!({}))).collect();
-    Operation {
-        name: "op".into(),
-        title: None,
-        description: "An operation.".into(),
-        annotations: Map::new(),
-        method: method.into(),
-        origin: "http://api.example.com".into(),
-        path: path.into(),
-        parameters,
-        body,
-        accept: None,
-        input_schema: json!({"type": "object", "properties": properties}),
-        output_schema: None,
-    }
-}
-
-fn parameter(location: Location, name: &str, serialization: Serialization) -> Parameter {
-    Parameter { source: Source::Argument(name.into()), name: name.into(), location, serialization }
-}
-
-fn style(style: Style, explode: bool) -> Serialization {
-    Serialization::Style { style, explode, allow_reserved: false }
-}
 
 fn path(name: &str) -> Parameter {
     parameter(Location::Path, name, style(Style::Simple, false))

@@ -1,10 +1,10 @@
 //! Whatever a value is, it stays in its place.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::test_tools::{no_values, object};
+use super::test_tools::{no_values, object, operation, parameter};
 use super::{Tool, encode};
-use crate::operation::{Location, Operation, Parameter, Serialization, Source, Style};
+use crate::operation::{Location, Serialization, Style};
 
 const STYLES: [Style; 9] = [
     Style::Simple,
@@ -59,21 +59,8 @@ fn serializations() -> impl Iterator<Item = Serialization> {
 
 /// The tool of an operation with one parameter; none where the style has no meaning.
 fn tool(location: Location, serialization: Serialization) -> Option<Tool> {
-    let source = Source::Argument("x".into());
-    let operation = Operation {
-        name: "op".into(),
-        title: None,
-        description: "An operation.".into(),
-        annotations: Map::new(),
-        method: "GET".into(),
-        origin: "http://api.example.com".into(),
-        path: if location == Location::Path { "/a/{x}/b?c=d" } else { "/a/b?c=d" }.into(),
-        parameters: vec![Parameter { source, name: "x".into(), location, serialization }],
-        body: None,
-        accept: None,
-        input_schema: json!({"type": "object", "properties": {"x": {}}}),
-        output_schema: None,
-    };
+    let path = if location == Location::Path { "/a/{x}/b?c=d" } else { "/a/b?c=d" };
+    let operation = operation("GET", path, vec![parameter(location, "x", serialization)], None);
     Tool::from_operation(operation).ok()
 }
 
