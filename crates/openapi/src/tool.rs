@@ -4,6 +4,8 @@ mod arguments;
 mod body;
 mod fix;
 mod path;
+#[cfg(test)]
+mod tests;
 
 use mcp::operation::{Location, Operation, Parameter, Source, check_header};
 use serde_json::{Map, Value};
