@@ -5,6 +5,8 @@
 
 mod convert;
 mod pattern;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
