@@ -182,9 +182,7 @@ impl<'d, 'e> Maker<'d, 'e> {
     /// Converted, with everything that it refers to.
     fn checked(&mut self, schema: &Node<'d>) -> Result<Converted, Warning> {
         let converted = self.schemas.convert(schema, Direction::Request)?;
-        if !converted.refers.is_empty() {
-            self.schemas.close(&converted.refers, usize::MAX)?;
-        }
+        self.schemas.reach(&converted.refers)?;
         Ok(converted)
     }
 
