@@ -16,6 +16,7 @@ mod harness;
 mod http2;
 mod limits;
 mod locations;
+mod openapi;
 mod proxying;
 mod reload;
 mod results;
