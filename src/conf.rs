@@ -139,7 +139,7 @@ pub(crate) static DIRECTIVES: [Directive; 75] = [
         let on = flag(cf)?;
         openapi::draft(conf)?.output_schema(on)
     }),
-    directive(c"credential", OPENAPI | NGX_CONF_TAKE2, |cf, conf| openapi::draft(conf)?.credential(pair(cf)?)),
+    directive(c"credential", OPENAPI | NGX_CONF_TAKE2, |cf, conf| openapi::draft(conf)?.credential(cf, pair(cf)?)),
     directive(c"references", OPENAPI | NGX_CONF_TAKE1, |cf, conf| {
         openapi::draft(conf)?.references(cf.full_path(&one(cf)?)?)
     }),
@@ -154,10 +154,7 @@ pub(crate) static DIRECTIVES: [Directive; 75] = [
     directive(c"description", OPERATION | NGX_CONF_TAKE1, |cf, conf| {
         once(&mut openapi::edit(conf)?.description, one(cf)?)
     }),
-    directive(c"fix", OPERATION | NGX_CONF_TAKE2, |cf, conf| {
-        openapi::edit(conf)?.fix.push(pair(cf)?);
-        Ok(())
-    }),
+    directive(c"fix", OPERATION | NGX_CONF_TAKE2, |cf, conf| openapi::fix(cf, conf, pair(cf)?)),
     directive(c"proxy_set_header", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
         let (name, value) = pair(cf)?;
         conf.proxy.set_header(name, value);
@@ -361,9 +358,9 @@ impl LocationConf {
         match self.enabled.take() {
             Some((true, place)) => cf.report_at(place, "mcp", |cf| self.compile(cf, main)),
             _ if !self.tools.is_empty() => {
-                let place = self.tools.iter().find_map(|(_, context)| Some(context.own_conf().tool.as_ref()?.place()));
                 let error = Error::new("needs \"mcp on\" in the same location: nobody could call the tool");
-                place.map_or(Ok(()), |place| cf.report_at(place, "mcp_tool", |_| Err(error)))
+                let first = self.tools.iter().find_map(|(_, context)| context.own_conf().tool.as_ref());
+                first.map_or(Ok(()), |tool| cf.report_at(tool.place(), tool.directive(), |_| Err(error)))
             }
             None if cf.is_unnamed() && outer.location.is_some() => {
                 self.location.clone_from(&outer.location);

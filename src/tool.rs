@@ -82,6 +82,11 @@ impl ToolLocation {
         }
     }
 
+    /// The directive of the block.
+    pub(crate) fn directive(&self) -> &'static str {
+        self.block.directive()
+    }
+
     /// Where the block begins.
     pub(crate) fn place(&self) -> Place {
         self.place

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from typing import Annotated, Literal
 
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel, Field
 
 app = FastAPI()
@@ -55,3 +55,19 @@ async def meet(name: str, size: int):
         meeting.complete.set()
     await meeting.complete.wait()
     return {"seat": seat}
+
+
+# In place of APIs that only their descriptions are here of.
+echo = FastAPI(openapi_url=None)
+app.mount("/echo", echo)
+
+
+@echo.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+async def answer(path: str, request: Request):
+    body = await request.body()
+    return {
+        "line": f"{request.method} /{path}?{request.url.query}",
+        "version": request.headers.get("notion-version"),
+        "authorization": request.headers.get("authorization"),
+        "body": await request.json() if body else None,
+    }

@@ -8,6 +8,7 @@ mod credentials;
 mod curation;
 mod hostile;
 mod multipart;
+mod source;
 mod warnings;
 
 use serde_json::{Value, json};

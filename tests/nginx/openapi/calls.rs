@@ -195,7 +195,10 @@ fn files_are_uploaded() {
     assert!(parts[0].body == b"\0\xff\r\n--".repeat(20_000));
     assert_eq!(parts[0].content_type.as_deref(), Some("image/png"));
     assert!(parts[0].filename.is_some() && parts[2].filename.is_none());
-    assert_eq!((parts[1].body.as_slice(), parts[1].content_type.as_deref()), (&br#"{"a":[1]}"#[..], Some("application/json")));
+    assert_eq!(
+        (parts[1].body.as_slice(), parts[1].content_type.as_deref()),
+        (&br#"{"a":[1]}"#[..], Some("application/json"))
+    );
     assert_eq!(parts[2].body, "ä\r\n--x".as_bytes());
 }
 
@@ -210,19 +213,27 @@ fn batches_call_them() {
     });
     let nginx = conf("mcp_openapi api.json { }", &document(&format!("http://{upstream}"), paths)).start();
     let session = Session::open(&nginx, "2025-03-26");
-    let message = |id: i32, name: &str, arguments: Value| {
-        json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": name, "arguments": arguments}})
-    };
-    let batch = json!([message(1, "a", json!({"id": 7})), message(2, "b", json!({"body": {"x": 1}})), message(3, "a", json!({"id": "x"})), message(4, "a", json!({"id": 8}))]);
+    let message = |id: i32, name: &str, arguments: Value| json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": name, "arguments": arguments}});
+    let batch = json!([
+        message(1, "a", json!({"id": 7})),
+        message(2, "b", json!({"body": {"x": 1}})),
+        message(3, "a", json!({"id": "x"})),
+        message(4, "a", json!({"id": 8}))
+    ]);
     let replies = nginx.send(&session.carry(Request::post(batch.to_string()))).json();
     let mut lines: Vec<(i64, String)> = replies
         .as_array()
         .unwrap()
         .iter()
-        .map(|reply| (reply["id"].as_i64().unwrap(), reply["result"]["content"][0]["text"].as_str().unwrap().to_owned()))
+        .map(|reply| {
+            (reply["id"].as_i64().unwrap(), reply["result"]["content"][0]["text"].as_str().unwrap().to_owned())
+        })
         .collect();
     lines.sort();
-    assert!(lines[0].1.contains("GET /a/7") && lines[1].1.contains("POST /b") && lines[3].1.contains("GET /a/8"), "{lines:?}");
+    assert!(
+        lines[0].1.contains("GET /a/7") && lines[1].1.contains("POST /b") && lines[3].1.contains("GET /a/8"),
+        "{lines:?}"
+    );
     assert_eq!((lines.len(), upstream.requests().len()), (4, 3));
     assert_eq!(upstream.requests()[1].body(), br#"{"x":1}"#);
 }

@@ -79,13 +79,18 @@ fn wrong_values_are_refused() {
 #[test]
 fn directives_that_belong_elsewhere_are_refused() {
     let said_by_document = ["proxy_pass http://127.0.0.1:1;", "proxy_method PUT;", "proxy_set_body x;", "empty_gif;"];
-    let of_location = ["allow all;", "limit_req zone=z;", "auth_request /a;", "return 403;", "set $a b;", "if ($host) { }"];
+    let of_location =
+        ["allow all;", "limit_req zone=z;", "auth_request /a;", "return 403;", "set $a b;", "if ($host) { }"];
     let named = |directive: &str| format!("\"{}\"", directive.split([' ', ';']).next().unwrap());
     let mut cases = Vec::new();
     for (directives, why) in [(&said_by_document[..], "the document and \"pass\""), (&of_location[..], "$mcp_tool")] {
         for directive in directives {
             for (block, place) in [("", "\"mcp_openapi\""), ("tool getPet", "\"tool\"")] {
-                let inner = if block.is_empty() { format!("{directive} #here") } else { format!("{block} {{\n{directive} #here\n}}") };
+                let inner = if block.is_empty() {
+                    format!("{directive} #here")
+                } else {
+                    format!("{block} {{\n{directive} #here\n}}")
+                };
                 cases.push((self::block(&inner), vec![named(directive), place.to_owned(), why.to_owned()]));
             }
         }
@@ -102,17 +107,27 @@ fn directives_that_belong_elsewhere_are_refused() {
     ] {
         cases.push((block(directive), vec![named(directive), "not allowed here".to_owned()]));
     }
-    for directive in ["tool listPets { #here\n}", "prefix a_; #here", "pass http://127.0.0.1:1; #here", "credential key x; #here"] {
-        cases.push((block(&format!("tool getPet {{\n{directive}\n}}")), vec![named(directive), "not allowed here".to_owned()]));
+    for directive in
+        ["tool listPets { #here\n}", "prefix a_; #here", "pass http://127.0.0.1:1; #here", "credential key x; #here"]
+    {
+        cases.push((
+            block(&format!("tool getPet {{\n{directive}\n}}")),
+            vec![named(directive), "not allowed here".to_owned()],
+        ));
         cases.push((with_document(directive), vec![named(directive), "not allowed here".to_owned()]));
     }
     all_refused(cases);
-    refused(with_document("mcp_openapi api.json { #here\nlocation /a { }\n}"), &["\"mcp_openapi\"", "\"location\"", "not allowed"]);
+    refused(
+        with_document("mcp_openapi api.json { #here\nlocation /a { }\n}"),
+        &["\"mcp_openapi\"", "\"location\"", "not allowed"],
+    );
     refused(
         with_document("mcp_openapi api.json {\ntool getPet { #here\nlocation /a { }\n}\n}"),
         &["\"tool\"", "\"location\"", "not allowed"],
     );
-    for level in [Conf::new().server("mcp_openapi api.json { #here\n}"), Conf::new().http("mcp_openapi api.json { #here\n}")] {
+    for level in
+        [Conf::new().server("mcp_openapi api.json { #here\n}"), Conf::new().http("mcp_openapi api.json { #here\n}")]
+    {
         refused(level, &["\"mcp_openapi\"", "not allowed here"]);
     }
     refused(
@@ -142,7 +157,10 @@ fn a_source_that_cannot_be_read_is_refused() {
         (file("", ""), &[name, "\"api\"", "no API description"]),
         (file("hello", ""), &[name, "\"api\"", "\"openapi\"", "\"swagger\""]),
         (file("openapi: 4.0.0", ""), &[name, "\"4.0.0\"", "3.1"]),
-        (file("{\"openapi\": \"3.1.0\",\n \"paths\": ]}", ""), &[name, "\"api\"", "line 2, column 11", "expected value"]),
+        (
+            file("{\"openapi\": \"3.1.0\",\n \"paths\": ]}", ""),
+            &[name, "\"api\"", "line 2, column 11", "expected value"],
+        ),
         (file("openapi: 3.1.0\npaths:\n  /a: [\n", ""), &[name, "\"api\"", "line 4, column"]),
         (file("openapi: 3.1.0\npaths: *none\n", ""), &[name, "\"api\"", "line 2, column"]),
         (file(&small("a"), "max_size 100;"), &[name, "\"api\"", "\"max_size\"", "(100)"]),
@@ -169,7 +187,11 @@ fn names_that_collide_are_refused() {
     );
     taken(two("mcp_openapi a.json { }", "mcp_openapi b.json { prefix b_; }"));
     taken(two("mcp_openapi a.json { }", "mcp_openapi b.json { tool same { name other; } }"));
-    taken(Conf::new().server("location /a { mcp on; mcp_openapi a.json { } }\nlocation /b { mcp on; mcp_openapi a.json { } }\n").file("a.json", small("same")));
+    taken(
+        Conf::new()
+            .server("location /a { mcp on; mcp_openapi a.json { } }\nlocation /b { mcp on; mcp_openapi a.json { } }\n")
+            .file("a.json", small("same")),
+    );
 }
 
 #[test]
@@ -204,7 +226,10 @@ fn servers_that_cannot_be_called_are_refused() {
         let text = document(server, json!({"/a": {"get": {"operationId": "a"}}})).to_string();
         Conf::location(&format!("mcp_openapi api.json {{ #here\n{directives}\n}}\n")).file("api.json", text)
     };
-    refused(conf("http://no-such-host.invalid", ""), &["\"mcp_openapi\"", "no-such-host.invalid", "not found", "\"pass\""]);
+    refused(
+        conf("http://no-such-host.invalid", ""),
+        &["\"mcp_openapi\"", "no-such-host.invalid", "not found", "\"pass\""],
+    );
     taken(conf("http://no-such-host.invalid", "pass http://127.0.0.1:1;"));
     let (_, output) = conf("http://127.0.0.1:1", "pass backend;").check();
     assert!(output.contains("pass") && output.contains("backend") && output.contains("[emerg]"), "{output}");

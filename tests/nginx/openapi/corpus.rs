@@ -16,10 +16,8 @@ fn every_document_loads_and_is_listed() {
         let name = file.file_name().unwrap().to_str().unwrap();
         // The hosts of most documents are not to be found where the tests run.
         let block = "pass http://127.0.0.1:1; output_schema on;";
-        conf.server(&format!(
-            "location = /{number} {{ mcp on; mcp_openapi \"{number}/{name}\" {{ {block} }} }}\n"
-        ))
-        .file(&format!("{number}/{name}"), fs::read(file).unwrap())
+        conf.server(&format!("location = /{number} {{ mcp on; mcp_openapi \"{number}/{name}\" {{ {block} }} }}\n"))
+            .file(&format!("{number}/{name}"), fs::read(file).unwrap())
     });
     let (taken, output) = conf.check();
     let alarms: Vec<&str> = output.lines().filter(|l| l.contains("[emerg]") || l.contains("[alert]")).collect();

@@ -87,7 +87,10 @@ fn nothing_of_a_variable_leaves_its_place() {
         {"name": "c", "in": "cookie", "schema": {"type": "string"}},
         {"name": "p", "in": "path", "required": true, "schema": {"type": "string"}},
     ]);
-    let text = document(&format!("http://{upstream}"), json!({"/{p}/end": {"get": {"operationId": "a", "parameters": parameters}}}));
+    let text = document(
+        &format!("http://{upstream}"),
+        json!({"/{p}/end": {"get": {"operationId": "a", "parameters": parameters}}}),
+    );
     let smuggled = "x%0d%0aX-Evil: 1%0d%0a%0d%0aGET /evil";
     // `map` is the way in which a variable comes to hold line ends.
     let conf = |fixes: &str| {

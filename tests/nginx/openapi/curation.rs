@@ -119,27 +119,6 @@ fn a_fixed_parameter_cannot_be_given() {
 }
 
 #[test]
-fn a_whole_body_can_be_fixed() {
-    let body = r#"{"item":1,"source":"mcp"}"#;
-    let block = format!("tool addOrder {{ fix body '{body}'; fix tenant t; }}");
-    let sent = fixed(&block, &["body", "tenant"], &call("addOrder", json!({})));
-    assert_eq!((sent.line().as_str(), sent.body()), ("POST /v1/orders?tenant=t", body.as_bytes()));
-}
-
-#[test]
-fn a_property_of_the_body_can_be_fixed() {
-    let upstream = upstream();
-    let nginx = nginx(&upstream, "tool addOrder { fix body.source $http_x_source; fix tenant t; }");
-    let tools = tools(&nginx);
-    let tool = tools.iter().find(|tool| tool["name"] == "addOrder").unwrap();
-    assert!(!tool["inputSchema"].to_string().contains("source"), "{tool}");
-    let request = call("addOrder", json!({"body": {"item": 1}})).header("X-Source", "a \"b\"\\");
-    nginx.send(&request).success();
-    let sent: Value = serde_json::from_slice(upstream.only_request().body()).unwrap();
-    assert_eq!(sent, json!({"item": 1, "source": "a \"b\"\\"}));
-}
-
-#[test]
 fn names_do_not_depend_on_the_order_of_the_document() {
     let upstream = upstream();
     let operation = json!({"operationId": "same"});

@@ -1,19 +1,19 @@
 //! Documents that were made to do harm: nginx refuses them with a message, within the time that a test has.
 
 use std::fs::File;
+use std::path::Path;
+use std::process::Command;
 
-use crate::harness::{Conf, Port, nginx};
+use crate::harness::{Conf, Port};
 
-/// What `nginx -t` says of a file that it must refuse, and not die of.
-fn refused(conf: &Conf, prepare: impl FnOnce(&std::path::Path)) -> String {
+/// What `nginx -t` says of a configuration that it must refuse, and not die of.
+fn refused(conf: &Conf, prepare: impl FnOnce(&Path)) -> String {
     let directory = conf.write(&Port::reserve());
     prepare(directory.path());
-    let mut command = std::process::Command::new(nginx());
-    let output = command.arg("-t").args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(directory.path()).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{:?}\n{text}", output.status);
-    assert!(text.contains("[emerg]") && text.contains("nginx.conf:") && !text.contains("[alert]"), "{text}");
-    assert!(!text.contains("panicked") && text.len() < 10_000, "{text:.10000}");
+    let (status, text) = Conf::check_in(directory.path());
+    assert_eq!(status.code(), Some(1), "{status}\n{text:.2000}");
+    assert!(text.contains("[emerg]") && text.contains("nginx.conf:") && text.len() < 10_000, "{text:.2000}");
+    assert!(!text.contains("[alert]") && !text.contains("panicked"), "{text}");
     text
 }
 
@@ -68,7 +68,8 @@ fn schemas_that_are_deep_cost_their_operation() {
 
 #[test]
 fn a_file_of_100_megabytes_is_refused() {
-    let text = refused(&conf(""), |directory| File::create(directory.join("api")).unwrap().set_len(100_000_000).unwrap());
+    let text =
+        refused(&conf(""), |directory| File::create(directory.join("api")).unwrap().set_len(100_000_000).unwrap());
     assert!(text.contains("100000000") && text.contains("\"max_size\""), "{text}");
     let allowed = Conf::location("mcp_openapi api { max_size 200m; }").file("api", "");
     refused(&allowed, |directory| File::create(directory.join("api")).unwrap().set_len(100_000_000).unwrap());
@@ -77,7 +78,7 @@ fn a_file_of_100_megabytes_is_refused() {
 #[test]
 fn a_pipe_and_a_device_are_refused() {
     let text = refused(&Conf::location("mcp_openapi api { }"), |directory| {
-        let made = std::process::Command::new("mkfifo").arg(directory.join("api")).status().unwrap();
+        let made = Command::new("mkfifo").arg(directory.join("api")).status().unwrap();
         assert!(made.success());
     });
     assert!(text.contains("is not a file"), "{text}");

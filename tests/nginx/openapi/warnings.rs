@@ -1,9 +1,11 @@
 //! What is wrong with a part of a document, or does not fit to it, is a `[warn]` with file and place; all else works.
 
+use std::os::unix::fs::symlink;
+
 use serde_json::{Value, json};
 
 use super::{document, names, upstream};
-use crate::harness::{Conf, call};
+use crate::harness::{Conf, Nginx, Port, call};
 
 /// The warnings of a configuration that is taken.
 fn warnings(conf: &Conf) -> Vec<String> {
@@ -29,7 +31,10 @@ fn pets() -> Value {
     let mut document = document(
         "http://127.0.0.1:1",
         json!({
-            "/pets": {"get": {"operationId": "listPets", "tags": ["public"]}},
+            "/pets": {
+                "get": {"operationId": "listPets", "tags": ["public"]},
+                "post": {"operationId": "addPet", "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}},
+            },
             "/pets/{id}": {"get": {"operationId": "getPet", "parameters": [id]}},
         }),
     );
@@ -45,6 +50,7 @@ fn rules_that_meet_nothing_are_said() {
         ("hide tag=privat;", &["hide", "tag=privat"]),
         ("tool getPets { }", &["tool \"getPets\"", "no such operation", "\"getPet\""]),
         ("tool getPet { fix ID 1; }", &["tool \"getPet\"", "fix \"ID\"", "\"id\""]),
+        ("tool addPet { fix body.name x; }", &["tool \"addPet\"", "fix \"body.name\""]),
         ("tool getPet { name \"a b\"; }", &["tool \"getPet\"", "\"a b\"", "A-Z a-z 0-9 _ -"]),
         ("hide path=*;", &["no tool was made"]),
     ];
@@ -82,7 +88,10 @@ fn a_broken_document_keeps_what_works() {
     let warnings = warnings(&conf);
     for operation in ["dangling-schema", "dangling-param", "external", "file-ref", "http-ref", "self-alias"] {
         let pointer = format!("/paths/~1{operation}/");
-        assert!(warnings.iter().any(|line| line.contains("\"broken.yaml\"") && line.contains(&pointer)), "{operation}: {warnings:#?}");
+        assert!(
+            warnings.iter().any(|line| line.contains("\"broken.yaml\"") && line.contains(&pointer)),
+            "{operation}: {warnings:#?}"
+        );
     }
     let nginx = conf.start();
     let names = names(&nginx);
@@ -108,13 +117,13 @@ fn references_lead_to_files_of_one_directory() {
             "/d": body("shared/../../../../../../../../etc/passwd"), "/e": body("shared/none.json"),
         }),
     );
-    let port = crate::harness::Port::reserve();
+    let port = Port::reserve();
     let conf = conf("references shared;", &document)
         .file("shared/allowed.json", shared.to_string())
         .file("outside.json", shared.to_string());
     let directory = conf.write(&port);
-    std::os::unix::fs::symlink(directory.path().join("outside.json"), directory.path().join("shared/link.json")).unwrap();
-    let nginx = crate::harness::Nginx::start(directory, port);
+    symlink(directory.path().join("outside.json"), directory.path().join("shared/link.json")).unwrap();
+    let nginx = Nginx::start(directory, port);
     let warnings: Vec<String> = nginx.log.since(0).into_iter().filter(|line| line.contains("[warn]")).collect();
     assert_eq!(warnings.len(), 4, "{warnings:#?}");
     for (pointer, why) in [
