@@ -12,6 +12,12 @@ app = FastAPI()
 NAMES = {"en": "hex bolt", "de": "Sechskantschraube"}
 
 
+class Item(BaseModel):
+    id: int
+    name: str
+    price: float
+
+
 class Reservation(BaseModel):
     item: int
     quantity: Annotated[int, Field(ge=1)]
@@ -19,10 +25,10 @@ class Reservation(BaseModel):
 
 
 @app.get("/items/{id}")
-async def item(id: int, lang: Literal["en", "de"]):
+async def item(id: int, lang: Literal["en", "de"]) -> Item:
     if id > 100:
         raise HTTPException(404, f"no item {id}")
-    return {"id": id, "name": NAMES[lang], "price": 0.25}
+    return Item(id=id, name=NAMES[lang], price=0.25)
 
 
 @app.post("/reservations", status_code=201)

@@ -305,3 +305,50 @@ fn documents_and_tools_stand_side_by_side() {
     let targets: Vec<String> = upstream.requests().iter().map(|request| request.target()).collect();
     assert_eq!(targets, ["/first", "/a", "/b", "/last", "/a", "/b"]);
 }
+
+#[test]
+fn a_tool_block_may_be_of_several_operations() {
+    let (first, second) = (upstream(), upstream());
+    let body = json!({"required": true, "content": {"application/json": {"schema": {"type": "object"}}}});
+    let mut paths =
+        json!({"/a": get("same"), "/b": get("same"), "/c": {"post": {"operationId": "same", "requestBody": body}}});
+    paths["/b"]["servers"] = json!([{"url": format!("http://{second}")}]);
+    let nginx = conf(
+        "mcp_openapi api.json { tool same { proxy_set_header X-A tool; } }",
+        &document(&format!("http://{first}"), paths),
+    )
+    .start();
+    for (name, arguments) in names(&nginx).iter().zip([json!({}), json!({}), json!({"body": {"x": 1}})]) {
+        nginx.send(&call(name, arguments)).success();
+    }
+    let requests = first.requests();
+    assert_eq!([requests[0].line(), requests[1].line()], ["GET /a", "POST /c"]);
+    assert_eq!(requests[1].body(), br#"{"x":1}"#);
+    assert_eq!(second.only_request().line(), "GET /b");
+    for request in requests.iter().chain(&second.requests()) {
+        assert_eq!(request.header("x-a").as_deref(), Some("tool"));
+    }
+}
+
+#[test]
+fn headers_and_keys_have_the_names_of_the_document() {
+    let upstream = upstream();
+    let header = |name: &str| json!({"name": name, "in": "header", "schema": {"type": "string"}});
+    let mut document = document(
+        &format!("http://{upstream}"),
+        json!({"/a": {"get": {"operationId": "a", "parameters": [header("X-A"), header("X-a-B"), header("Host"), header("Connection")]}}}),
+    );
+    document["components"] = json!({"securitySchemes": {
+        "one": {"type": "apiKey", "in": "header", "name": "api_key"},
+        "two": {"type": "apiKey", "in": "header", "name": "X.Key"},
+    }});
+    document["security"] = json!([{"one": [], "two": []}]);
+    let nginx = conf("mcp_openapi api.json { credential one first; credential two second; }", &document).start();
+    let properties = tools(&nginx)[0]["inputSchema"]["properties"].as_object().unwrap().clone();
+    assert_eq!(properties.keys().collect::<Vec<_>>(), ["X-A", "X-a-B"]);
+    nginx.send(&call("a", json!({"X-A": "1", "X-a-B": "2"}))).success();
+    let request = upstream.only_request();
+    for (name, value) in [("x-a", "1"), ("x-a-b", "2"), ("api_key", "first"), ("x.key", "second")] {
+        assert_eq!(request.header(name).as_deref(), Some(value), "{request:?}");
+    }
+}

@@ -36,6 +36,11 @@ fn wrong_values_are_refused() {
         ("pass; #here", &["\"pass\"", "invalid number of arguments"][..]),
         ("pass http://a http://b; #here", &["\"pass\"", "invalid number of arguments"]),
         ("pass http://127.0.0.1:1;\npass http://127.0.0.1:1; #here", &["\"pass\"", "is duplicate"]),
+        ("pass backend; #here", &["\"pass\"", "\"backend\"", "http://"]),
+        ("pass ftp://a; #here", &["\"pass\"", "\"ftp://a\"", "http://"]),
+        ("pass http://; #here", &["\"pass\"", "\"http://\"", "host"]),
+        ("pass http://$host; #here", &["\"pass\"", "\"http://$host\"", "host"]),
+        ("pass http://joe@a; #here", &["\"pass\"", "credentials"]),
         ("prefix a_;\nprefix a_; #here", &["\"prefix\"", "is duplicate"]),
         ("expose; #here", &["\"expose\"", "invalid number of arguments"]),
         ("expose public; #here", &["\"expose\"", "\"public\"", "tag=…"]),
@@ -56,6 +61,7 @@ fn wrong_values_are_refused() {
         ("references api.json; #here", &["\"references\"", "api.json\"", "not a directory"]),
         ("cache a;\ncache b; #here", &["\"cache\"", "is duplicate"]),
         ("timeout soon; #here", &["\"timeout\"", "\"soon\"", "\"60s\""]),
+        ("timeout 0; #here", &["\"timeout\"", "1s"]),
         ("timeout 1s;\ntimeout 1s; #here", &["\"timeout\"", "is duplicate"]),
         ("max_size big; #here", &["\"max_size\"", "\"big\"", "\"8m\""]),
         ("max_size 0; #here", &["\"max_size\"", "\"0\""]),
@@ -196,14 +202,11 @@ fn names_that_collide_are_refused() {
 
 #[test]
 fn texts_with_variables_are_checked() {
-    for (directives, name) in [
-        ("credential key $no_such_variable;", "no_such_variable"),
-        ("tool getPet { fix id $no_such_variable; }", "no_such_variable"),
-        ("tool getPet { fix id \"a$\"; }", "invalid variable name"),
-    ] {
-        let (taken, output) = block(directives).check();
-        assert!(!taken && output.contains("[emerg]") && output.contains(name), "{output}");
-        assert!(output.contains("nginx.conf:"), "{output}");
+    refused(block("credential key \"a$\"; #here"), &["invalid variable name"]);
+    refused(block("tool getPet {\nfix id \"a$\"; #here\n}"), &["invalid variable name"]);
+    // nginx knows all variables only when it has read all of the configuration, so it names no line.
+    for directive in ["credential key $no_such_variable;", "tool getPet { fix id $no_such_variable; }"] {
+        refused(block(directive), &["unknown \"no_such_variable\" variable"]);
     }
     taken(block("credential key $http_x_key;\ntool getPet { fix id $arg_id; }"));
 }
@@ -231,6 +234,4 @@ fn servers_that_cannot_be_called_are_refused() {
         &["\"mcp_openapi\"", "no-such-host.invalid", "not found", "\"pass\""],
     );
     taken(conf("http://no-such-host.invalid", "pass http://127.0.0.1:1;"));
-    let (_, output) = conf("http://127.0.0.1:1", "pass backend;").check();
-    assert!(output.contains("pass") && output.contains("backend") && output.contains("[emerg]"), "{output}");
 }

@@ -205,3 +205,9 @@ fn a_document_of_a_url_refers_to_no_files() {
     nginx.log.await_lines(0, 1, "/paths/~1a/post");
     assert_eq!(upstream.requests().len(), 1);
 }
+
+#[test]
+fn what_is_for_files_is_refused() {
+    let conf = conf("http://127.0.0.1:1/api.json", "references .;");
+    refused(conf, &["\"mcp_openapi\"", "\"references\"", "a file"]);
+}
