@@ -137,12 +137,15 @@ pub(crate) fn mcp_openapi(cf: Conf, conf: &mut LocationConf) -> Result<(), Error
 
 /// `tool OPERATION { … }`
 pub(crate) fn tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
+    let place = cf.place();
     let operation = one(cf)?;
     if draft(conf)?.edits.iter().any(|(edit, _)| edit.operation == operation) {
         return Err(Error::new(format!("\"{operation}\" is duplicate")));
     }
     let edit = Edit { operation, ..Edit::default() };
-    let context = cf.block(NGX_HTTP_MCP_OPERATION_CONF, AnyDraft::Operation(edit))?;
+    // The parser stands at the closing brace once the block is read.
+    let context = cf.block(NGX_HTTP_MCP_OPERATION_CONF, AnyDraft::Operation(edit));
+    let context = cf.report_at(place, "tool", |_| context)?;
     let Some(AnyDraft::Operation(edit)) = context.own_conf().take_draft() else { return Err(Error::memory()) };
     draft(conf)?.edits.push((edit, context));
     Ok(())
@@ -215,6 +218,8 @@ fn load(
             ..default
         };
         from_url(cf, source, &options, &limits, &mut rules)?
+    } else if source.contains("://") {
+        return Err(Error::new("is neither a file nor a URL of http or https"));
     } else {
         if draft.cache.is_some() || draft.timeout.is_some() || draft.trusted_certificate.is_some() {
             return Err(Error::new(

@@ -19,10 +19,6 @@ fn every_document_loads_and_is_listed() {
         conf.server(&format!("location = /{number} {{ mcp on; mcp_openapi \"{number}/{name}\" {{ {block} }} }}\n"))
             .file(&format!("{number}/{name}"), fs::read(file).unwrap())
     });
-    let (taken, output) = conf.check();
-    let alarms: Vec<&str> = output.lines().filter(|l| l.contains("[emerg]") || l.contains("[alert]")).collect();
-    assert!(taken && alarms.is_empty(), "{alarms:#?}\n{output}");
-
     let nginx = conf.start();
     let mut connection = nginx.connect();
     for (number, file) in documents.iter().enumerate() {

@@ -80,7 +80,7 @@ fn a_source_without_a_document_is_refused() {
         ("/half", "", &[]),
         ("/large", "max_size 10k;", &["10240"]),
         ("/endless", "max_size 10k;", &["10240"]),
-        ("/empty", "", &["no API description"]),
+        ("/empty", "", &["is empty"]),
         ("/reset", "", &[]),
     ];
     all_refused(cases.map(|(path, directives, texts)| {
@@ -99,7 +99,7 @@ fn a_slow_source_does_not_keep_nginx_waiting() {
     let upstream = Upstream::new(move |_| vec![Act::AwaitClose(waits.clone())]);
     refused(
         conf(&format!("http://{upstream}/slow"), "timeout 1s;"),
-        &["\"mcp_openapi\"", "cannot fetch", "/slow", "1 s"],
+        &["\"mcp_openapi\"", "cannot fetch", "/slow", "within 1s"],
     );
     gate.wait();
 }
