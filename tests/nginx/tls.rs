@@ -36,7 +36,7 @@ fn conf(name: &str, upstream: &Upstream, port: &Port, locations: &str) -> Conf {
         .after(
             "server { listen SECURE ssl; server_name secure; ssl_certificate certificate.pem; ssl_certificate_key key.pem;\n\
              access_log /dev/stderr secure;\n\
-             location / { proxy_pass http://UPSTREAM; proxy_set_header X-Name $ssl_server_name; proxy_set_header Host $http_host; } }\n",
+             location / { proxy_pass http://UPSTREAM; proxy_http_version 1.1; proxy_set_header X-Name $ssl_server_name; proxy_set_header Host $http_host; } }\n",
         )
         .with("SECURE", port)
         .with("UPSTREAM", upstream)

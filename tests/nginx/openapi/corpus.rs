@@ -6,34 +6,28 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::tools_of;
+use super::tools;
 use crate::harness::Conf;
 
 #[test]
 fn every_document_loads_and_is_listed() {
-    let documents = documents();
-    let conf = documents.iter().enumerate().fold(Conf::new(), |conf, (number, file)| {
+    for file in documents() {
         let name = file.file_name().unwrap().to_str().unwrap();
         // The hosts of most documents are not to be found where the tests run.
-        let block = "pass http://127.0.0.1:1; output_schema on;";
-        conf.server(&format!("location = /{number} {{ mcp on; mcp_openapi \"{number}/{name}\" {{ {block} }} }}\n"))
-            .file(&format!("{number}/{name}"), fs::read(file).unwrap())
-    });
-    let nginx = conf.start();
-    let mut connection = nginx.connect();
-    for (number, file) in documents.iter().enumerate() {
-        let tools = tools_of(&mut connection, &format!("/{number}"));
+        let block = format!("mcp_openapi \"{name}\" {{ pass http://127.0.0.1:1; output_schema on; }}");
+        let nginx = Conf::location(&block).file(name, fs::read(&file).unwrap()).start();
+        let tools = tools(&nginx);
         let mut names = HashSet::new();
         for tool in &tools {
-            let name = tool["name"].as_str().unwrap();
+            let own = tool["name"].as_str().unwrap();
             let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-            assert!((1..=64).contains(&name.len()) && name.bytes().all(is_legal), "{}: {name}", file.display());
-            assert!(names.insert(name), "{}: {name} is there twice", file.display());
-            assert_eq!(tool["inputSchema"]["type"], "object", "{}: {name}", file.display());
-            assert!(tool["description"].is_string(), "{}: {name}", file.display());
+            assert!((1..=64).contains(&own.len()) && own.bytes().all(is_legal), "{name}: {own}");
+            assert!(names.insert(own), "{name}: {own} is there twice");
+            assert_eq!(tool["inputSchema"]["type"], "object", "{name}: {own}");
+            assert!(tool["description"].is_string(), "{name}: {own}");
         }
-        if let Some(count) = operations(file) {
-            assert!(tools.len() >= count, "{}: {} tools of {count} operations", file.display(), tools.len());
+        if let Some(count) = operations(&file) {
+            assert!(tools.len() >= count, "{name}: {} tools of {count} operations", tools.len());
         }
     }
 }
