@@ -78,48 +78,71 @@ fn without_a_credential_nothing_is_sent() {
     }
 }
 
+/// A tool `a` with a parameter of each place; `$evil` holds what `X-Mode` asks for.
+fn with_places(upstream: &Upstream, fixes: &str) -> Nginx {
+    let parameter = |name: &str, location: &str| json!({"name": name, "in": location, "required": location == "path", "schema": {"type": "string"}});
+    let parameters =
+        [parameter("p", "path"), parameter("q", "query"), parameter("X-H", "header"), parameter("c", "cookie")];
+    let paths = json!({"/{p}/end": {"get": {"operationId": "a", "parameters": parameters}}});
+    // `map` is the way in which a variable comes to hold line ends.
+    Conf::location(&format!("mcp_openapi api.json {{ tool a {{ {fixes} }} }}"))
+        .http(
+            "map $http_x_mode $evil { lines \"x\r\nX-Evil: 1\r\n\r\nGET /evil\"; line \"x\nX-Evil: 1\"; cookie \"a; b=c\"; \
+             dots ..; coded %2e%2e; slash a/../../b; query \"x?y#z\"; tab \"a\tb\"; quoted \"a b\"; }\n",
+        )
+        .file("api.json", document(&format!("http://{upstream}"), paths).to_string())
+        .start()
+}
+
 #[test]
 fn nothing_of_a_variable_leaves_its_place() {
-    let upstream = upstream();
-    let parameters = json!([
-        {"name": "q", "in": "query", "schema": {"type": "string"}},
-        {"name": "X-H", "in": "header", "schema": {"type": "string"}},
-        {"name": "c", "in": "cookie", "schema": {"type": "string"}},
-        {"name": "p", "in": "path", "required": true, "schema": {"type": "string"}},
-    ]);
-    let text = document(
-        &format!("http://{upstream}"),
-        json!({"/{p}/end": {"get": {"operationId": "a", "parameters": parameters}}}),
-    );
-    let smuggled = "x%0d%0aX-Evil: 1%0d%0a%0d%0aGET /evil";
-    // `map` is the way in which a variable comes to hold line ends.
-    let conf = |fixes: &str| {
-        Conf::location(&format!("mcp_openapi api.json {{ tool a {{ {fixes} }} }}"))
-            .http("map $http_x_mode $evil { default \"x\r\nX-Evil: 1\r\n\r\nGET /evil\"; semi \"a; b=c\"; dots ..; }\n")
-            .file("api.json", text.to_string())
-    };
-    let nginx = conf("fix q $evil; fix X-H ok; fix c ok; fix p ok;").start();
-    nginx.send(&call("a", json!({}))).success();
-    for fixes in ["fix p ok; fix X-H $evil;", "fix p ok; fix c $evil;"] {
-        let reply = conf(fixes).start().send(&call("a", json!({}))).result();
-        assert!(!reply.to_string().contains("X-Evil: 1\r"), "{reply}");
-    }
-    let nginx = conf("fix p $evil;").start();
-    nginx.send(&call("a", json!({}))).result();
-    let text = nginx.send(&call("a", json!({})).header("X-Mode", "dots")).failure();
-    assert!(text.contains('p'), "{text}");
-    let nginx = conf("fix p ok; fix c $evil;").start();
-    nginx.send(&call("a", json!({})).header("X-Mode", "semi")).result();
-    for request in upstream.requests() {
-        assert_eq!(request.header("x-evil"), None, "{request:?}");
-        assert!(request.line().ends_with("/end") || request.target().contains("/end?q="), "{request:?}");
-        assert!(request.target() != "/../end", "{request:?}");
-        if let Some(cookie) = request.header("cookie") {
-            assert!(!cookie.contains("; b"), "{cookie}");
+    for (fix, mode, expected) in [
+        ("fix p $evil;", "lines", Some("/x%0D%0AX-Evil%3A%201%0D%0A%0D%0AGET%20%2Fevil/end")),
+        ("fix p ok; fix q $evil;", "lines", Some("/ok/end?q=x%0D%0AX-Evil%3A%201%0D%0A%0D%0AGET%20%2Fevil")),
+        ("fix p ok; fix X-H $evil;", "lines", None),
+        ("fix p ok; fix X-H $evil;", "line", None),
+        ("fix p $evil;", "dots", None),
+        ("fix p $evil;", "coded", None),
+        ("fix p $evil;", "slash", None),
+        ("fix p $evil;", "query", Some("/x%3Fy%23z/end")),
+    ] {
+        let upstream = upstream();
+        let reply = with_places(&upstream, fix).send(&call("a", json!({})).header("X-Mode", mode));
+        match expected {
+            Some(target) => {
+                reply.success();
+                let request = upstream.only_request();
+                assert_eq!((request.target().as_str(), request.header("x-evil")), (target, None));
+            }
+            None => {
+                let reply = reply.json();
+                assert!(reply["error"].is_object() || reply["result"]["isError"] == true, "{fix} {mode}: {reply}");
+                assert!(upstream.requests().is_empty(), "{fix} {mode}: {:?}", upstream.requests());
+            }
         }
     }
-    assert_eq!(upstream.requests()[0].line(), "GET /ok/end?q=x%0D%0AX-Evil%3A%201%0D%0A%0D%0AGET%20%2Fevil");
-    let nginx = conf("fix p $arg_p;").start();
-    nginx.send(&call("a", json!({})).to(&format!("/mcp?p={}", smuggled.replace(' ', "%20")))).result();
-    assert!(upstream.requests().iter().all(|request| request.header("x-evil").is_none()));
+}
+
+#[test]
+fn a_variable_stays_inside_its_cookie() {
+    for (mode, expected) in
+        [("cookie", "c=a%3B%20b%3Dc"), ("quoted", "c=a%20b"), ("line", "c=x%0AX-Evil%3A%201"), ("tab", "c=a%09b")]
+    {
+        let upstream = upstream();
+        let nginx = with_places(&upstream, "fix p ok; fix c $evil;");
+        nginx.send(&call("a", json!({})).header("X-Mode", mode)).success();
+        assert_eq!(upstream.only_request().header("cookie").as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn an_empty_variable_leaves_its_parameter_out() {
+    let upstream = upstream();
+    let nginx = with_places(&upstream, "fix q $evil; fix X-H $evil; fix c $evil;");
+    nginx.send(&call("a", json!({"p": "ok"}))).success();
+    let request = upstream.only_request();
+    assert_eq!((request.target().as_str(), request.header("x-h"), request.header("cookie")), ("/ok/end", None, None));
+    let required = with_places(&upstream, "fix p $evil;").send(&call("a", json!({}))).json();
+    assert!(required["error"].is_object() || required["result"]["isError"] == true, "{required}");
+    assert_eq!(upstream.requests().len(), 1);
 }
