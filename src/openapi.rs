@@ -210,6 +210,7 @@ fn load(
     if outcome.operations.is_empty() {
         warn("no tool was made of it".into());
     }
+    conf.add_document(outcome.info);
     let mut taken = conf.tool_names();
     let mut shared: Vec<LocationContext> = Vec::new();
     for (operation, origin) in outcome.operations {
