@@ -403,6 +403,7 @@ impl LocationConf {
             server_names: cf.server_names(),
             ended_sessions: main.ended_sessions,
         });
+        main.has_documents |= !self.documents.is_empty();
         main.locations.push((cf.loc_conf(), false));
         main.served.push((cf.served(), Rc::clone(&location)));
         self.location = Some(location);
@@ -435,11 +436,19 @@ pub(crate) struct MainConf {
     pub(crate) served: Vec<(ngx::Served, Rc<Location>)>,
     /// The upstreams that were made for literal URLs, by scheme and authority.
     upstreams: Vec<String>,
+    /// API descriptions were read, which take far more memory than what is made of them.
+    pub(crate) has_documents: bool,
 }
 
 impl MainConf {
     pub(crate) fn new(ended_sessions: EndedSessions) -> MainConf {
-        MainConf { ended_sessions, locations: Vec::new(), served: Vec::new(), upstreams: Vec::new() }
+        MainConf {
+            ended_sessions,
+            locations: Vec::new(),
+            served: Vec::new(),
+            upstreams: Vec::new(),
+            has_documents: false,
+        }
     }
 }
 
