@@ -93,9 +93,10 @@ impl Batch {
         };
         let outcome = match (facts.request_id(), performed) {
             (Some(_), Performed::Call { tool, request }) => return Some((facts, tool, request)),
-            (Some(id), Performed::Result(page)) => {
+            (Some(id), Performed::Result(opening, page)) => {
                 self.separate();
                 begin_result(id, &mut self.replies);
+                self.replies.extend_from_slice(opening.as_bytes());
                 self.replies.extend_from_slice(page);
                 Outcome::Ok
             }

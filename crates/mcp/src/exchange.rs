@@ -183,9 +183,10 @@ impl Context {
             (Some(_), Performed::Call { tool, request }) => {
                 return Step::Call { tool, request, pending: Pending { context: self, facts, tool, batch: None } };
             }
-            (Some(id), Performed::Result(page)) => {
-                let mut head = Vec::with_capacity(id.len() + 40);
+            (Some(id), Performed::Result(opening, page)) => {
+                let mut head = Vec::with_capacity(id.len() + 40 + opening.len());
                 begin_result(id, &mut head);
+                head.extend_from_slice(opening.as_bytes());
                 let mut reply = self.reply(200, Body::Page { head, page: page.clone() }, Outcome::Ok);
                 let session = facts.session().filter(|_| begins_session);
                 reply.headers.extend(session.map(|session| ("Mcp-Session-Id", session.to_owned())));

@@ -10,20 +10,25 @@ use crate::ProtocolVersion;
 use crate::jsonrpc::write_json;
 use crate::tool::Tool;
 
-/// The pages of the list in one revision.
+/// The list in one revision.
 #[derive(Debug)]
-pub(crate) struct ToolList(Vec<Page>);
+pub(crate) struct ToolList {
+    /// How every page's result begins: what the revision adds stands before the tools, so that revisions that list the
+    /// same share their pages, which may have megabytes.
+    opening: Box<str>,
+    pages: Vec<Page>,
+}
 
 #[derive(Debug)]
 struct Page {
     /// What a client shows to get this page; the first has none.
     cursor: Option<String>,
-    /// The result, and the brace that ends the response around it.
+    /// The rest of the result, and the brace that ends the response around it.
     body: Arc<[u8]>,
 }
 
 impl ToolList {
-    /// Serialises the list. `members` are further members of every page's result, each preceded by a comma. Pages that
+    /// Serialises the list. `members` are further members of every page's result, each followed by a comma. Pages that
     /// `others` already have are shared with them.
     pub(crate) fn new(
         tools: &[Tool],
@@ -38,19 +43,24 @@ impl ToolList {
             (0..chunks.len()).map(|page| (page > 0).then(|| cursor(tools, page_size, page))).collect();
         let pages = chunks.iter().enumerate().map(|(page, tools)| {
             let next = cursors.get(page + 1).and_then(Option::as_deref);
-            Page { cursor: cursors[page].clone(), body: share(body(tools, version, next, members), others) }
+            Page { cursor: cursors[page].clone(), body: share(body(tools, version, next), others) }
         });
-        ToolList(pages.collect())
+        ToolList { opening: format!("{{{members}").into(), pages: pages.collect() }
     }
 
     /// The page that a cursor stands for, the first without one; none if the cursor is not of this list.
     pub(crate) fn page(&self, cursor: Option<&str>) -> Option<usize> {
-        self.0.iter().position(|page| page.cursor.as_deref() == cursor)
+        self.pages.iter().position(|page| page.cursor.as_deref() == cursor)
     }
 
-    /// The result of one page and the response's closing brace.
+    /// The beginning of every page's result.
+    pub(crate) fn opening(&self) -> &str {
+        &self.opening
+    }
+
+    /// The rest of the result of one page and the response's closing brace.
     pub(crate) fn body(&self, page: usize) -> &Arc<[u8]> {
-        &self.0[page].body
+        &self.pages[page].body
     }
 }
 
@@ -67,12 +77,8 @@ fn cursor(tools: &[Tool], page_size: usize, page: usize) -> String {
     URL_SAFE_NO_PAD.encode(&digest.finalize()[..12])
 }
 
-fn body(tools: &[Tool], version: ProtocolVersion, next: Option<&str>, members: &str) -> Vec<u8> {
+fn body(tools: &[Tool], version: ProtocolVersion, next: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
-    out.push(b'{');
-    if version.is_stateless() {
-        out.extend_from_slice(b"\"resultType\":\"complete\",");
-    }
     out.extend_from_slice(b"\"tools\":[");
     for (index, tool) in tools.iter().enumerate() {
         if index > 0 {
@@ -85,13 +91,12 @@ fn body(tools: &[Tool], version: ProtocolVersion, next: Option<&str>, members: &
         out.extend_from_slice(b",\"nextCursor\":");
         write_json(next, &mut out);
     }
-    out.extend_from_slice(members.as_bytes());
     out.extend_from_slice(b"}}");
     out
 }
 
 fn share(body: Vec<u8>, others: &[ToolList]) -> Arc<[u8]> {
-    let pages = others.iter().flat_map(|list| &list.0);
+    let pages = others.iter().flat_map(|list| &list.pages);
     pages.map(|page| &page.body).find(|page| page[..] == body[..]).cloned().unwrap_or_else(|| body.into())
 }
 
@@ -118,7 +123,8 @@ mod tests {
         let mut cursor: Option<String> = None;
         loop {
             let body = list.body(list.page(cursor.as_deref()).unwrap());
-            let result: Value = serde_json::from_slice(&body[..body.len() - 1]).unwrap();
+            let result = [list.opening().as_bytes(), &body[..body.len() - 1]].concat();
+            let result: Value = serde_json::from_slice(&result).unwrap();
             let names =
                 result["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap().to_owned());
             pages.push(names.collect());
@@ -149,21 +155,31 @@ mod tests {
     #[test]
     fn a_cursor_is_good_for_its_own_tools_only() {
         let list = |count| ToolList::new(&tools(count), ProtocolVersion::V2025_06_18, 2, "", &[]);
-        let cursor = |list: &ToolList| list.0[1].cursor.clone().unwrap();
+        let cursor = |list: &ToolList| list.pages[1].cursor.clone().unwrap();
         assert_eq!(list(4).page(Some(&cursor(&list(4)))), Some(1));
         assert_eq!(list(4).page(Some(&cursor(&list(3)))), None);
     }
 
     #[test]
     fn revisions_that_list_the_same_share_it() {
-        let tools = tools(3);
+        let mut tools = tools(3);
+        let mut titled = ToolBuilder::new("titled").unwrap();
+        titled.title(&["Title"]).unwrap();
+        titled.pass(&["http://upstream/"]).unwrap();
+        tools.push(titled.build().unwrap());
         let mut lists = Vec::new();
-        for version in [ProtocolVersion::V2025_06_18, ProtocolVersion::V2025_11_25, ProtocolVersion::V2026_07_28] {
-            lists.push(ToolList::new(&tools, version, 2, "", &lists));
+        for (version, members) in [
+            (ProtocolVersion::V2025_03_26, ""),
+            (ProtocolVersion::V2025_06_18, ""),
+            (ProtocolVersion::V2026_07_28, "\"resultType\":\"complete\","),
+        ] {
+            lists.push(ToolList::new(&tools, version, 2, members, &lists));
         }
         for page in 0..2 {
-            assert!(Arc::ptr_eq(lists[0].body(page), lists[1].body(page)));
-            assert!(!Arc::ptr_eq(lists[0].body(page), lists[2].body(page)));
+            assert!(Arc::ptr_eq(lists[1].body(page), lists[2].body(page)));
+            // The second page has the tool with a title, which the older revision does not show.
+            assert_eq!(Arc::ptr_eq(lists[0].body(page), lists[1].body(page)), page == 0);
         }
+        assert_eq!(lists[2].opening(), "{\"resultType\":\"complete\",");
     }
 }

@@ -127,20 +127,25 @@ impl ServerBuilder {
         let instructions = self.instructions.as_deref();
         let meta = json!({"io.modelcontextprotocol/serverInfo": info}).to_string();
         let scope = if self.cache_private { "private" } else { "public" };
-        let cacheable = format!(",\"ttlMs\":{},\"cacheScope\":\"{scope}\",\"_meta\":{meta}", self.cache_ttl);
+        let cacheable = format!("\"ttlMs\":{},\"cacheScope\":\"{scope}\",\"_meta\":{meta}", self.cache_ttl);
         let mut lists: Vec<ToolList> = Vec::with_capacity(VERSIONS.len());
         for version in VERSIONS {
-            let members = if version.is_stateless() { cacheable.as_str() } else { "" };
-            lists.push(ToolList::new(&self.tools, version, self.page_size, members, &lists));
+            let members = match version.is_stateless() {
+                true => format!("\"resultType\":\"complete\",{cacheable},"),
+                false => String::new(),
+            };
+            lists.push(ToolList::new(&self.tools, version, self.page_size, &members, &lists));
         }
-        let names: Vec<Arc<str>> = self.tools.iter().map(|tool| Arc::from(tool.name())).collect();
+        let mut tools = self.tools;
+        tools.iter_mut().for_each(Tool::forget_definition);
+        let names: Vec<Arc<str>> = tools.iter().map(|tool| Arc::from(tool.name())).collect();
         Ok(Server {
             by_name: names.iter().cloned().enumerate().map(|(index, name)| (name, index)).collect(),
             names,
             initialize: VERSIONS.map(|version| end(&initialize_result(version, &info, instructions), "")),
-            discover: end(&discover_result(instructions), &cacheable),
+            discover: end(&discover_result(instructions), &format!(",{cacheable}")),
             ping: b"{}}"[..].into(),
-            tools: self.tools,
+            tools,
             origins: self.origins,
             sessions: Sessions::new(&secret, self.session_lifetime),
             lists,

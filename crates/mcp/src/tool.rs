@@ -18,6 +18,8 @@ mod defaults;
 mod encode;
 mod entity;
 mod expansion;
+#[cfg(test)]
+mod expansion_tests;
 mod form;
 mod integers;
 mod json;
@@ -36,6 +38,8 @@ mod placement;
 mod placement_tests;
 mod request;
 mod result;
+#[cfg(test)]
+mod safety_tests;
 mod schema;
 mod select;
 #[cfg(test)]
@@ -181,6 +185,11 @@ impl Tool {
             tool.insert("annotations".into(), annotations.into());
         }
         tool
+    }
+
+    /// Drops what only [`Tool::definition`] needs, once every list is made.
+    pub(crate) fn forget_definition(&mut self) {
+        (self.title, self.description, self.annotations) = (None, String::new(), None);
     }
 
     /// Fills in defaults, validates, and puts every argument where it belongs. `evaluate` gives the value of one of

@@ -104,8 +104,8 @@ impl Operation {
 
 /// What came of an operation.
 pub(crate) enum Performed<'s> {
-    /// This result, with the brace that ends the response around it.
-    Result(&'s Arc<[u8]>),
+    /// This result: how it begins, and the rest with the brace that ends the response around it.
+    Result(&'s str, &'s Arc<[u8]>),
     /// A `CallToolResult` that says why the tool was not called.
     ToolError(Unsent),
     /// An error.
@@ -124,10 +124,13 @@ impl Operation {
         evaluate: &mut Evaluate<'_>,
     ) -> Performed<'s> {
         match self {
-            Self::Initialize => Performed::Result(server.initialize_result(version)),
-            Self::Ping => Performed::Result(server.ping_result()),
-            Self::Discover => Performed::Result(server.discover_result()),
-            Self::ListTools { page } => Performed::Result(server.tool_list(version).body(page)),
+            Self::Initialize => Performed::Result("", server.initialize_result(version)),
+            Self::Ping => Performed::Result("", server.ping_result()),
+            Self::Discover => Performed::Result("", server.discover_result()),
+            Self::ListTools { page } => {
+                let list = server.tool_list(version);
+                Performed::Result(list.opening(), list.body(page))
+            }
             Self::CallTool { tool } => tools::call(server, tool, facts.arguments(), evaluate),
             Self::Refuse(error) => Performed::Error(error),
         }

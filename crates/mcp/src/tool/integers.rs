@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::schema::properties;
 
-/// How deep a schema is looked into.
+/// How deep a schema is looked into, and at how many schemas in it.
 const DEEPEST: usize = 6;
+const MOST: usize = 1000;
 
 /// Where the integers of a value are.
 #[derive(Debug, PartialEq)]
@@ -22,14 +23,15 @@ pub(super) enum Integers {
 impl Integers {
     /// What a schema says of it; `root` has the definitions.
     pub(super) fn of(schema: &Value, root: &Value) -> Integers {
-        Self::at(schema, root, DEEPEST)
+        Self::at(schema, root, DEEPEST, &mut { MOST })
     }
 
-    fn at(schema: &Value, root: &Value, depth: usize) -> Integers {
-        if depth == 0 {
+    fn at(schema: &Value, root: &Value, depth: usize, left: &mut usize) -> Integers {
+        if depth == 0 || *left == 0 {
             return Integers::None;
         }
-        let of = |schema| Self::at(schema, root, depth - 1);
+        *left -= 1;
+        let mut of = |schema| Self::at(schema, root, depth - 1, left);
         if let Some(target) = schema.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#')) {
             return root.pointer(target).map_or(Integers::None, of);
         }
@@ -41,7 +43,7 @@ impl Integers {
         if is("integer") && !is("number") {
             return Integers::Here;
         }
-        let items = schema.get("items").map(of).filter(|items| *items != Integers::None);
+        let items = schema.get("items").map(&mut of).filter(|items| *items != Integers::None);
         if let Some(items) = items {
             return Integers::Items(Box::new(items));
         }

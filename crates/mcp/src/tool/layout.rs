@@ -108,6 +108,7 @@ pub(super) struct Values<'c> {
 
 impl<'c> Values<'c> {
     /// The value of a placement, if the call has one.
+    #[inline]
     pub(super) fn get(&self, index: usize) -> Option<&'c Value> {
         match &self.placements[index].source {
             Source::Argument(name) => argument(self.arguments, name),
@@ -118,14 +119,17 @@ impl<'c> Values<'c> {
     /// The error that the values of these placements cannot be sent as they are.
     pub(super) fn unfit(&self, indices: &[usize], why: &str) -> Unfit {
         let mut names: Vec<&str> = Vec::new();
+        let mut operator = None;
         for index in indices {
             match &self.placements[*index].source {
                 Source::Argument(name) => names.push(name),
-                Source::Operator(index) if indices.len() == 1 => return Unfit::Operator(*index, why.to_owned()),
-                Source::Operator(_) => {}
+                Source::Operator(index) => operator = Some(*index),
             }
         }
-        invalid(&names.join("\", \""), why).into()
+        match operator.filter(|_| names.is_empty()) {
+            Some(index) => Unfit::Operator(index, why.to_owned()),
+            None => invalid(&names.join("\", \""), why).into(),
+        }
     }
 }
 
@@ -141,7 +145,10 @@ impl Layout {
         evaluate: &mut dyn FnMut(usize) -> String,
     ) -> Result<UpstreamRequest, Unfit> {
         self.settle(&mut arguments);
-        let operator: Vec<_> = (0..self.operator_values.len()).map(|index| Value::String(evaluate(index))).collect();
+        let operator: Vec<_> = match self.operator_values.len() {
+            0 => Vec::new(),
+            texts => (0..texts).map(|index| Value::String(evaluate(index))).collect(),
+        };
         let values = Values { placements: &self.placements, arguments: &arguments, operator: &operator };
         let mut request = UpstreamRequest { uri: String::with_capacity(128), ..UpstreamRequest::default() };
         self.path.write(&values, &mut request.uri)?;
@@ -151,7 +158,9 @@ impl Layout {
         }
         let mut body = Body::new(&self.body);
         let mut cookie = self.fixed_cookie.clone();
-        request.headers.extend(self.fixed_headers.iter().cloned());
+        if !self.fixed_headers.is_empty() {
+            request.headers.clone_from(&self.fixed_headers);
+        }
         let mut placed = 0;
         for (index, placement) in self.placements.iter().enumerate() {
             let Some(value) = values.get(index) else { continue };
@@ -201,8 +210,11 @@ impl Layout {
 
     /// Integers lose a fraction of zero.
     fn settle(&self, arguments: &mut Map<String, Value>) {
-        for placement in self.placements.iter().filter(|placement| placement.integers != Integers::None) {
-            let Source::Argument(name) = &placement.source else { continue };
+        for placement in &self.placements {
+            let (Source::Argument(name), false) = (&placement.source, matches!(placement.integers, Integers::None))
+            else {
+                continue;
+            };
             let unsettled = |value: &&Value| value.is_f64() || value.is_array() || value.is_object();
             if argument(arguments, name).filter(unsettled).is_some() {
                 placement.integers.settle(&mut arguments[&**name]);
@@ -212,10 +224,10 @@ impl Layout {
 
     /// Members that become names of their own must not stand for other parameters.
     fn check_members(&self, name: &str, key: &str, expansion: &Expansion, value: &Value) -> Result<(), Unfit> {
-        let Value::Object(members) = value else { return Ok(()) };
         if self.taken.is_empty() || !expansion.spreads() {
             return Ok(());
         }
+        let Value::Object(members) = value else { return Ok(()) };
         match members.keys().find(|member| self.taken.contains(*member) && ***member != *key) {
             Some(member) => Err(invalid(
                 name,

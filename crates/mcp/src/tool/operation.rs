@@ -21,7 +21,7 @@ use super::schema::{Schema, properties};
 use super::target::{check_header, check_operator_header, is_safe, is_token};
 use super::url::Url;
 use super::{ConfigError, Tool};
-use crate::operation::{self, BodyKind, Location, Operation, Parameter, RequestBody, Serialization, Style};
+use crate::operation::{self, BodyKind, Field, Location, Operation, Parameter, RequestBody, Serialization, Style};
 
 impl Tool {
     /// The tool of an operation. Its schemas are not compiled before the first call: a description has a thousand of
@@ -95,6 +95,8 @@ struct Assembly<'o> {
     headers: HashSet<String>,
     /// Of query and cookies.
     names: HashSet<(Location, String)>,
+    /// Some value may be an object whose members are names beside those.
+    spreads: bool,
 }
 
 enum PathValue {
@@ -115,6 +117,7 @@ impl<'o> Assembly<'o> {
             arguments: HashSet::new(),
             headers: HashSet::new(),
             names: HashSet::new(),
+            spreads: false,
         }
     }
 
@@ -164,13 +167,20 @@ impl<'o> Assembly<'o> {
                 self.in_path.push((name, PathValue::Placed { index, key, expansion }));
                 Target::Url
             }
-            Location::Querystring if expansion.text == Text::Form => Target::QueryForm,
+            Location::Querystring if expansion.text == Text::Form => match source {
+                Source::Argument(_) => Target::QueryForm,
+                Source::Operator(_) => return Err("its value must be an object, which a text cannot be".into()),
+            },
             Location::Query | Location::Querystring => Target::Query(spelling),
             Location::Header => Target::Header(spelling),
             Location::Cookie => Target::Cookie(spelling),
         };
         let integers = match &source {
-            Source::Argument(argument) => self.integers(argument),
+            Source::Argument(argument) => {
+                self.spreads |= matches!(target, Target::QueryForm)
+                    || (expansion.spreads() && location != Location::Path && self.may_be_object(argument));
+                self.integers(argument)
+            }
             Source::Operator(_) => Integers::None,
         };
         self.placements.push(Placement { source, target, integers });
@@ -230,6 +240,15 @@ impl<'o> Assembly<'o> {
         property.map_or(Integers::None, |(_, schema)| Integers::of(schema, self.schema))
     }
 
+    fn may_be_object(&self, argument: &str) -> bool {
+        let property = properties(self.schema).find(|(name, _)| *name == argument);
+        match property.and_then(|(_, schema)| schema.get("type")) {
+            Some(Value::String(kind)) => kind == "object",
+            Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
+            _ => true,
+        }
+    }
+
     fn operator_value(&mut self, text: String) -> usize {
         let known = self.operator_values.iter().position(|known| *known == text);
         known.unwrap_or_else(|| {
@@ -243,25 +262,31 @@ impl<'o> Assembly<'o> {
         let wrong = |text: String| format!("body: {text}");
         self.declare(&argument).map_err(wrong)?;
         check_media_type(&media_type).map_err(wrong)?;
-        let members = |fields: Vec<operation::Field>, chars| {
-            let members = fields.into_iter().map(|field| Member::new(field, chars));
-            members
-                .map(|member| match &member.content_type {
-                    Some(content_type) => check_media_type(content_type).map(|()| member),
-                    None => Ok(member),
-                })
-                .collect::<Result<Vec<_>, _>>()
+        let member = |field: Field, chars| {
+            if let Some(serialization @ Serialization::Style { .. }) = &field.style {
+                expansion(Location::Query, serialization)?;
+            }
+            let member = Member::new(field, chars);
+            member.content_type.as_deref().map_or(Ok(()), check_media_type)?;
+            Ok(member)
+        };
+        let members = |fields: Vec<Field>, chars| {
+            let members = fields.into_iter().map(|field| {
+                let label = format!("body, \"{}\"", field.name);
+                member(field, chars).map_err(|text: String| format!("{label}: {text}"))
+            });
+            members.collect::<Result<Vec<_>, _>>()
         };
         let mut media_type = media_type;
         let encoding = match kind {
             BodyKind::Json => Encoding::Json,
             BodyKind::Text => Encoding::Text,
             BodyKind::Bytes => Encoding::Bytes,
-            BodyKind::Form(fields) => Encoding::Form(members(fields, Chars::Form).map_err(wrong)?),
+            BodyKind::Form(fields) => Encoding::Form(members(fields, Chars::Form)?),
             BodyKind::Multipart(fields) => {
                 // A boundary that the description gives is not the one that is sent.
                 media_type = media_type.split(';').next().unwrap_or_default().trim().to_owned();
-                Encoding::Multipart(members(fields, Chars::Any).map_err(wrong)?)
+                Encoding::Multipart(members(fields, Chars::Any)?)
             }
         };
         // A number in JSON stays as it was written; as text it must be what the schema says.
@@ -298,6 +323,7 @@ impl<'o> Assembly<'o> {
             header_names.push("Cookie".into());
         }
         let in_url = url.pairs.iter().map(|(key, _)| key.strip_suffix('=').unwrap_or(key).to_owned());
+        let names = self.names.into_iter().map(|(_, name)| name).chain(in_url);
         Ok(Layout {
             method: method.into(),
             origin: url.origin.as_str().into(),
@@ -308,7 +334,7 @@ impl<'o> Assembly<'o> {
             placements: self.placements,
             fixed_headers: self.fixed_headers,
             fixed_cookie: self.fixed_cookie,
-            taken: self.names.into_iter().map(|(_, name)| name).chain(in_url).collect(),
+            taken: if self.spreads { names.collect() } else { HashSet::new() },
             body,
             undeclared: Undeclared::Refused,
         })

@@ -2,43 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::test_tools::{no_values, object};
+use super::test_tools::{no_values, object, operation, parameter, style};
 use super::{Tool, Unsent};
 use crate::ProtocolVersion;
 use crate::http::UpstreamRequest;
 use crate::operation::{BodyKind, Field, Location, Operation, Parameter, RequestBody, Serialization, Source, Style};
-
-/// An operation whose schema takes anything under the names that its parameters and its body have.
-fn operation(method: &str, path: &str, parameters: Vec<Parameter>, body: Option<RequestBody>) -> Operation {
-    let arguments = parameters.iter().filter_map(|parameter| match &parameter.source {
-        Source::Argument(name) => Some(name.clone()),
-        Source::Fixed(_) | Source::Operator(_) => None,
-    });
-    let arguments = arguments.chain(body.iter().map(|body| body.argument.clone()));
-    let properties: Map<String, Value> = arguments.map(|name| (name, json!({}))).collect();
-    Operation {
-        name: "op".into(),
-        title: None,
-        description: "An operation.".into(),
-        annotations: Map::new(),
-        method: method.into(),
-        origin: "http://api.example.com".into(),
-        path: path.into(),
-        parameters,
-        body,
-        accept: None,
-        input_schema: json!({"type": "object", "properties": properties}),
-        output_schema: None,
-    }
-}
-
-fn parameter(location: Location, name: &str, serialization: Serialization) -> Parameter {
-    Parameter { source: Source::Argument(name.into()), name: name.into(), location, serialization }
-}
-
-fn style(style: Style, explode: bool) -> Serialization {
-    Serialization::Style { style, explode, allow_reserved: false }
-}
 
 fn path(name: &str) -> Parameter {
     parameter(Location::Path, name, style(Style::Simple, false))
@@ -375,6 +343,13 @@ fn the_operators_values_are_held_to_the_same_rules() {
         assert!(note.starts_with("tool \"op\" cannot be called: ") && note.contains(why), "{note}");
         assert!(!unsent.text.contains("token") && !note.contains("secret"));
     }
+    let two = Tool::from_operation(operation(
+        "GET",
+        "/{a}{b}",
+        vec![operator("$a", path("a")), operator("$b", path("b"))],
+        None,
+    ));
+    assert!(two.unwrap().request(Map::new(), &mut |_| ".".into()).unwrap_err().note.is_some());
 }
 
 #[test]
@@ -443,6 +418,10 @@ fn what_cannot_be_sent_makes_no_tool() {
         change(&mut operation);
         operation
     };
+    let form = "application/x-www-form-urlencoded";
+    let labelled =
+        Field { name: "f".into(), style: Some(style(Style::Label, true)), content_type: None, binary: false };
+    let typed = Field { name: "f".into(), style: None, content_type: Some("a".into()), binary: false };
     let cases = [
         (change(|operation| operation.name = "a b".into()), "invalid tool name"),
         (change(|operation| operation.method = "GET /".into()), "is not a method"),
@@ -474,6 +453,18 @@ fn what_cannot_be_sent_makes_no_tool() {
         (get("/", vec![parameter(Location::Query, "a", style(Style::Matrix, true))]), "no meaning in the query"),
         (get("/", vec![parameter(Location::Header, "a", style(Style::Form, true))]), "no meaning in the header"),
         (operation("POST", "/", Vec::new(), body("text", BodyKind::Text)), "is not a media type"),
+        (
+            get("/", vec![operator("$a", parameter(Location::Querystring, "a", Serialization::Content(form.into())))]),
+            "which a text cannot be",
+        ),
+        (
+            operation("POST", "/", Vec::new(), body(form, BodyKind::Form(vec![labelled]))),
+            "body, \"f\": the style Label",
+        ),
+        (
+            operation("POST", "/", Vec::new(), body(form, BodyKind::Form(vec![typed]))),
+            "body, \"f\": \"a\" is not a media",
+        ),
         (operation("POST", "/", Vec::new(), body("image/*", BodyKind::Bytes)), "is not a media type"),
         (operation("POST", "/", Vec::new(), body("a/b\r\nX: 1", BodyKind::Text)), "is not a media type"),
     ];

@@ -1,8 +1,9 @@
 //! Tools for tests, made as an operator makes them.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{ConfigError, Tool, ToolBuilder};
+use crate::operation::{Location, Operation, Parameter, RequestBody, Serialization, Source, Style};
 
 /// A tool `t` from directives, each with its name first; schemas are given as their text.
 pub(super) fn build(directives: &[&[&str]]) -> Result<Tool, ConfigError> {
@@ -41,4 +42,36 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
 /// For tools without values of the operator.
 pub(super) fn no_values(_: usize) -> String {
     panic!("there is nothing to evaluate")
+}
+
+/// An operation whose schema takes anything under the names that its parameters and its body have.
+pub(super) fn operation(method: &str, path: &str, parameters: Vec<Parameter>, body: Option<RequestBody>) -> Operation {
+    let arguments = parameters.iter().filter_map(|parameter| match &parameter.source {
+        Source::Argument(name) => Some(name.clone()),
+        Source::Fixed(_) | Source::Operator(_) => None,
+    });
+    let arguments = arguments.chain(body.iter().map(|body| body.argument.clone()));
+    let properties: Map<String, Value> = arguments.map(|name| (name, json!({}))).collect();
+    Operation {
+        name: "op".into(),
+        title: None,
+        description: "An operation.".into(),
+        annotations: Map::new(),
+        method: method.into(),
+        origin: "http://api.example.com".into(),
+        path: path.into(),
+        parameters,
+        body,
+        accept: None,
+        input_schema: json!({"type": "object", "properties": properties}),
+        output_schema: None,
+    }
+}
+
+pub(super) fn parameter(location: Location, name: &str, serialization: Serialization) -> Parameter {
+    Parameter { source: Source::Argument(name.into()), name: name.into(), location, serialization }
+}
+
+pub(super) fn style(style: Style, explode: bool) -> Serialization {
+    Serialization::Style { style, explode, allow_reserved: false }
 }
