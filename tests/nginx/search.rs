@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Act, Conf, Nginx, Upstream, call, json as answer, request};
+use crate::harness::{Act, Conf, Nginx, Request, Upstream, call, json as answer, request};
 
 const DOCUMENT: &str = include_str!("../wire/warehouse.yaml");
 
@@ -16,7 +16,7 @@ fn upstream() -> Upstream {
     Upstream::new(|request| -> Vec<Act> { answer(&json!({"asked": request.line()})) })
 }
 
-fn through(tool: &str, arguments: Value) -> crate::harness::Request {
+fn through(tool: &str, arguments: Value) -> Request {
     call("call_tool", json!({"name": tool, "arguments": arguments}))
 }
 
@@ -52,7 +52,7 @@ fn limits_and_logs_go_by_the_tool_that_is_called() {
     let upstream = upstream();
     let nginx = conf("limit_req zone=z;\nlimit_req_status 429;\naccess_log /dev/stderr t;")
         .http("limit_req_zone $mcp_tool zone=z:1m rate=1r/m;\n")
-        .http("log_format t 't $mcp_tool $mcp_arg_id $mcp_status';\n")
+        .http("log_format t 'called $mcp_tool $mcp_arg_id $mcp_status';\n")
         .with("UPSTREAM", &upstream)
         .start();
     let mut connection = nginx.connect();
@@ -61,13 +61,13 @@ fn limits_and_logs_go_by_the_tool_that_is_called() {
     assert_eq!(connection.exchange(&call("getOrder", json!({"id": 8}))).error_code(), 429);
     connection.exchange(&through("listOrders", json!({}))).success();
     connection.exchange(&call("search_tools", json!({"query": "order"}))).success();
-    let lines = nginx.log.await_lines(0, 5, "t ");
+    let lines = nginx.log.await_lines(0, 5, "called ");
     let expected = [
-        "t getOrder 7 ok",
-        "t getOrder 8 protocol_error",
-        "t getOrder 8 protocol_error",
-        "t listOrders  ok",
-        "t search_tools  ok",
+        "called getOrder 7 ok",
+        "called getOrder 8 protocol_error",
+        "called getOrder 8 protocol_error",
+        "called listOrders - ok",
+        "called search_tools - ok",
     ];
     assert_eq!(lines, expected);
     assert_eq!(upstream.requests().len(), 2);
@@ -97,8 +97,9 @@ fn no_other_tool_has_the_name_of_one_of_the_three() {
         let line = conf.line_of(&format!("{directive} ")).unwrap();
         let (taken, output) = conf.check();
         assert!(!taken, "{output}");
-        let expected =
-            format!("\"{directive}\" is invalid: the location has \"search on\", which makes a tool \"call_tool\"");
+        let expected = format!(
+            "\"{directive}\" directive is invalid: the location has \"search on\", which makes a tool \"call_tool\""
+        );
         assert!(output.contains(&expected) && output.contains(&format!("nginx.conf:{line}\n")), "{line}: {output}");
     }
     let own = DOCUMENT.replace("getOrder", "search_tools");
@@ -111,8 +112,8 @@ fn no_other_tool_has_the_name_of_one_of_the_three() {
 #[test]
 fn search_is_on_or_off_once() {
     for (directives, expected) in [
-        ("search maybe;", "\"search\" must be \"on\" or \"off\", not \"maybe\""),
-        ("search on;\nsearch on;", "\"search\" is duplicate"),
+        ("search maybe;", "\"search\" directive must be \"on\" or \"off\", not \"maybe\""),
+        ("search on;\nsearch on;", "\"search\" directive is duplicate"),
     ] {
         let block = format!("mcp_openapi api.yaml {{\npass http://127.0.0.1:1;\n{directives}\n}}\n");
         let (taken, output) = Conf::location(&block).file("api.yaml", DOCUMENT).check();

@@ -21,7 +21,7 @@ pub(crate) enum Listed<'t> {
 }
 
 impl Listed<'_> {
-    fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Listed::Tool(tool) => tool.name(),
             Listed::Search(tool, _) => tool.name(),

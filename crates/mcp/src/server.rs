@@ -351,6 +351,38 @@ mod tests {
     }
 
     #[test]
+    fn tools_that_find_others_have_their_names_alone() {
+        let refused =
+            |result: Result<(), ConfigError>| result.unwrap_err().0.contains("a tool \"call_tool\" of its own");
+        let mut builder = ServerBuilder::new();
+        builder.tool(tool("call_tool")).unwrap();
+        assert!(refused(builder.hidden_tool(tool("a"))));
+        let mut builder = ServerBuilder::new();
+        builder.hidden_tool(tool("a")).unwrap();
+        assert!(refused(builder.tool(tool("call_tool"))) && refused(builder.hidden_tool(tool("call_tool"))));
+        assert!(builder.tool(tool("a")).is_err());
+    }
+
+    #[test]
+    fn tools_that_find_others_are_listed_where_the_first_of_those_was_added() {
+        for (added, expected) in [
+            (&["a", "b"][..], "a b"),
+            (&["a", "-b", "c", "-d"], "a search_tools describe_tool call_tool c"),
+            (&["-a"], "search_tools describe_tool call_tool"),
+        ] {
+            let mut builder = ServerBuilder::new();
+            for name in added {
+                match name.strip_prefix('-') {
+                    Some(hidden) => builder.hidden_tool(tool(hidden)).unwrap(),
+                    None => builder.tool(tool(name)).unwrap(),
+                }
+            }
+            let listed: Vec<_> = builder.listed().iter().map(|tool| tool.name().to_owned()).collect();
+            assert_eq!(listed.join(" "), expected);
+        }
+    }
+
+    #[test]
     fn without_a_secret_there_is_no_server() {
         assert!(ServerBuilder::new().build().unwrap_err().0.contains("secret"));
         assert!(ServerBuilder::new().server_info("", "1").is_err());
