@@ -97,10 +97,11 @@ impl ServerBuilder {
     /// in the place of all, and no other tool may have one of these names.
     pub fn hidden_tool(&mut self, tool: Tool) -> Result<(), ConfigError> {
         if self.hidden.is_empty() {
-            self.tools.iter().try_for_each(check_name)?;
+            self.tools.iter().chain([&tool]).try_for_each(check_name)?;
         }
-        self.hidden.push(self.tools.len());
-        self.tool(tool)
+        self.tool(tool)?;
+        self.hidden.push(self.tools.len() - 1);
+        Ok(())
     }
 
     /// What `tools/list` shows.
