@@ -312,6 +312,8 @@ pub(crate) struct LocationConf {
     settings: Settings,
     proxy: ProxySettings,
     tools: Vec<DeclaredTool>,
+    /// Title and version of every API description.
+    documents: Vec<Option<(String, String)>>,
     block: Option<&'static str>,
     draft: Option<Draft>,
     tool: Option<ToolLocation>,
@@ -359,6 +361,11 @@ impl LocationConf {
         self.tools.push(tool);
     }
 
+    /// Notes what an API description calls itself.
+    pub(crate) fn add_document(&mut self, info: Option<(String, String)>) {
+        self.documents.push(info);
+    }
+
     /// The names of the tools that there are by now.
     pub(crate) fn tool_names(&self) -> HashSet<String> {
         self.tools.iter().map(|declared| declared.tool.name().to_owned()).collect()
@@ -398,6 +405,10 @@ impl LocationConf {
     fn compile(&mut self, cf: Conf, main: &mut MainConf) -> Result<(), Error> {
         own_content(cf)?;
         let mut builder = self.settings.builder()?;
+        // What serves one description alone is known by its name, unless the operator gives another.
+        if let (None, [Some((title, version))]) = (&self.settings.server_info, self.documents.as_slice()) {
+            builder.server_info(title, version)?;
+        }
         let mut contexts = Vec::with_capacity(self.tools.len());
         let mut operator_values = Vec::with_capacity(self.tools.len());
         for declared in self.tools.drain(..) {

@@ -121,7 +121,12 @@ impl Context {
     pub(crate) fn operator_value(&self, request: Request, tool: usize, index: usize) -> String {
         let value = self.location.operator_values.get(tool).and_then(|values| values.get(index));
         let value = value.and_then(|value| value.evaluate(request)).unwrap_or_default();
-        String::from_utf8_lossy(value).into_owned()
+        // A credential without its key is none: nothing is sent for it.
+        if matches!(value, b"Bearer " | b"Basic ") {
+            String::new()
+        } else {
+            String::from_utf8_lossy(value).into_owned()
+        }
     }
 
     pub(crate) fn batch(&self) -> Option<&Batch> {

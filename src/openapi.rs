@@ -216,6 +216,7 @@ fn load(
         warn("no tool was made of it".into());
     }
     let hidden = draft.search.unwrap_or(false);
+    conf.add_document(outcome.info);
     let mut taken = conf.tool_names();
     let mut shared: Vec<LocationContext> = Vec::new();
     for (operation, origin) in outcome.operations {

@@ -66,6 +66,9 @@ impl Document {
     }
 }
 
+/// A text that begins as JSON does and is none is tried as YAML up to this many bytes.
+const MAX_BRACED_YAML: usize = 1 << 20;
+
 /// JSON or YAML, whatever it describes.
 pub(crate) fn read(text: &str, limits: &Limits) -> Result<Value, ParseError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -88,8 +91,8 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Value, ParseError> {
     }
     match serde_json::from_str(text) {
         Ok(json) => Ok(json),
-        Err(error) if error.is_syntax() && !error.to_string().starts_with("recursion") => {
-            // YAML in braces is rare, but it is YAML. What neither can read was most likely meant to be JSON.
+        // YAML in braces is rare, and written by hand. What neither can read was most likely meant to be JSON.
+        Err(error) if error.is_syntax() && text.len() <= MAX_BRACED_YAML => {
             yaml::parse(text, limits).map_err(|_| of_json(&error))
         }
         Err(error) => Err(of_json(&error)),

@@ -13,6 +13,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends at what it did not expect"))]
 
+#[cfg(test)]
+mod corpus_tests;
 mod description;
 mod document;
 mod form;
@@ -34,6 +36,8 @@ mod security;
 mod selector;
 mod server;
 mod swagger2;
+#[cfg(test)]
+mod test_documents;
 mod tool;
 mod url;
 mod warning;

@@ -6,7 +6,8 @@
 pub struct Limits {
     /// Bytes of the document, and of all files together that it refers to.
     pub bytes: usize,
-    /// Values in one document, those that an alias of YAML repeats counted each time.
+    /// Values and keys in one document, those that an alias of YAML repeats counted each time. GitHub's, the largest that
+    /// is known, has 480,000.
     pub values: usize,
     /// Lists and objects inside each other. Never more than 120: the JSON parser has a limit, too.
     pub depth: usize,
@@ -28,7 +29,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             bytes: 32 << 20,
-            values: 4_000_000,
+            values: 1_500_000,
             depth: 120,
             files: 2_000,
             operations: 10_000,

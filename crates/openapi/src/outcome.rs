@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use mcp::operation::Operation;
 
+use crate::description;
 use crate::document::Document;
 use crate::name;
 use crate::near;
@@ -20,6 +21,8 @@ use crate::warning::Warning;
 /// What became of a document.
 #[derive(Debug, Default)]
 pub struct Outcome {
+    /// What the document calls itself: title and version, if it has both.
+    pub info: Option<(String, String)>,
     /// In the document's order.
     pub operations: Vec<(Operation, Origin)>,
     /// What is wrong with the document, or with the rules for it, and what came of it.
@@ -45,7 +48,7 @@ impl Document {
     pub fn operations(&self, rules: &Rules, external: &mut dyn FnMut(&str) -> Result<String, String>) -> Outcome {
         let reader = Reader::new(self, external);
         let operations = operations(&reader, rules);
-        Outcome { operations, warnings: reader.warnings.take() }
+        Outcome { info: description::info(&reader.root()), operations, warnings: reader.warnings.take() }
     }
 }
 
@@ -158,4 +161,175 @@ fn wanted(subjects: &[Subject<'_>], rules: &Rules, about_rules: &dyn Fn(String))
         method && safe && exposed && !rules.hide.iter().any(|selector| selector.meets(subject))
     };
     subjects.iter().map(wanted).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use mcp::operation::Source;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::Selector;
+    use crate::test_documents::{document, outcome, warnings};
+
+    fn orders() -> Value {
+        document(
+            "3.0.3",
+            json!({"paths": {
+                "/orders": {
+                    "get": {"operationId": "listOrders", "tags": ["public"], "summary": "List", "parameters": [
+                        {"name": "limit", "in": "query", "schema": {"type": "integer"}},
+                        {"name": "tenant", "in": "header", "required": true, "schema": {"type": "string"}},
+                    ]},
+                    "post": {"operationId": "createOrder", "tags": ["public", "write"], "deprecated": true},
+                },
+                "/orders/{id}": {"delete": {"operationId": "deleteOrder", "parameters": [{"name": "id", "in": "path"}]}},
+                "/admin/users": {"get": {}, "put": {"operationId": "listOrders"}},
+            }}),
+        )
+    }
+
+    fn names(rules: &Rules) -> Vec<String> {
+        let outcome = outcome(&orders(), rules);
+        let mut names: Vec<String> = outcome.operations.into_iter().map(|(operation, _)| operation.name).collect();
+        names.sort();
+        names
+    }
+
+    fn selectors(terms: &[&[&str]]) -> Vec<Selector> {
+        terms.iter().map(|terms| Selector::parse(terms).unwrap()).collect()
+    }
+
+    #[test]
+    fn an_operator_chooses() {
+        let all = ["createOrder", "deleteOrder", "get_admin_users", "listOrders_GET", "listOrders_PUT"];
+        let cases = [
+            (Rules::default(), all.to_vec()),
+            (Rules { expose: selectors(&[&["tag=public"]]), ..Rules::default() }, vec![all[0], all[3]]),
+            (
+                Rules { expose: selectors(&[&["tag=write"], &["path=/admin/*", "method=GET"]]), ..Rules::default() },
+                vec![all[0], all[2]],
+            ),
+            (
+                Rules {
+                    expose: selectors(&[&["tag=public"]]),
+                    hide: selectors(&[&["operation=list*"]]),
+                    ..Rules::default()
+                },
+                vec![all[0]],
+            ),
+            (Rules { methods: vec!["POST".into(), "delete".into()], ..Rules::default() }, vec![all[0], all[1]]),
+            (Rules { readonly: true, ..Rules::default() }, vec![all[2], all[3]]),
+        ];
+        // Both share an operationId, so both get the hash of what they are.
+        let hash = |method: &str, path: &str| format!("listOrders_{}", crate::hash::short(&[method, path]));
+        for (rules, expected) in cases {
+            let mut expected: Vec<String> = expected
+                .into_iter()
+                .map(|name| match name {
+                    "listOrders_GET" => hash("GET", "/orders"),
+                    "listOrders_PUT" => hash("PUT", "/admin/users"),
+                    name => name.into(),
+                })
+                .collect();
+            expected.sort();
+            assert_eq!(names(&rules), expected);
+        }
+    }
+
+    #[test]
+    fn names_are_prefixed_and_never_too_long() {
+        let prefix = "p".repeat(60);
+        let names = names(&Rules { prefix, ..Rules::default() });
+        assert_eq!(names.len(), 5);
+        assert!(names.iter().all(|name| name.len() == 64 && name.starts_with("ppp")), "{names:?}");
+    }
+
+    #[test]
+    fn one_operation_is_made_to_measure() {
+        let fix = vec![("limit".into(), "20".into()), ("tenant".into(), "$http_x_tenant".into())];
+        let name = Some("createOrder".into());
+        let edits = vec![
+            Edit { operation: "get_admin_users".into(), name: Some("users".into()), ..Edit::default() },
+            Edit { operation: "listOrders".into(), name, description: Some("D".into()), fix },
+        ];
+        let expose = selectors(&[&["path=/orders"], &["operation=get_admin_users"]]);
+        let outcome = outcome(&orders(), &Rules { edits, expose, prefix: "o_".into(), ..Rules::default() });
+        let of = |name: &str| outcome.operations.iter().find(|(operation, _)| operation.name == name).unwrap();
+        assert_eq!(
+            of("users").1,
+            Origin { pointer: "/paths/~1admin~1users/get".into(), operation: "get_admin_users".into(), edit: Some(0) }
+        );
+        let (list, origin) = of("createOrder");
+        assert_eq!((origin.edit, list.description.as_str(), list.title.as_deref()), (Some(1), "D", Some("List")));
+        assert_eq!(list.input_schema, json!({"type": "object", "properties": {}, "additionalProperties": false}));
+        let sources: Vec<&Source> = list.parameters.iter().map(|parameter| &parameter.source).collect();
+        assert_eq!(sources, [&Source::Fixed(json!(20)), &Source::Operator("$http_x_tenant".into())]);
+        let (create, _) = of("o_createOrder");
+        assert_eq!(create.description, "Deprecated. POST /orders");
+    }
+
+    #[test]
+    fn rules_that_meet_nothing_are_named() {
+        let edit = |operation: &str, name: Option<&str>, fix: &str| Edit {
+            operation: operation.into(),
+            name: name.map(Into::into),
+            description: None,
+            fix: if fix.is_empty() { Vec::new() } else { vec![(fix.into(), "1".into())] },
+        };
+        let cases = [
+            (
+                Rules { expose: selectors(&[&["tag=publik"], &["tag=public"]]), ..Rules::default() },
+                "expose \"tag=publik\": no operation of the document meets it; near it: \"public\"",
+            ),
+            (
+                Rules { hide: selectors(&[&["operation=deleteOder*"]]), ..Rules::default() },
+                "hide \"operation=deleteOder*\": no operation of the document meets it; near it: \"deleteOrder\"",
+            ),
+            (
+                Rules { edits: vec![edit("creatOrder", None, "")], ..Rules::default() },
+                "tool \"creatOrder\": the document has no such operation; near it: \"createOrder\"",
+            ),
+            (
+                Rules { edits: vec![edit("deleteOrder", None, "Id_")], ..Rules::default() },
+                "tool \"deleteOrder\": fix \"Id_\": the operation has no such parameter; near it: \"id\"",
+            ),
+            (
+                Rules { edits: vec![edit("createOrder", Some("a.b"), "")], ..Rules::default() },
+                "tool \"createOrder\": \"a.b\" cannot be a tool's name, which is 1 to 64 of A-Z a-z 0-9 _ -",
+            ),
+            (Rules { pass: Some("orders".into()), ..Rules::default() }, "pass: \"orders\" is not a URL"),
+        ];
+        for (rules, expected) in cases {
+            let warnings = warnings(&orders(), &rules);
+            assert!(warnings.len() == 1 && warnings[0].starts_with(expected), "{warnings:?}");
+        }
+    }
+
+    #[test]
+    fn files_are_read_through_the_caller_alone() {
+        let text = json!({"openapi": "3.0.3", "servers": [{"url": "https://x"}], "paths": {
+            "/a": {"$ref": "paths/a.yaml"},
+            "/b": {"get": {"$ref": "paths/b.yaml#/get"}},
+        }});
+        let document = Document::parse(&text.to_string(), &crate::Limits::default()).unwrap();
+        let mut asked = Vec::new();
+        let outcome = document.operations(&Rules::default(), &mut |name| {
+            asked.push(name.to_owned());
+            match name {
+                "paths/a.yaml" => Ok("get: {operationId: a, parameters: [{$ref: '../shared.yaml#/P'}]}".into()),
+                "shared.yaml" => Ok("P: {name: p, in: query, schema: {$ref: '#/S'}}\nS: {type: integer}".into()),
+                _ => Err("it is not below the directory".into()),
+            }
+        });
+        assert_eq!(asked, ["paths/a.yaml", "paths/b.yaml", "shared.yaml"]);
+        let (operation, origin) = &outcome.operations[0];
+        assert_eq!((operation.name.as_str(), origin.pointer.as_str()), ("a", "/paths/~1a/get"));
+        let reference = operation.input_schema["properties"]["p"]["$ref"].as_str().unwrap();
+        let schema = &operation.input_schema["$defs"][reference.strip_prefix("#/$defs/").unwrap()];
+        assert_eq!(*schema, json!({"type": "integer"}));
+        let expected = "/paths/~1b/get: \"$ref\": \"paths/b.yaml#/get\" cannot be read: it is not below the directory";
+        assert_eq!(outcome.warnings.len(), 1);
+        assert_eq!(outcome.warnings[0].to_string(), expected);
+    }
 }

@@ -5,6 +5,8 @@
 
 mod convert;
 mod pattern;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -74,16 +76,31 @@ impl<'d, 'e> Schemas<'d, 'e> {
 
     /// The `$defs` of a schema that refers to these, and their size as JSON.
     pub(crate) fn close(&mut self, refers: &[usize], limit: usize) -> Result<(Map<String, Value>, usize), Warning> {
-        let mut defs = Map::new();
-        let mut bytes = 0;
-        let mut queue: Vec<usize> = refers.to_vec();
-        let mut next = 0;
+        let ids = self.reach(refers)?;
+        let known = || ids.iter().map(|id| &self.definitions[*id]);
+        let size = |definition: &Definition<'_>| match &definition.converted {
+            Some(Ok((_, size))) => size + definition.name.len() + 4,
+            _ => 0,
+        };
+        let bytes = known().map(size).sum();
+        if bytes > limit {
+            let text = format!("what the schema refers to has more than {limit} bytes");
+            return Err(Warning { pointer: String::new(), text });
+        }
+        let member = |definition: &Definition<'_>| match &definition.converted {
+            Some(Ok((converted, _))) => Some((definition.name.clone(), converted.json.clone())),
+            _ => None,
+        };
+        Ok((known().filter_map(member).collect(), bytes))
+    }
+
+    /// All definitions that these lead to, themselves included, converted; the error is the first that cannot be.
+    pub(crate) fn reach(&mut self, refers: &[usize]) -> Result<Vec<usize>, Warning> {
         let mut seen: HashSet<usize> = HashSet::new();
-        while let Some(&id) = queue.get(next) {
+        let mut ids: Vec<usize> = refers.iter().copied().filter(|id| seen.insert(*id)).collect();
+        let mut next = 0;
+        while let Some(&id) = ids.get(next) {
             next += 1;
-            if !seen.insert(id) {
-                continue;
-            }
             if self.definitions[id].converted.is_none() {
                 let (node, direction) = (self.definitions[id].node.clone(), self.definitions[id].direction);
                 let converted = self.convert(&node, direction).map(|converted| {
@@ -92,18 +109,11 @@ impl<'d, 'e> Schemas<'d, 'e> {
                 });
                 self.definitions[id].converted = Some(converted);
             }
-            let definition = &self.definitions[id];
-            let Some(converted) = &definition.converted else { continue };
-            let (converted, size) = converted.as_ref().map_err(Clone::clone)?;
-            bytes += size + definition.name.len() + 4;
-            if bytes > limit {
-                let text = format!("what the schema refers to has more than {limit} bytes");
-                return Err(Warning { pointer: String::new(), text });
-            }
-            defs.insert(definition.name.clone(), converted.json.clone());
-            queue.extend(converted.refers.iter().filter(|id| !seen.contains(id)));
+            let Some(converted) = &self.definitions[id].converted else { continue };
+            let (converted, _) = converted.as_ref().map_err(Clone::clone)?;
+            ids.extend(converted.refers.iter().copied().filter(|id| seen.insert(*id)));
         }
-        Ok((defs, bytes))
+        Ok(ids)
     }
 
     /// The definition that a reference leads to, over references that are nothing else.

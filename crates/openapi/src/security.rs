@@ -143,7 +143,104 @@ fn with_prefix(prefix: Option<&str>, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::rules::Credential;
+    use crate::test_documents::{document, operation, warnings};
+
+    /// What is sent for these `security` members and credentials: `query api_key=$k`.
+    fn sent(security: &Value, credentials: &[(&str, &str)]) -> Vec<String> {
+        let schemes = json!({
+            "query": {"type": "apiKey", "in": "query", "name": "api_key"},
+            "header": {"type": "apiKey", "in": "header", "name": "X-Key"},
+            "cookie": {"type": "apiKey", "in": "cookie", "name": "sid"},
+            "bearer": {"type": "http", "scheme": "Bearer"},
+            "basic": {"type": "http", "scheme": "basic"},
+            "oauth": {"type": "oauth2", "flows": {}},
+            "oidc": {"type": "openIdConnect"},
+            "tls": {"type": "mutualTLS"},
+        });
+        let document = document(
+            "3.1.0",
+            json!({
+                "paths": {"/x": {"get": {"security": security, "parameters": [
+                    {"name": "api_key", "in": "query", "required": true, "schema": {"type": "string"}},
+                    {"name": "x-key", "in": "header", "schema": {"type": "string"}},
+                ]}}},
+                "components": {"securitySchemes": schemes},
+            }),
+        );
+        let operation = operation(&document, &rules(credentials));
+        assert_eq!(operation.input_schema["properties"], json!({}));
+        let text = |parameter: &Parameter| match &parameter.source {
+            Source::Operator(text) => format!("{:?} {}={text}", parameter.location, parameter.name),
+            other => panic!("{other:?}"),
+        };
+        operation.parameters.iter().map(text).collect()
+    }
+
+    fn rules(credentials: &[(&str, &str)]) -> Rules {
+        let credential = |(scheme, text): &(&str, &str)| Credential { scheme: (*scheme).into(), text: (*text).into() };
+        Rules { credentials: credentials.iter().map(credential).collect(), ..Rules::default() }
+    }
+
+    #[test]
+    fn credentials_go_where_their_scheme_says() {
+        let cases = [
+            ("query", "$k", "Query api_key=$k"),
+            ("header", "$k", "Header X-Key=$k"),
+            ("cookie", "$k", "Cookie sid=$k"),
+            ("bearer", "$t", "Header Authorization=Bearer $t"),
+            ("basic", "Basic abc", "Header Authorization=Basic abc"),
+            ("oauth", "$t", "Header Authorization=Bearer $t"),
+            ("oidc", "$t", "Header Authorization=Bearer $t"),
+        ];
+        for (scheme, text, expected) in cases {
+            assert_eq!(sent(&json!([{scheme: []}]), &[(scheme, text)]), [expected]);
+        }
+    }
+
+    #[test]
+    fn the_first_alternative_with_all_credentials_is_taken() {
+        let cases: [(Value, &[&str]); 6] = [
+            (json!([{"query": []}, {"header": []}]), &["Header X-Key=h"]),
+            (json!([{"cookie": [], "header": []}, {"bearer": []}]), &["Header Authorization=Bearer b"]),
+            (json!([{}, {"header": [], "bearer": []}]), &["Header X-Key=h", "Header Authorization=Bearer b"]),
+            (json!([{"tls": [], "header": []}]), &["Header X-Key=h"]),
+            (json!([{"query": []}, {"unknown": []}]), &[]),
+            (json!([]), &[]),
+        ];
+        for (security, expected) in cases {
+            assert_eq!(sent(&security, &[("header", "h"), ("bearer", "b")]), expected, "{security}");
+        }
+    }
+
+    #[test]
+    fn the_documents_security_holds_where_an_operation_has_none() {
+        let mut document = document(
+            "2.0",
+            json!({
+                "paths": {"/x": {"get": {}}},
+                "securityDefinitions": {"key": {"type": "apiKey", "in": "header", "name": "K"}},
+                "security": [{"key": []}],
+            }),
+        );
+        let rules = rules(&[("key", "v")]);
+        assert_eq!(operation(&document, &rules).parameters.len(), 1);
+        document["paths"]["/x"]["get"]["security"] = json!([]);
+        assert_eq!(operation(&document, &rules).parameters.len(), 0);
+    }
+
+    #[test]
+    fn a_credential_without_its_scheme_is_named() {
+        let document = document(
+            "3.0.3",
+            json!({"components": {"securitySchemes": {"apiKey": {"type": "http", "scheme": "basic"}}}}),
+        );
+        let expected = "credential \"api_key\": the document has no such security scheme; near it: \"apiKey\"";
+        assert_eq!(warnings(&document, &rules(&[("api_key", "x")])), [expected]);
+    }
 
     #[test]
     fn the_scheme_is_written_once() {

@@ -145,3 +145,103 @@ fn expand(url: &str, server: &Node<'_>) -> Result<String, String> {
         None => Ok(out),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::Rules;
+    use crate::test_documents::{document, operation, warnings};
+
+    fn called(document: &Value, pass: &str, source: &str) -> Result<String, String> {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let rules = Rules { pass: given(pass), source: given(source), ..Rules::default() };
+        if let Some(warning) = warnings(document, &rules).first() {
+            return Err(warning.clone());
+        }
+        let operation = operation(document, &rules);
+        Ok(operation.origin + &operation.path)
+    }
+
+    fn with_servers(servers: Value) -> Value {
+        document("3.0.3", json!({"paths": {"/x": {"get": {}}}, "servers": servers}))
+    }
+
+    #[test]
+    fn the_nearest_server_counts() {
+        let server =
+            |name: &str| json!([{"url": format!("https://{name}.example.com/{name}/")}, {"url": "https://second"}]);
+        let mut document = with_servers(server("root"));
+        assert_eq!(called(&document, "", "").unwrap(), "https://root.example.com/root/x");
+        document["paths"]["/x"]["servers"] = server("path");
+        assert_eq!(called(&document, "", "").unwrap(), "https://path.example.com/path/x");
+        document["paths"]["/x"]["get"]["servers"] = server("operation");
+        assert_eq!(called(&document, "", "").unwrap(), "https://operation.example.com/operation/x");
+    }
+
+    #[test]
+    fn relative_servers_pass_and_variables_come_to_a_url() {
+        let variables = json!({"region": {"default": "eu"}, "port": {"default": 8443}, "base": {"enum": ["v2", "v3"]}});
+        let url = "https://{region}.example.com:{port}/{base}";
+        let templated = with_servers(json!([{"url": url, "variables": variables}]));
+        let source = "https://docs.example.com/v1/openapi.json";
+        let relative = |url: &str| with_servers(json!([{ "url": url }]));
+        let cases = [
+            (templated.clone(), "", "", "https://eu.example.com:8443/v2/x"),
+            (templated.clone(), "http://orders", "", "http://orders/v2/x"),
+            (templated.clone(), "http://orders/", "", "http://orders/x"),
+            (templated, "http://orders:81/api/", "", "http://orders:81/api/x"),
+            (relative("/"), "", source, "https://docs.example.com/x"),
+            (relative("../v2"), "", source, "https://docs.example.com/v2/x"),
+            (relative("//other/v2"), "", source, "https://other/v2/x"),
+            (relative("/api"), "http://orders", "", "http://orders/api/x"),
+            (relative("v2"), "http://orders", source, "http://orders/v1/v2/x"),
+            (relative("https://unknown.{x}/v2"), "http://orders/", source, "http://orders/x"),
+            (
+                document("3.0.3", json!({"paths": {"/x": {"get": {}}}, "servers": []})),
+                "",
+                source,
+                "https://docs.example.com/x",
+            ),
+        ];
+        for (document, pass, source, expected) in cases {
+            assert_eq!(called(&document, pass, source).unwrap(), expected, "{document} {pass}");
+        }
+    }
+
+    #[test]
+    fn swagger_says_it_in_three_members() {
+        let cases = [
+            (json!({}), "", "https://api.example.com/x"),
+            (json!({"basePath": "/v2/"}), "", "https://api.example.com/v2/x"),
+            (json!({"basePath": "v2", "schemes": ["http"]}), "", "http://api.example.com/v2/x"),
+            (json!({"schemes": ["http", "https", "wss"]}), "", "https://api.example.com/x"),
+            (json!({"schemes": []}), "http://docs/openapi.json", "http://api.example.com/x"),
+            (json!({"host": "", "basePath": "/v2"}), "http://docs:81/openapi.json", "http://docs:81/v2/x"),
+        ];
+        for (members, source, expected) in cases {
+            let mut document = document("2.0", json!({"paths": {"/x": {"get": {}}}}));
+            document.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            assert_eq!(called(&document, "", source).unwrap(), expected, "{members}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_nobody_can_call_is_named() {
+        let cases = [
+            (
+                json!([{"url": "/api"}]),
+                "the server \"/api\" names no host; add where it is with \"pass\"; GET /x is left out",
+            ),
+            (json!([{"url": "wss://x"}]), "/servers/0: \"wss://x\" is not a URL that begins with http:// or https://"),
+            (json!([{"url": "https://{host}/"}]), "the variable \"host\" of the server"),
+        ];
+        for (servers, expected) in cases {
+            let error = called(&with_servers(servers), "", "").unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+        assert!(
+            called(&with_servers(json!([])), "orders", "").unwrap_err().starts_with("pass: \"orders\" is not a URL")
+        );
+    }
+}

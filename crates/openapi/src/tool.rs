@@ -4,6 +4,8 @@ mod arguments;
 mod body;
 mod fix;
 mod path;
+#[cfg(test)]
+mod tests;
 
 use mcp::operation::{Location, Operation, Parameter, Source, check_header};
 use serde_json::{Map, Value};
@@ -18,7 +20,7 @@ use crate::paths::Found;
 use crate::reader::Reader;
 use crate::request::{self, Request};
 use crate::rules::{Edit, Rules};
-use crate::schema::{Converted, Direction, Schemas, size};
+use crate::schema::{Converted, Direction, Schemas};
 use crate::security::Security;
 use crate::server::Servers;
 use crate::warning::Warning;
@@ -134,7 +136,13 @@ impl<'d, 'e> Maker<'d, 'e> {
             let name = parameter.name;
             match parameter.location {
                 location if self.security.is_key(location, name) => false,
-                Location::Header => check_header(name).map_err(|why| self.reader.warn(&parameter.at, why)).is_ok(),
+                // nginx takes both characters for the same.
+                Location::Header => {
+                    let checked = check_header(&name.replace('_', "-"));
+                    checked.map_err(|why| self.reader.warn(&parameter.at, why)).is_ok()
+                }
+                // The path has its value already.
+                Location::Query if template.fixed.iter().any(|fixed| fixed.name == name) => false,
                 Location::Cookie if !arguments::is_token(name) => {
                     self.reader
                         .warn(&parameter.at, format!("\"{name}\" cannot be the name of a cookie; it is left out"));
@@ -174,9 +182,7 @@ impl<'d, 'e> Maker<'d, 'e> {
     /// Converted, with everything that it refers to.
     fn checked(&mut self, schema: &Node<'d>) -> Result<Converted, Warning> {
         let converted = self.schemas.convert(schema, Direction::Request)?;
-        if !converted.refers.is_empty() {
-            self.schemas.close(&converted.refers, usize::MAX)?;
-        }
+        self.schemas.reach(&converted.refers)?;
         Ok(converted)
     }
 
@@ -235,7 +241,6 @@ impl<'d, 'e> Maker<'d, 'e> {
             return left_out(&format!("the schema has more than {limit} bytes"));
         }
         self.bytes_left -= bytes;
-        debug_assert!(bytes >= size(&schema) / 2);
         Some(schema)
     }
 }

@@ -32,10 +32,13 @@ impl<'r> Fixes<'r> {
     pub(super) fn warn_of_rest(&self, reader: &Reader<'_>, names: &Names, has_body: bool) {
         let Some(edit) = self.edit else { return };
         for ((name, _), _) in edit.fix.iter().zip(&self.used).filter(|(_, used)| !**used) {
-            let arguments = names.of_parameters.iter().chain(&names.of_undeclared).map(String::as_str);
-            let near = near::suggestion(name, arguments.chain(has_body.then_some(BODY)));
-            let text =
-                format!("tool \"{}\": fix \"{name}\": the operation has no such parameter{near}", edit.operation);
+            let why = if has_body && name.split('.').next() == Some(BODY) {
+                "only parameters can be fixed, not the body or a member of it".to_owned()
+            } else {
+                let arguments = names.of_parameters.iter().chain(&names.of_undeclared).map(String::as_str);
+                format!("the operation has no such parameter{}", near::suggestion(name, arguments))
+            };
+            let text = format!("tool \"{}\": fix \"{name}\": {why}", edit.operation);
             reader.warnings.push(Warning { pointer: String::new(), text });
         }
     }

@@ -41,7 +41,9 @@ impl Template {
             rest = &rest[open + name.len() + 2..];
         }
         percent::push_path(&mut text, rest);
-        let fixed = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        // A pair with braces repeats a parameter.
+        let pairs = query.split('&').filter(|pair| !pair.is_empty() && !pair.contains('{'));
+        let fixed = pairs.map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let decode = |text: &str| percent::decode(text).unwrap_or_else(|| text.into());
             Parameter {

@@ -1,12 +1,14 @@
 //! Whole documents: those of `tests/openapi`, and any directory of others that `MCP_OPENAPI_CORPUS` names.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use mcp::operation::{Location, Operation};
-use openapi::{Document, Limits, Outcome, Rules};
 use serde_json::Value;
+
+use crate::document::read;
+use crate::{Document, Limits, Outcome, Rules};
 
 #[test]
 fn every_document_becomes_tools_that_hold_together() {
@@ -139,14 +141,9 @@ fn check_order(text: &str, file: &Path, outcome: &Outcome) {
         all.sort();
         all
     };
-    // YAML has no order of its own to keep: what was read is written as JSON, the other way round.
-    let Some(mut json) = as_json(text) else { return };
+    let mut json = read(text, &Limits::default()).unwrap();
     reverse(&mut json);
     assert_eq!(by_pointer(&load(&json.to_string(), file)), by_pointer(outcome), "{}", file.display());
-}
-
-fn as_json(text: &str) -> Option<Value> {
-    serde_json::from_str(text).ok()
 }
 
 fn reverse(value: &mut Value) {
@@ -154,4 +151,76 @@ fn reverse(value: &mut Value) {
         members.values_mut().for_each(reverse);
         *members = std::mem::take(members).into_iter().rev().collect();
     }
+}
+
+/// What a second reader of version 3.0 sees: method, path, and the places and names of parameters.
+#[test]
+fn another_reader_sees_the_same() {
+    let mut compared = 0;
+    for file in documents() {
+        let text = fs::read_to_string(&file).unwrap();
+        let json = read(&text, &Limits::default()).unwrap();
+        if !json["openapi"].as_str().is_some_and(|version| version.starts_with("3.0")) {
+            continue;
+        }
+        let document: openapiv3::OpenAPI = match serde_json::from_value(json.clone()) {
+            Ok(document) => document,
+            Err(error) => {
+                println!("{}: the other reader refuses it: {error}", file.display());
+                continue;
+            }
+        };
+        let ours = load(&text, &file);
+        for (operation, origin) in &ours.operations {
+            let mut steps = origin.pointer.split('/').skip(2).map(crate::node::unescape);
+            let (path, method) = (steps.next().unwrap(), steps.next().unwrap());
+            let Some(openapiv3::ReferenceOr::Item(item)) = document.paths.paths.get(&path) else { continue };
+            let theirs = item.iter().find(|(other, _)| *other == method).map(|(_, operation)| operation).unwrap();
+            let expected: BTreeSet<(String, String)> = item
+                .parameters
+                .iter()
+                .chain(&theirs.parameters)
+                .filter_map(|parameter| resolve(parameter, &document))
+                .filter(|(place, name)| is_argument(place, name, &path, &json))
+                .collect();
+            let place = |location| format!("{location:?}").to_lowercase();
+            let mut actual: BTreeSet<(String, String)> =
+                operation.parameters.iter().map(|p| (place(p.location), p.name.clone())).collect();
+            // Made from the path, where the document forgets to.
+            actual.retain(|(place, name)| place != "path" || expected.contains(&("path".into(), name.clone())));
+            assert_eq!(actual, expected, "{}: {}", file.display(), origin.pointer);
+            assert_eq!(operation.body.is_some(), theirs.request_body.is_some(), "{}", origin.pointer);
+            compared += 1;
+        }
+    }
+    assert!(compared > 20, "{compared}");
+}
+
+fn resolve(
+    parameter: &openapiv3::ReferenceOr<openapiv3::Parameter>,
+    document: &openapiv3::OpenAPI,
+) -> Option<(String, String)> {
+    let parameter = match parameter {
+        openapiv3::ReferenceOr::Item(parameter) => parameter,
+        openapiv3::ReferenceOr::Reference { reference } => {
+            let name = reference.strip_prefix("#/components/parameters/")?;
+            document.components.as_ref()?.parameters.get(name)?.as_item()?
+        }
+    };
+    let place = match parameter {
+        openapiv3::Parameter::Query { .. } => "query",
+        openapiv3::Parameter::Header { .. } => "header",
+        openapiv3::Parameter::Path { .. } => "path",
+        openapiv3::Parameter::Cookie { .. } => "cookie",
+    };
+    Some((place.into(), parameter.parameter_data_ref().name.clone()))
+}
+
+fn is_argument(place: &str, name: &str, path: &str, json: &Value) -> bool {
+    let schemes = json["components"]["securitySchemes"].as_object();
+    let key = schemes.into_iter().flatten().any(|(_, scheme)| {
+        scheme["type"] == "apiKey" && scheme["in"] == place && scheme["name"].as_str() == Some(name)
+    });
+    let allowed = place != "header" || mcp::operation::check_header(&name.replace('_', "-")).is_ok();
+    !name.is_empty() && !key && allowed && (place != "path" || path.contains(&format!("{{{name}}}")))
 }
