@@ -69,7 +69,7 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 ///
 /// Three groups: our own; the words of our blocks; and directives of other modules that we look at ([`ProxySettings`]) or
 /// refuse inside of our blocks, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 75] = [
+pub(crate) static DIRECTIVES: [Directive; 76] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
     directive(c"mcp_server_info", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
         let (name, version) = pair(cf)?;
@@ -138,6 +138,10 @@ pub(crate) static DIRECTIVES: [Directive; 75] = [
     directive(c"output_schema", OPENAPI | NGX_CONF_FLAG, |cf, conf| {
         let on = flag(cf)?;
         openapi::draft(conf)?.output_schema(on)
+    }),
+    directive(c"search", OPENAPI | NGX_CONF_FLAG, |cf, conf| {
+        let on = flag(cf)?;
+        openapi::draft(conf)?.search(on)
     }),
     directive(c"credential", OPENAPI | NGX_CONF_TAKE2, |cf, conf| openapi::draft(conf)?.credential(pair(cf)?)),
     directive(c"references", OPENAPI | NGX_CONF_TAKE1, |cf, conf| {
@@ -283,13 +287,31 @@ pub(crate) enum Draft {
     Operation(Edit),
 }
 
+/// A tool of a location.
+pub(crate) struct DeclaredTool {
+    pub(crate) tool: Tool,
+    /// The location that its calls go through.
+    pub(crate) context: LocationContext,
+    /// It is found by a search instead of being listed.
+    pub(crate) hidden: bool,
+}
+
+impl DeclaredTool {
+    fn add_to(self, builder: &mut ServerBuilder) -> Result<(), Error> {
+        match self.hidden {
+            true => Ok(builder.hidden_tool(self.tool)?),
+            false => Ok(builder.tool(self.tool)?),
+        }
+    }
+}
+
 /// The module's configuration of one level: `http`, `server`, a location, or the location of a block of ours.
 #[derive(Default)]
 pub(crate) struct LocationConf {
     enabled: Option<(bool, Place)>,
     settings: Settings,
     proxy: ProxySettings,
-    tools: Vec<(Tool, LocationContext)>,
+    tools: Vec<DeclaredTool>,
     /// Title and version of every API description.
     documents: Vec<Option<(String, String)>>,
     block: Option<&'static str>,
@@ -335,8 +357,8 @@ impl LocationConf {
     }
 
     /// Adds a tool whose calls go through a location below this one.
-    pub(crate) fn add_tool(&mut self, tool: Tool, context: LocationContext) {
-        self.tools.push((tool, context));
+    pub(crate) fn add_tool(&mut self, tool: DeclaredTool) {
+        self.tools.push(tool);
     }
 
     /// Notes what an API description calls itself.
@@ -346,7 +368,7 @@ impl LocationConf {
 
     /// The names of the tools that there are by now.
     pub(crate) fn tool_names(&self) -> HashSet<String> {
-        self.tools.iter().map(|(tool, _)| tool.name().to_owned()).collect()
+        self.tools.iter().map(|declared| declared.tool.name().to_owned()).collect()
     }
 
     /// The MCP server that answers here.
@@ -368,7 +390,7 @@ impl LocationConf {
         match self.enabled.take() {
             Some((true, place)) => cf.report_at(place, "mcp", |cf| self.compile(cf, main)),
             _ if !self.tools.is_empty() => {
-                let place = self.tools.iter().find_map(|(_, context)| Some(context.own_conf().tool.as_ref()?.place()));
+                let place = self.tools.iter().find_map(|tool| Some(tool.context.own_conf().tool.as_ref()?.place()));
                 let error = Error::new("needs \"mcp on\" in the same location: nobody could call the tool");
                 place.map_or(Ok(()), |place| cf.report_at(place, "mcp_tool", |_| Err(error)))
             }
@@ -389,10 +411,14 @@ impl LocationConf {
         }
         let mut contexts = Vec::with_capacity(self.tools.len());
         let mut operator_values = Vec::with_capacity(self.tools.len());
-        for (tool, context) in self.tools.drain(..) {
-            let values = tool.operator_values().iter().map(|text| ComplexValue::new(cf, text));
+        for declared in self.tools.drain(..) {
+            let context = declared.context;
+            let values = declared.tool.operator_values().iter().map(|text| ComplexValue::new(cf, text));
             operator_values.push(values.collect::<Result<_, _>>()?);
-            builder.tool(tool)?;
+            match context.own_conf().tool_location() {
+                Some(location) => location.report(cf, |_| declared.add_to(&mut builder))?,
+                None => declared.add_to(&mut builder)?,
+            }
             contexts.push(context);
         }
         let location = Rc::new(Location {
@@ -470,7 +496,7 @@ fn own_content(cf: Conf) -> Result<(), Error> {
 fn mcp_tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
     let place = cf.place();
     let name = one(cf)?;
-    if conf.tools.iter().any(|(tool, _)| tool.name() == name) {
+    if conf.tools.iter().any(|declared| declared.tool.name() == name) {
         return Err(Error::new(format!("is duplicate: the location has a tool \"{name}\"")));
     }
     let draft = ToolBuilder::new(&name)?;
@@ -482,7 +508,7 @@ fn mcp_tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
         let Some(Draft::Tool(draft)) = own.take_draft() else { return Err(Error::memory()) };
         let tool = draft.build()?;
         own.tool = Some(ToolLocation::new(&tool, Block::Tool(name), place));
-        conf.add_tool(tool, context);
+        conf.add_tool(DeclaredTool { tool, context, hidden: false });
         Ok(())
     })
 }

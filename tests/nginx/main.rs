@@ -19,6 +19,7 @@ mod locations;
 mod proxying;
 mod reload;
 mod results;
+mod search;
 mod sessions;
 mod tls;
 mod variables;
