@@ -8,7 +8,7 @@ use ::openapi::{Credential, Document, Edit, Limits, Outcome, Rules, Selector};
 use fetch::Source;
 use mcp::Tool;
 
-use crate::conf::{Draft as AnyDraft, Error, LocationConf, once, one};
+use crate::conf::{DeclaredTool, Draft as AnyDraft, Error, LocationConf, once, one};
 use crate::ngx::{ComplexValue, Conf, LocationContext, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, Place};
 use crate::tool::{Block, ToolLocation};
 
@@ -23,6 +23,7 @@ pub(crate) struct Draft {
     readonly: Option<bool>,
     strict: Option<bool>,
     output_schema: Option<bool>,
+    search: Option<bool>,
     credentials: Vec<Credential>,
     references: Option<PathBuf>,
     cache: Option<PathBuf>,
@@ -74,6 +75,10 @@ impl Draft {
 
     pub(crate) fn output_schema(&mut self, on: bool) -> Result<(), Error> {
         once(&mut self.output_schema, on)
+    }
+
+    pub(crate) fn search(&mut self, on: bool) -> Result<(), Error> {
+        once(&mut self.search, on)
     }
 
     pub(crate) fn credential(&mut self, cf: Conf, (scheme, text): (String, String)) -> Result<(), Error> {
@@ -237,6 +242,8 @@ fn load(
     if outcome.operations.is_empty() {
         warn("no tool was made of it".into());
     }
+    let hidden = draft.search.unwrap_or(false);
+    conf.add_document(outcome.info);
     let mut taken = conf.tool_names();
     // Each with the block that it stands in.
     let mut made: Vec<(LocationContext, LocationContext)> = Vec::new();
@@ -271,7 +278,7 @@ fn load(
             Some(known) => known.join(&tool),
             slot => *slot = Some(ToolLocation::new(&tool, Block::OpenApi(source.clone()), place)),
         }
-        conf.add_tool(tool, location);
+        conf.add_tool(DeclaredTool { tool, context: location, hidden });
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ mod openapi;
 mod proxying;
 mod reload;
 mod results;
+mod search;
 mod sessions;
 mod tls;
 mod variables;
