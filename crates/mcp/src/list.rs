@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::ProtocolVersion;
@@ -28,10 +27,10 @@ impl Listed<'_> {
         }
     }
 
-    fn definition(&self, version: ProtocolVersion) -> Map<String, Value> {
+    fn write(&self, version: ProtocolVersion, out: &mut Vec<u8>) {
         match self {
-            Listed::Tool(tool) => tool.definition(version),
-            Listed::Search(tool, count) => tool.definition(version, *count),
+            Listed::Tool(tool) => tool.write_definition(version, out),
+            Listed::Search(tool, count) => write_json(&tool.definition(version, *count), out),
         }
     }
 }
@@ -110,7 +109,7 @@ fn body(tools: &[Listed<'_>], version: ProtocolVersion, next: Option<&str>) -> V
         if index > 0 {
             out.push(b',');
         }
-        write_json(&tool.definition(version), &mut out);
+        tool.write(version, &mut out);
     }
     out.push(b']');
     if let Some(next) = next {
@@ -128,6 +127,8 @@ fn share(body: Vec<u8>, others: &[ToolList]) -> Arc<[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::ToolBuilder;
 

@@ -8,7 +8,7 @@ use super::{Operation, Performed};
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::jsonrpc::{Params, text, write_json};
+use crate::jsonrpc::{Params, text};
 use crate::scan::Scanner;
 use crate::search::SearchTool;
 use crate::server::Server;
@@ -96,7 +96,7 @@ pub(super) fn describe<'s>(server: &Server, version: ProtocolVersion, arguments:
     match found {
         Ok(tool) => {
             let mut out = Vec::new();
-            write_json(&server.tools()[tool].definition(version), &mut out);
+            server.tools()[tool].write_definition(version, &mut out);
             Performed::Structured { json: String::from_utf8(out).unwrap_or_default(), text: None }
         }
         Err(refused) => Performed::ToolError(refused.into()),
