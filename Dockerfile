@@ -1,5 +1,7 @@
 # nginx with Nchan and this module. It serves the demo on port 8080; mount an nginx.conf of yours over /etc/nginx/nginx.conf
-# to serve that. The same Debian release in both stages: nginx loads only a module that was built for its very version.
+# to serve that, or name an API description in MCP_OPENAPI: a file that you mount, or a URL. MCP_UPSTREAM is the URL of its
+# service, where the description's own servers do not say. The same Debian release in both stages: nginx loads only a module
+# that was built for its very version.
 ARG DEBIAN=bookworm
 
 FROM debian:${DEBIAN}-slim AS build
@@ -16,6 +18,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates nginx libnginx-mod-nchan \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /ngx_http_mcp_module.so /usr/lib/nginx/modules/
+COPY scripts/openapi-conf /usr/local/bin/
 COPY nginx-conf/demo /etc/nginx
 # The demo listens to the world outside the container. Its logs and temporary files lie below nginx's prefix, /usr/share/nginx,
 # and go where Debian has them. Any user can write there, so that the image runs as any, and with a tmpfs in these places.
@@ -38,4 +41,7 @@ ENV HEALTH_PORT=8080
 HEALTHCHECK --interval=30s --timeout=3s --start-period=5s \
     CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/$HEALTH_PORT && printf 'HEAD / HTTP/1.0\\r\\n\\r\\n' >&3 && read -r line <&3 && [[ $line == HTTP/1* ]]"]
 # nginx opens /dev/stdout by name. Where the runtime gave a stdout of root's, only a pipe of our own can be opened so.
-CMD ["bash", "-c", "{ : >>/dev/stdout; } 2>/dev/null || exec > >(exec cat); exec nginx -e stderr -g 'daemon off;'"]
+CMD ["bash", "-c", "conf=/etc/nginx/nginx.conf; \
+    [ -z \"$MCP_OPENAPI\" ] || { conf=/run/openapi.conf; LISTEN=8080 openapi-conf \"$MCP_OPENAPI\" \"$MCP_UPSTREAM\" >$conf || exit; }; \
+    { : >>/dev/stdout; } 2>/dev/null || exec > >(exec cat); \
+    exec nginx -c $conf -e stderr -g 'daemon off;'"]

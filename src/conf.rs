@@ -69,7 +69,7 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 ///
 /// Three groups: our own; the words of our blocks; and directives of other modules that we look at ([`ProxySettings`]) or
 /// refuse inside of our blocks, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 75] = [
+pub(crate) static DIRECTIVES: [Directive; 76] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
     directive(c"mcp_server_info", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
         let (name, version) = pair(cf)?;
@@ -139,7 +139,11 @@ pub(crate) static DIRECTIVES: [Directive; 75] = [
         let on = flag(cf)?;
         openapi::draft(conf)?.output_schema(on)
     }),
-    directive(c"credential", OPENAPI | NGX_CONF_TAKE2, |cf, conf| openapi::draft(conf)?.credential(pair(cf)?)),
+    directive(c"search", OPENAPI | NGX_CONF_FLAG, |cf, conf| {
+        let on = flag(cf)?;
+        openapi::draft(conf)?.search(on)
+    }),
+    directive(c"credential", OPENAPI | NGX_CONF_TAKE2, |cf, conf| openapi::draft(conf)?.credential(cf, pair(cf)?)),
     directive(c"references", OPENAPI | NGX_CONF_TAKE1, |cf, conf| {
         openapi::draft(conf)?.references(cf.full_path(&one(cf)?)?)
     }),
@@ -154,10 +158,7 @@ pub(crate) static DIRECTIVES: [Directive; 75] = [
     directive(c"description", OPERATION | NGX_CONF_TAKE1, |cf, conf| {
         once(&mut openapi::edit(conf)?.description, one(cf)?)
     }),
-    directive(c"fix", OPERATION | NGX_CONF_TAKE2, |cf, conf| {
-        openapi::edit(conf)?.fix.push(pair(cf)?);
-        Ok(())
-    }),
+    directive(c"fix", OPERATION | NGX_CONF_TAKE2, |cf, conf| openapi::fix(cf, conf, pair(cf)?)),
     directive(c"proxy_set_header", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
         let (name, value) = pair(cf)?;
         conf.proxy.set_header(name, value);
@@ -283,13 +284,33 @@ pub(crate) enum Draft {
     Operation(Edit),
 }
 
+/// A tool of a location.
+pub(crate) struct DeclaredTool {
+    pub(crate) tool: Tool,
+    /// The location that its calls go through.
+    pub(crate) context: LocationContext,
+    /// It is found by a search instead of being listed.
+    pub(crate) hidden: bool,
+}
+
+impl DeclaredTool {
+    fn add_to(self, builder: &mut ServerBuilder) -> Result<(), Error> {
+        match self.hidden {
+            true => Ok(builder.hidden_tool(self.tool)?),
+            false => Ok(builder.tool(self.tool)?),
+        }
+    }
+}
+
 /// The module's configuration of one level: `http`, `server`, a location, or the location of a block of ours.
 #[derive(Default)]
 pub(crate) struct LocationConf {
     enabled: Option<(bool, Place)>,
     settings: Settings,
     proxy: ProxySettings,
-    tools: Vec<(Tool, LocationContext)>,
+    tools: Vec<DeclaredTool>,
+    /// Title and version of every API description.
+    documents: Vec<Option<(String, String)>>,
     block: Option<&'static str>,
     draft: Option<Draft>,
     tool: Option<ToolLocation>,
@@ -333,13 +354,18 @@ impl LocationConf {
     }
 
     /// Adds a tool whose calls go through a location below this one.
-    pub(crate) fn add_tool(&mut self, tool: Tool, context: LocationContext) {
-        self.tools.push((tool, context));
+    pub(crate) fn add_tool(&mut self, tool: DeclaredTool) {
+        self.tools.push(tool);
+    }
+
+    /// Notes what an API description calls itself.
+    pub(crate) fn add_document(&mut self, info: Option<(String, String)>) {
+        self.documents.push(info);
     }
 
     /// The names of the tools that there are by now.
     pub(crate) fn tool_names(&self) -> HashSet<String> {
-        self.tools.iter().map(|(tool, _)| tool.name().to_owned()).collect()
+        self.tools.iter().map(|declared| declared.tool.name().to_owned()).collect()
     }
 
     /// The MCP server that answers here.
@@ -361,9 +387,9 @@ impl LocationConf {
         match self.enabled.take() {
             Some((true, place)) => cf.report_at(place, "mcp", |cf| self.compile(cf, main)),
             _ if !self.tools.is_empty() => {
-                let place = self.tools.iter().find_map(|(_, context)| Some(context.own_conf().tool.as_ref()?.place()));
                 let error = Error::new("needs \"mcp on\" in the same location: nobody could call the tool");
-                place.map_or(Ok(()), |place| cf.report_at(place, "mcp_tool", |_| Err(error)))
+                let first = self.tools.iter().find_map(|tool| tool.context.own_conf().tool.as_ref());
+                first.map_or(Ok(()), |tool| cf.report_at(tool.place(), tool.directive(), |_| Err(error)))
             }
             None if cf.is_unnamed() && outer.location.is_some() => {
                 self.location.clone_from(&outer.location);
@@ -376,12 +402,20 @@ impl LocationConf {
     fn compile(&mut self, cf: Conf, main: &mut MainConf) -> Result<(), Error> {
         own_content(cf)?;
         let mut builder = self.settings.builder()?;
+        // What serves one description alone is known by its name, unless the operator gives another.
+        if let (None, [Some((title, version))]) = (&self.settings.server_info, self.documents.as_slice()) {
+            builder.server_info(title, version)?;
+        }
         let mut contexts = Vec::with_capacity(self.tools.len());
         let mut operator_values = Vec::with_capacity(self.tools.len());
-        for (tool, context) in self.tools.drain(..) {
-            let values = tool.operator_values().iter().map(|text| ComplexValue::new(cf, text));
+        for declared in self.tools.drain(..) {
+            let context = declared.context;
+            let values = declared.tool.operator_values().iter().map(|text| ComplexValue::new(cf, text));
             operator_values.push(values.collect::<Result<_, _>>()?);
-            builder.tool(tool)?;
+            match context.own_conf().tool_location() {
+                Some(location) => location.report(cf, |_| declared.add_to(&mut builder))?,
+                None => declared.add_to(&mut builder)?,
+            }
             contexts.push(context);
         }
         let location = Rc::new(Location {
@@ -392,6 +426,7 @@ impl LocationConf {
             server_names: cf.server_names(),
             ended_sessions: main.ended_sessions,
         });
+        main.has_documents |= !self.documents.is_empty();
         main.locations.push((cf.loc_conf(), false));
         main.served.push((cf.served(), Rc::clone(&location)));
         self.location = Some(location);
@@ -424,11 +459,19 @@ pub(crate) struct MainConf {
     pub(crate) served: Vec<(ngx::Served, Rc<Location>)>,
     /// The upstreams that were made for literal URLs, by scheme and authority.
     upstreams: Vec<String>,
+    /// API descriptions were read, which take far more memory than what is made of them.
+    pub(crate) has_documents: bool,
 }
 
 impl MainConf {
     pub(crate) fn new(ended_sessions: EndedSessions) -> MainConf {
-        MainConf { ended_sessions, locations: Vec::new(), served: Vec::new(), upstreams: Vec::new() }
+        MainConf {
+            ended_sessions,
+            locations: Vec::new(),
+            served: Vec::new(),
+            upstreams: Vec::new(),
+            has_documents: false,
+        }
     }
 }
 
@@ -450,7 +493,7 @@ fn own_content(cf: Conf) -> Result<(), Error> {
 fn mcp_tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
     let place = cf.place();
     let name = one(cf)?;
-    if conf.tools.iter().any(|(tool, _)| tool.name() == name) {
+    if conf.tools.iter().any(|declared| declared.tool.name() == name) {
         return Err(Error::new(format!("is duplicate: the location has a tool \"{name}\"")));
     }
     let draft = ToolBuilder::new(&name)?;
@@ -462,7 +505,7 @@ fn mcp_tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
         let Some(Draft::Tool(draft)) = own.take_draft() else { return Err(Error::memory()) };
         let tool = draft.build()?;
         own.tool = Some(ToolLocation::new(&tool, Block::Tool(name), place));
-        conf.add_tool(tool, context);
+        conf.add_tool(DeclaredTool { tool, context, hidden: false });
         Ok(())
     })
 }

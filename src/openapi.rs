@@ -8,8 +8,8 @@ use ::openapi::{Credential, Document, Edit, Limits, Outcome, Rules, Selector};
 use fetch::Source;
 use mcp::Tool;
 
-use crate::conf::{Draft as AnyDraft, Error, LocationConf, once, one};
-use crate::ngx::{Conf, LocationContext, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, Place};
+use crate::conf::{DeclaredTool, Draft as AnyDraft, Error, LocationConf, once, one};
+use crate::ngx::{ComplexValue, Conf, LocationContext, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, Place};
 use crate::tool::{Block, ToolLocation};
 
 /// What the directives of a block said.
@@ -23,6 +23,7 @@ pub(crate) struct Draft {
     readonly: Option<bool>,
     strict: Option<bool>,
     output_schema: Option<bool>,
+    search: Option<bool>,
     credentials: Vec<Credential>,
     references: Option<PathBuf>,
     cache: Option<PathBuf>,
@@ -35,6 +36,7 @@ pub(crate) struct Draft {
 
 impl Draft {
     pub(crate) fn pass(&mut self, url: String) -> Result<(), Error> {
+        ::openapi::check_server(&url).map_err(|why| Error::new(format!("is invalid: {why}")))?;
         once(&mut self.pass, url)
     }
 
@@ -75,7 +77,12 @@ impl Draft {
         once(&mut self.output_schema, on)
     }
 
-    pub(crate) fn credential(&mut self, (scheme, text): (String, String)) -> Result<(), Error> {
+    pub(crate) fn search(&mut self, on: bool) -> Result<(), Error> {
+        once(&mut self.search, on)
+    }
+
+    pub(crate) fn credential(&mut self, cf: Conf, (scheme, text): (String, String)) -> Result<(), Error> {
+        ComplexValue::new(cf, &text)?;
         if self.credentials.iter().any(|credential| credential.scheme == scheme) {
             return Err(Error::new(format!("\"{scheme}\" is duplicate")));
         }
@@ -87,6 +94,9 @@ impl Draft {
         let directory = directory
             .canonicalize()
             .map_err(|error| Error::new(format!("cannot use \"{}\": {error}", directory.display())))?;
+        if !directory.is_dir() {
+            return Err(Error::new(format!("cannot use \"{}\": it is not a directory", directory.display())));
+        }
         once(&mut self.references, directory)
     }
 
@@ -95,6 +105,9 @@ impl Draft {
     }
 
     pub(crate) fn timeout(&mut self, seconds: u64) -> Result<(), Error> {
+        if seconds == 0 {
+            return Err(Error::new("must be 1s at the least"));
+        }
         once(&mut self.timeout, seconds)
     }
 
@@ -129,12 +142,15 @@ pub(crate) fn mcp_openapi(cf: Conf, conf: &mut LocationConf) -> Result<(), Error
 
 /// `tool OPERATION { … }`
 pub(crate) fn tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
+    let place = cf.place();
     let operation = one(cf)?;
     if draft(conf)?.edits.iter().any(|(edit, _)| edit.operation == operation) {
         return Err(Error::new(format!("\"{operation}\" is duplicate")));
     }
     let edit = Edit { operation, ..Edit::default() };
-    let context = cf.block(NGX_HTTP_MCP_OPERATION_CONF, AnyDraft::Operation(edit))?;
+    // The parser stands at the closing brace once the block is read.
+    let context = cf.block(NGX_HTTP_MCP_OPERATION_CONF, AnyDraft::Operation(edit));
+    let context = cf.report_at(place, "tool", |_| context)?;
     let Some(AnyDraft::Operation(edit)) = context.own_conf().take_draft() else { return Err(Error::memory()) };
     draft(conf)?.edits.push((edit, context));
     Ok(())
@@ -154,6 +170,17 @@ pub(crate) fn edit(conf: &mut LocationConf) -> Result<&mut Edit, Error> {
         Some(AnyDraft::Operation(edit)) => Ok(edit),
         _ => Err(Error::new("is not allowed here: it belongs into a \"tool\" block of \"mcp_openapi\"")),
     }
+}
+
+/// `fix PARAM TEXT`
+pub(crate) fn fix(cf: Conf, conf: &mut LocationConf, (name, text): (String, String)) -> Result<(), Error> {
+    ComplexValue::new(cf, &text)?;
+    let fixes = &mut edit(conf)?.fix;
+    if fixes.iter().any(|(known, _)| *known == name) {
+        return Err(Error::new(format!("\"{name}\" is duplicate")));
+    }
+    fixes.push((name, text));
+    Ok(())
 }
 
 fn selector(terms: &[&str]) -> Result<Selector, Error> {
@@ -184,6 +211,9 @@ fn load(
         edits,
     };
     let outcome = if is_url(source) {
+        if draft.references.is_some() {
+            return Err(Error::new("\"references\" is for a document that is a file"));
+        }
         let default = fetch::Options::default();
         let options = fetch::Options {
             timeout: draft.timeout.map_or(default.timeout, Duration::from_secs),
@@ -193,6 +223,8 @@ fn load(
             ..default
         };
         from_url(cf, source, &options, &limits, &mut rules)?
+    } else if source.contains("://") {
+        return Err(Error::new("is neither a file nor a URL of http or https"));
     } else {
         if draft.cache.is_some() || draft.timeout.is_some() || draft.trusted_certificate.is_some() {
             return Err(Error::new(
@@ -210,8 +242,11 @@ fn load(
     if outcome.operations.is_empty() {
         warn("no tool was made of it".into());
     }
+    let hidden = draft.search.unwrap_or(false);
+    conf.add_document(outcome.info);
     let mut taken = conf.tool_names();
-    let mut shared: Vec<LocationContext> = Vec::new();
+    // Each with the block that it stands in.
+    let mut made: Vec<(LocationContext, LocationContext)> = Vec::new();
     for (operation, origin) in outcome.operations {
         let tool = match Tool::from_operation(operation) {
             Ok(tool) => tool,
@@ -226,26 +261,24 @@ fn load(
                 "the location has a tool \"{name}\" already: give this document a \"prefix\""
             )));
         }
-        let block = || Block::OpenApi(source.to_owned());
-        let location = match origin.edit.and_then(|edit| locations.get(edit)) {
-            Some(own) => *own,
-            None => match shared
-                .iter()
-                .find(|known| known.own_conf().tool_location().as_ref().is_some_and(|l| l.suits(&tool)))
-            {
-                Some(known) => *known,
-                None => {
-                    let new = cf.location_below(context)?;
-                    shared.push(new);
-                    new
-                }
-            },
+        // Below the `tool` block, as several operations may be of its name and no location is for all.
+        let around = origin.edit.and_then(|edit| locations.get(edit)).copied().unwrap_or(context);
+        let suits = |(known, below): &&(LocationContext, LocationContext)| {
+            *below == around && known.own_conf().tool_location().as_ref().is_some_and(|l| l.suits(&tool))
+        };
+        let location = match made.iter().find(suits) {
+            Some((known, _)) => *known,
+            None => {
+                let new = cf.location_below(around)?;
+                made.push((new, around));
+                new
+            }
         };
         match location.own_conf().tool_location() {
             Some(known) => known.join(&tool),
-            slot => *slot = Some(ToolLocation::new(&tool, block(), place)),
+            slot => *slot = Some(ToolLocation::new(&tool, Block::OpenApi(source.clone()), place)),
         }
-        conf.add_tool(tool, location);
+        conf.add_tool(DeclaredTool { tool, context: location, hidden });
     }
     Ok(())
 }

@@ -82,9 +82,19 @@ impl ToolLocation {
         }
     }
 
+    /// The directive of the block.
+    pub(crate) fn directive(&self) -> &'static str {
+        self.block.directive()
+    }
+
     /// Where the block begins.
     pub(crate) fn place(&self) -> Place {
         self.place
+    }
+
+    /// Reports an error as one of the block.
+    pub(crate) fn report(&self, cf: Conf, act: impl FnOnce(Conf) -> Result<(), Error>) -> Result<(), Error> {
+        cf.report_at(self.place, self.block.directive(), act)
     }
 
     /// Writes the proxy directives of the location, once all levels around it are known.
@@ -92,7 +102,7 @@ impl ToolLocation {
     /// What a call sends stands in variables of ours; only its URI is given another way, as nginx sends a URI byte for
     /// byte only when it comes with the request.
     pub(crate) fn complete(&self, cf: Conf, proxy: &ProxySettings, made: &mut Vec<String>) -> Result<(), Error> {
-        cf.report_at(self.place, self.block.directive(), |cf| {
+        self.report(cf, |cf| {
             self.directives(cf, proxy, made).map_err(|error| match error {
                 Error::Text(text) => Error::Text(format!("is invalid: {}: {text}", self.block.subject())),
                 Error::Logged => Error::Logged,

@@ -197,12 +197,12 @@ impl Conf {
     }
 
     /// Runs `act` with messages pointing at `place`; its error is reported there, as one of the directive `name`.
-    pub(crate) fn report_at(
+    pub(crate) fn report_at<T>(
         self,
         place: Place,
         name: &str,
-        act: impl FnOnce(Conf) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        act: impl FnOnce(Conf) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         self.at(place, |cf| {
             act(cf).map_err(|error| {
                 report(cf, name, Err(error));

@@ -176,6 +176,10 @@ extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     for (loc_conf, is_tool) in &main.locations {
         finish_location(Conf::new(cf), *loc_conf, *is_tool);
     }
+    if main.has_documents {
+        // SAFETY: what is in use stays.
+        unsafe { mcp_trim_heap() };
+    }
     NGX_OK as ngx_int_t
 }
 

@@ -3,6 +3,10 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 void
 mcp_post_event(ngx_event_t *ev)
 {
@@ -16,4 +20,14 @@ mcp_delete_posted_event(ngx_event_t *ev)
     if (ev->posted) {
         ngx_delete_posted_event(ev);
     }
+}
+
+
+/* Gives freed memory back to the system: glibc keeps what lies between pieces that are still in use. */
+void
+mcp_trim_heap(void)
+{
+#ifdef __GLIBC__
+    (void) malloc_trim(0);
+#endif
 }

@@ -9,4 +9,6 @@ unsafe extern "C" {
     pub fn mcp_post_event(event: *mut ngx_event_t);
     /// `ngx_delete_posted_event()` of an event that is posted (shim.c).
     pub fn mcp_delete_posted_event(event: *mut ngx_event_t);
+    /// Gives freed memory back to the system (shim.c).
+    pub fn mcp_trim_heap();
 }

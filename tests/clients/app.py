@@ -4,12 +4,18 @@ import asyncio
 from collections import defaultdict
 from typing import Annotated, Literal
 
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel, Field
 
 app = FastAPI()
 
 NAMES = {"en": "hex bolt", "de": "Sechskantschraube"}
+
+
+class Item(BaseModel):
+    id: int
+    name: str
+    price: float
 
 
 class Reservation(BaseModel):
@@ -19,10 +25,10 @@ class Reservation(BaseModel):
 
 
 @app.get("/items/{id}")
-async def item(id: int, lang: Literal["en", "de"]):
+async def item(id: int, lang: Literal["en", "de"]) -> Item:
     if id > 100:
         raise HTTPException(404, f"no item {id}")
-    return {"id": id, "name": NAMES[lang], "price": 0.25}
+    return Item(id=id, name=NAMES[lang], price=0.25)
 
 
 @app.post("/reservations", status_code=201)
@@ -55,3 +61,19 @@ async def meet(name: str, size: int):
         meeting.complete.set()
     await meeting.complete.wait()
     return {"seat": seat}
+
+
+# In place of APIs that only their descriptions are here of.
+echo = FastAPI(openapi_url=None)
+app.mount("/echo", echo)
+
+
+@echo.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+async def answer(path: str, request: Request):
+    body = await request.body()
+    return {
+        "line": f"{request.method} /{path}?{request.url.query}",
+        "version": request.headers.get("notion-version"),
+        "authorization": request.headers.get("authorization"),
+        "body": await request.json() if body else None,
+    }

@@ -1,10 +1,7 @@
 //! Every wrong directive keeps nginx from starting, with a message that names the directive, says what to do, and points
 //! to the line.
 
-use crate::harness::{Conf, Port};
-
-/// Where a wrong directive stands in the file.
-const HERE: &str = "#here";
+use crate::harness::{Conf, Port, all_refused, refused, taken};
 
 /// A server whose `location /x` holds these directives.
 fn location(directives: &str) -> Conf {
@@ -24,42 +21,6 @@ fn good_tool(directives: &str) -> Conf {
 /// A tool with an input schema.
 fn schema(text: &str) -> Conf {
     tool("pass GET http://127.0.0.1:1/x;\ninput_schema s.json; #here").file("s.json", text)
-}
-
-/// Sees that the configuration is refused: one `[emerg]`, with all of `texts`, that points to the line marked `#here`.
-fn refused(conf: Conf, texts: &[&str]) {
-    all_refused([(conf, texts.to_vec())]);
-}
-
-/// The same for many; those that are not refused as they should be are shown together.
-fn all_refused<'t>(cases: impl IntoIterator<Item = (Conf, Vec<&'t str>)>) {
-    let wrong: Vec<String> = cases.into_iter().filter_map(|(conf, texts)| judge(&conf, &texts).err()).collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n----\n"));
-}
-
-fn judge(conf: &Conf, texts: &[&str]) -> Result<(), String> {
-    let line = conf.line_of(HERE);
-    let (taken, output) = conf.check();
-    let shown = conf.shown();
-    if taken || output.contains("panicked") || output.contains("[alert]") {
-        return Err(format!("nginx takes this:\n{shown}\nand says:\n{output}"));
-    }
-    let emergencies: Vec<&str> = output.lines().filter(|line| line.contains("[emerg]")).collect();
-    let [emergency] = emergencies[..] else { return Err(format!("not one [emerg] for:\n{shown}\nbut:\n{output}")) };
-    let missing: Vec<_> = texts.iter().filter(|text| !emergency.contains(**text)).collect();
-    if !missing.is_empty() {
-        return Err(format!("{missing:?} is missing in:\n{emergency}\nfor:\n{shown}"));
-    }
-    if line.is_some_and(|line| !emergency.ends_with(&format!("nginx.conf:{line}"))) {
-        return Err(format!("the line with {HERE} is meant by:\n{emergency}\nfor:\n{shown}"));
-    }
-    Ok(())
-}
-
-/// Sees that the configuration is taken without a warning.
-fn taken(conf: Conf) {
-    let (taken, output) = conf.check();
-    assert!(taken && !output.contains("[warn]"), "nginx refuses:\n{}\nand says:\n{output}", conf.shown());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the tests run nginx, its clients and its upstreams with.
 
+mod check;
 mod client;
 mod conf;
 mod journal;
@@ -9,6 +10,7 @@ mod nginx;
 mod port;
 mod upstream;
 
+pub(crate) use check::{all_refused, refused, taken};
 pub(crate) use client::{Connection, Request, Response};
 pub(crate) use conf::Conf;
 pub(crate) use message::{Session, call, request};

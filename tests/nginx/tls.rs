@@ -7,7 +7,7 @@ use std::thread;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::json;
 
-use crate::harness::{Conf, Port, Upstream, call, json as answer};
+use crate::harness::{Conf, Port, Upstream, call, json as answer, refused, response};
 
 /// A certificate authority of the test's own, and a server's certificate that it has signed, as PEM.
 struct Certificates {
@@ -36,7 +36,7 @@ fn conf(name: &str, upstream: &Upstream, port: &Port, locations: &str) -> Conf {
         .after(
             "server { listen SECURE ssl; server_name secure; ssl_certificate certificate.pem; ssl_certificate_key key.pem;\n\
              access_log /dev/stderr secure;\n\
-             location / { proxy_pass http://UPSTREAM; proxy_set_header X-Name $ssl_server_name; proxy_set_header Host $http_host; } }\n",
+             location / { proxy_pass http://UPSTREAM; proxy_http_version 1.1; proxy_set_header X-Name $ssl_server_name; proxy_set_header Host $http_host; } }\n",
         )
         .with("SECURE", port)
         .with("UPSTREAM", upstream)
@@ -159,4 +159,61 @@ fn a_server_without_tls_is_a_failed_call() {
     let text = nginx.send(&call("t", json!({}))).failure();
     assert!(text.contains("could not be reached"), "{text}");
     server.join().unwrap();
+}
+
+#[test]
+fn the_servers_of_a_document_are_verified() {
+    let document = json!({
+        "openapi": "3.1.1",
+        "servers": [{"url": "https://backend.example/v1"}],
+        "paths": {"/a": {"get": {"operationId": "a"}}, "/b": {"post": {"operationId": "b"}}},
+    });
+    for (trusted, is_called) in [("authority.pem", true), ("other.pem", false)] {
+        let (upstream, port) = (upstream(), Port::reserve());
+        let location = format!(
+            "location = /mcp {{ mcp on; mcp_openapi api.json {{ proxy_ssl_trusted_certificate {trusted};\n\
+             tool b {{ proxy_ssl_verify off; }} }} }}\n"
+        );
+        let nginx = conf("backend.example", &upstream, &port, &location)
+            .http("upstream backend.example { server SECURE; }\n")
+            .file("api.json", document.to_string())
+            .start();
+        let mut client = nginx.connect();
+        let result = client.exchange(&call("a", json!({}))).result();
+        assert_eq!(result["isError"] != true, is_called, "{result}");
+        client.exchange(&call("b", json!({}))).success();
+        let lines: Vec<String> = upstream.requests().iter().map(|request| request.line()).collect();
+        let expected: &[&str] = if is_called { &["GET /v1/a", "POST /v1/b"] } else { &["POST /v1/b"] };
+        assert_eq!(lines, expected);
+        assert_eq!(upstream.requests()[0].header("x-name").as_deref(), Some("backend.example"));
+    }
+}
+
+#[test]
+fn a_document_is_fetched_over_https_from_whom_the_operator_trusts() {
+    let document = json!({"openapi": "3.1.1", "paths": {"/a": {"get": {"operationId": "a"}}}}).to_string();
+    let upstream = Upstream::new(move |request| match request.target().as_str() {
+        "/openapi.json" => response(200, "application/json", &document),
+        _ => answer(&json!({"secure": true})),
+    });
+    let port = Port::reserve();
+    let certificates = certificates("localhost");
+    let source = conf("other.example", &upstream, &port, "")
+        .file("certificate.pem", certificates.certificate)
+        .file("key.pem", certificates.key)
+        .start();
+    let url = format!("https://localhost:{}/openapi.json", port.address().port());
+    let conf = |directives: &str| {
+        Conf::location(&format!(
+            "proxy_ssl_trusted_certificate authority.pem;\nmcp_openapi {url} {{ #here\n{directives}\n}}"
+        ))
+        .file("authority.pem", certificates.authority.as_str())
+    };
+    refused(conf(""), &["\"mcp_openapi\"", "cannot fetch", "certificate"]);
+    assert!(upstream.requests().is_empty());
+    let nginx = conf("trusted_certificate authority.pem;").start();
+    nginx.send(&call("a", json!({}))).success();
+    let lines: Vec<String> = upstream.requests().iter().map(|request| request.line()).collect();
+    assert_eq!(lines, ["GET /openapi.json", "GET /a"]);
+    drop(source);
 }

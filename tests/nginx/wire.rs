@@ -40,7 +40,7 @@ fn settings(settings: &Value) -> String {
             "page_size" => format!("mcp_page_size {value};\n"),
             "cache_ttl" => format!("mcp_cache_ttl {};\n", value.as_u64().unwrap() / 1000),
             "cache_private" => format!("mcp_cache_scope {};\n", if *value == true { "private" } else { "public" }),
-            "no_tools" => String::new(),
+            "no_tools" | "search" => String::new(),
             other => panic!("unknown setting {other}"),
         };
     }
@@ -69,20 +69,26 @@ fn variables(cases: &[Value]) -> BTreeSet<String> {
 
 fn conf(file: &Value, upstream: &Upstream, refused: &Port) -> Conf {
     let cases = file["cases"].as_array().unwrap();
-    let tools = if file["server"].get("no_tools").is_none() { tools() } else { String::new() };
+    let mut tools = if file["server"].get("no_tools").is_none() { tools() } else { String::new() };
+    let document = file["server"]["search"].as_str();
+    if let Some(document) = document {
+        tools += &format!("mcp_openapi {document} {{ pass http://upstream; search on; }}\n");
+    }
     let statuses: BTreeSet<u64> = cases.iter().filter_map(|case| case["request"]["refused"].as_u64()).collect();
     let refusals: String =
         statuses.iter().map(|status| format!("if ($http_x_refused = {status}) {{ return {status}; }}\n")).collect();
     let shown: String = variables(cases).iter().map(|name| format!(",\"{name}\":\"$mcp_{name}\"")).collect();
+    let documents = document.map(|name| (name, std::fs::read(directory().join(name)).unwrap()));
     // In the second location every session has expired.
-    Conf::location(&format!("{refusals}{tools}"))
+    let conf = Conf::location(&format!("{refusals}{tools}"))
         .http(&format!("log_format facts escape=json 'facts {{\"case\":\"$http_x_case\",\"status\":\"$mcp_status\",\"code\":\"$mcp_error_code\"{shown}}}';\n"))
         .http("upstream upstream { server UPSTREAM; }\nupstream refused { server REFUSED; }\n")
         .server(&settings(&file["server"]))
         .server("access_log /dev/stderr facts;\nserver_name 127.0.0.1;\n")
         .server("location = /expired { mcp on; mcp_session_timeout 0; }\n")
         .with("UPSTREAM", upstream)
-        .with("REFUSED", refused)
+        .with("REFUSED", refused);
+    documents.into_iter().fold(conf, |conf, (name, text)| conf.file(name, text))
 }
 
 /// Answers as `upstream.json` says.
@@ -388,6 +394,11 @@ fn origins_are_judged_as_by_the_core() {
 #[test]
 fn refusals_are_told_as_by_the_core() {
     replay("refuse.json");
+}
+
+#[test]
+fn tools_are_found_as_by_the_core() {
+    replay("search.json");
 }
 
 #[test]

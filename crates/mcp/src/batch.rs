@@ -8,7 +8,7 @@ use crate::exchange::{Context, Pending, Step};
 use crate::facts::Facts;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::jsonrpc::{begin_result, write_error};
-use crate::methods::tools::{write_response, write_tool_error};
+use crate::methods::tools::{write_response, write_structured, write_tool_error};
 use crate::methods::{Performed, Request};
 use crate::server::Server;
 use crate::tool::Unsent;
@@ -98,6 +98,11 @@ impl Batch {
                 begin_result(id, &mut self.replies);
                 self.replies.extend_from_slice(opening.as_bytes());
                 self.replies.extend_from_slice(page);
+                Outcome::Ok
+            }
+            (Some(id), Performed::Structured { json, text }) => {
+                self.separate();
+                write_structured(server, context.version, id, (&json, text.as_deref()), &mut self.replies);
                 Outcome::Ok
             }
             (Some(id), Performed::ToolError(Unsent { text, note })) => {

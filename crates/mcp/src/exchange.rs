@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::jsonrpc::{begin_result, write_error};
-use crate::methods::tools::{write_response, write_tool_error};
+use crate::methods::tools::{write_response, write_structured, write_tool_error};
 use crate::methods::{Operation, Performed, Request};
 use crate::origin;
 use crate::server::Server;
@@ -191,6 +191,11 @@ impl Context {
                 let session = facts.session().filter(|_| begins_session);
                 reply.headers.extend(session.map(|session| ("Mcp-Session-Id", session.to_owned())));
                 return Step::Reply(reply);
+            }
+            (Some(id), Performed::Structured { json, text }) => {
+                let mut out = Vec::with_capacity(json.len() * 2 + json.len() / 4 + 512);
+                write_structured(server, self.version, id, (&json, text.as_deref()), &mut out);
+                return Step::Reply(self.reply(200, Body::Bytes(out), Outcome::Ok));
             }
             (Some(id), Performed::ToolError(Unsent { text, note })) => {
                 let mut out = Vec::with_capacity(text.len() + 512);

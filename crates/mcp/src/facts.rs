@@ -37,8 +37,8 @@ impl Facts {
         self.method.as_deref()
     }
 
-    /// The tool that a `tools/call` names, if there is such a tool. Of a batch: its
-    /// first call's tool.
+    /// The tool that a `tools/call` names, if there is such a tool; through `call_tool`, the tool that this names. Of a
+    /// batch: its first call's tool.
     pub fn tool(&self) -> Option<&str> {
         self.tool.as_deref()
     }

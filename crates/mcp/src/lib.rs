@@ -31,6 +31,7 @@ pub mod operation;
 mod origin;
 mod receive;
 mod scan;
+mod search;
 mod server;
 mod session;
 mod stateless;

@@ -8,7 +8,32 @@ use sha2::{Digest, Sha256};
 
 use crate::ProtocolVersion;
 use crate::jsonrpc::write_json;
+use crate::search::SearchTool;
 use crate::tool::Tool;
+
+/// A tool that is listed.
+#[derive(Debug)]
+pub(crate) enum Listed<'t> {
+    Tool(&'t Tool),
+    /// One of those that find so many tools.
+    Search(SearchTool, usize),
+}
+
+impl Listed<'_> {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Listed::Tool(tool) => tool.name(),
+            Listed::Search(tool, _) => tool.name(),
+        }
+    }
+
+    fn write(&self, version: ProtocolVersion, out: &mut Vec<u8>) {
+        match self {
+            Listed::Tool(tool) => tool.write_definition(version, out),
+            Listed::Search(tool, count) => write_json(&tool.definition(version, *count), out),
+        }
+    }
+}
 
 /// The list in one revision.
 #[derive(Debug)]
@@ -31,14 +56,14 @@ impl ToolList {
     /// Serialises the list. `members` are further members of every page's result, each followed by a comma. Pages that
     /// `others` already have are shared with them.
     pub(crate) fn new(
-        tools: &[Tool],
+        tools: &[Listed<'_>],
         version: ProtocolVersion,
         page_size: usize,
         members: &str,
         others: &[ToolList],
     ) -> Self {
         let page_size = if page_size == 0 { usize::MAX } else { page_size };
-        let chunks: Vec<&[Tool]> = if tools.is_empty() { vec![&[]] } else { tools.chunks(page_size).collect() };
+        let chunks: Vec<&[Listed<'_>]> = if tools.is_empty() { vec![&[]] } else { tools.chunks(page_size).collect() };
         let cursors: Vec<_> =
             (0..chunks.len()).map(|page| (page > 0).then(|| cursor(tools, page_size, page))).collect();
         let pages = chunks.iter().enumerate().map(|(page, tools)| {
@@ -66,7 +91,7 @@ impl ToolList {
 
 /// An opaque name for a page. It depends on the tools, so that after a change of configuration an old cursor is
 /// refused and the client begins anew, instead of missing or repeating tools.
-fn cursor(tools: &[Tool], page_size: usize, page: usize) -> String {
+fn cursor(tools: &[Listed<'_>], page_size: usize, page: usize) -> String {
     let mut digest = Sha256::new();
     for tool in tools {
         digest.update(tool.name());
@@ -77,14 +102,14 @@ fn cursor(tools: &[Tool], page_size: usize, page: usize) -> String {
     URL_SAFE_NO_PAD.encode(&digest.finalize()[..12])
 }
 
-fn body(tools: &[Tool], version: ProtocolVersion, next: Option<&str>) -> Vec<u8> {
+fn body(tools: &[Listed<'_>], version: ProtocolVersion, next: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
     out.extend_from_slice(b"\"tools\":[");
     for (index, tool) in tools.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        write_json(&tool.definition(version), &mut out);
+        tool.write(version, &mut out);
     }
     out.push(b']');
     if let Some(next) = next {
@@ -117,6 +142,17 @@ mod tests {
         (0..count).map(|number| tool(number).unwrap()).collect()
     }
 
+    fn list(
+        tools: &[Tool],
+        version: ProtocolVersion,
+        page_size: usize,
+        members: &str,
+        others: &[ToolList],
+    ) -> ToolList {
+        let listed: Vec<_> = tools.iter().map(Listed::Tool).collect();
+        ToolList::new(&listed, version, page_size, members, others)
+    }
+
     /// Every page's tools, by following the cursors as a client does.
     fn walk(list: &ToolList) -> Vec<Vec<String>> {
         let mut pages = Vec::new();
@@ -146,7 +182,7 @@ mod tests {
             (3, 1, &[1, 1, 1]),
             (3, 9, &[3]),
         ] {
-            let pages = walk(&ToolList::new(&tools(count), ProtocolVersion::V2025_06_18, page_size, "", &[]));
+            let pages = walk(&list(&tools(count), ProtocolVersion::V2025_06_18, page_size, "", &[]));
             assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), lengths);
             assert_eq!(pages.concat(), (0..count).map(|number| format!("tool_{number}")).collect::<Vec<_>>());
         }
@@ -154,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_cursor_is_good_for_its_own_tools_only() {
-        let list = |count| ToolList::new(&tools(count), ProtocolVersion::V2025_06_18, 2, "", &[]);
+        let list = |count| list(&tools(count), ProtocolVersion::V2025_06_18, 2, "", &[]);
         let cursor = |list: &ToolList| list.pages[1].cursor.clone().unwrap();
         assert_eq!(list(4).page(Some(&cursor(&list(4)))), Some(1));
         assert_eq!(list(4).page(Some(&cursor(&list(3)))), None);
@@ -173,7 +209,7 @@ mod tests {
             (ProtocolVersion::V2025_06_18, ""),
             (ProtocolVersion::V2026_07_28, "\"resultType\":\"complete\","),
         ] {
-            lists.push(ToolList::new(&tools, version, 2, members, &lists));
+            lists.push(list(&tools, version, 2, members, &lists));
         }
         for page in 0..2 {
             assert!(Arc::ptr_eq(lists[1].body(page), lists[2].body(page)));

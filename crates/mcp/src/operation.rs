@@ -45,7 +45,8 @@ pub enum Source {
     /// Always this value, which the schema does not show.
     Fixed(Value),
     /// What the operator's text with variables comes to, which the host evaluates for each call
-    /// (`$http_x_tenant`, `Bearer $http_x_api_key`); empty: the parameter is left out.
+    /// (`$http_x_tenant`, `Bearer $http_x_api_key`); empty, or `Bearer` and `Basic` with nothing behind: the parameter is
+    /// left out.
     Operator(String),
 }
 

@@ -10,10 +10,11 @@ use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::{Context, Exchange};
 use crate::http::{HttpReply, HttpRequest};
-use crate::list::ToolList;
+use crate::list::{Listed, ToolList};
 use crate::methods::initialize::{discover_result, initialize_result};
 use crate::origin::AllowedOrigins;
 use crate::receive;
+use crate::search::{Search, SearchTool};
 use crate::session::Sessions;
 use crate::tool::{ConfigError, Tool};
 
@@ -30,6 +31,8 @@ pub struct ServerBuilder {
     version: String,
     instructions: Option<String>,
     tools: Vec<Tool>,
+    /// Which of them are found by a search instead of being listed.
+    hidden: Vec<usize>,
     origins: AllowedOrigins,
     secret: Option<[u8; 32]>,
     page_size: usize,
@@ -52,6 +55,7 @@ impl ServerBuilder {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instructions: None,
             tools: Vec::new(),
+            hidden: Vec::new(),
             origins: AllowedOrigins::default(),
             secret: None,
             page_size: 0,
@@ -82,8 +86,35 @@ impl ServerBuilder {
         if self.tools.iter().any(|other| other.name() == tool.name()) {
             return Err(ConfigError(format!("duplicate tool \"{}\": give one of them another name", tool.name())));
         }
+        if !self.hidden.is_empty() {
+            check_name(&tool)?;
+        }
         self.tools.push(tool);
         Ok(())
+    }
+
+    /// Adds a tool that is not listed. Where there is one, `search_tools`, `describe_tool` and `call_tool` are listed
+    /// in the place of all, and no other tool may have one of these names.
+    pub fn hidden_tool(&mut self, tool: Tool) -> Result<(), ConfigError> {
+        if self.hidden.is_empty() {
+            self.tools.iter().chain([&tool]).try_for_each(check_name)?;
+        }
+        self.tool(tool)?;
+        self.hidden.push(self.tools.len() - 1);
+        Ok(())
+    }
+
+    /// What `tools/list` shows.
+    fn listed(&self) -> Vec<Listed<'_>> {
+        let mut listed = Vec::new();
+        for (place, tool) in self.tools.iter().enumerate() {
+            match self.hidden.binary_search(&place) {
+                Err(_) => listed.push(Listed::Tool(tool)),
+                Ok(0) => listed.extend(SearchTool::ALL.map(|tool| Listed::Search(tool, self.hidden.len()))),
+                Ok(_) => {}
+            }
+        }
+        listed
     }
 
     /// `mcp_allowed_origins ORIGIN …`: `scheme://host[:port]`, or `*` for any. Unless it is called, pages of this
@@ -128,16 +159,20 @@ impl ServerBuilder {
         let meta = json!({"io.modelcontextprotocol/serverInfo": info}).to_string();
         let scope = if self.cache_private { "private" } else { "public" };
         let cacheable = format!("\"ttlMs\":{},\"cacheScope\":\"{scope}\",\"_meta\":{meta}", self.cache_ttl);
+        let listed = self.listed();
         let mut lists: Vec<ToolList> = Vec::with_capacity(VERSIONS.len());
         for version in VERSIONS {
             let members = match version.is_stateless() {
                 true => format!("\"resultType\":\"complete\",{cacheable},"),
                 false => String::new(),
             };
-            lists.push(ToolList::new(&self.tools, version, self.page_size, &members, &lists));
+            lists.push(ToolList::new(&listed, version, self.page_size, &members, &lists));
         }
         let mut tools = self.tools;
-        tools.iter_mut().for_each(Tool::forget_definition);
+        let search = Search::new(&tools, self.hidden);
+        if search.is_empty() {
+            tools.iter_mut().for_each(Tool::forget_definition);
+        }
         let names: Vec<Arc<str>> = tools.iter().map(|tool| Arc::from(tool.name())).collect();
         Ok(Server {
             by_name: names.iter().cloned().enumerate().map(|(index, name)| (name, index)).collect(),
@@ -146,12 +181,25 @@ impl ServerBuilder {
             discover: end(&discover_result(instructions), &format!(",{cacheable}")),
             ping: b"{}}"[..].into(),
             tools,
+            search,
             origins: self.origins,
             sessions: Sessions::new(&secret, self.session_lifetime),
             lists,
             meta,
         })
     }
+}
+
+/// Whether a tool may stand beside those that find others.
+fn check_name(tool: &Tool) -> Result<(), ConfigError> {
+    let is_taken = SearchTool::ALL.iter().any(|own| own.name() == tool.name());
+    if !is_taken {
+        return Ok(());
+    }
+    Err(ConfigError(format!(
+        "the location has \"search on\", which makes a tool \"{}\" of its own: give yours another name",
+        tool.name()
+    )))
 }
 
 /// Every revision in the order of its number.
@@ -198,6 +246,7 @@ pub struct Server {
     tools: Vec<Tool>,
     names: Vec<Arc<str>>,
     by_name: HashMap<Arc<str>, usize, BuildHasherDefault<NameHasher>>,
+    search: Search,
     origins: AllowedOrigins,
     sessions: Sessions,
     /// By revision.
@@ -242,6 +291,10 @@ impl Server {
 
     pub(crate) fn find_tool(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
+    }
+
+    pub(crate) fn search(&self) -> &Search {
+        &self.search
     }
 
     pub(crate) fn tool_names(&self) -> &[Arc<str>] {
@@ -296,6 +349,38 @@ mod tests {
         builder.tool(tool("b")).unwrap();
         let error = builder.tool(tool("a")).unwrap_err();
         assert_eq!(error.0, "duplicate tool \"a\": give one of them another name");
+    }
+
+    #[test]
+    fn tools_that_find_others_have_their_names_alone() {
+        let refused =
+            |result: Result<(), ConfigError>| result.unwrap_err().0.contains("a tool \"call_tool\" of its own");
+        let mut builder = ServerBuilder::new();
+        builder.tool(tool("call_tool")).unwrap();
+        assert!(refused(builder.hidden_tool(tool("a"))));
+        let mut builder = ServerBuilder::new();
+        builder.hidden_tool(tool("a")).unwrap();
+        assert!(refused(builder.tool(tool("call_tool"))) && refused(builder.hidden_tool(tool("call_tool"))));
+        assert!(builder.tool(tool("a")).is_err());
+    }
+
+    #[test]
+    fn tools_that_find_others_are_listed_where_the_first_of_those_was_added() {
+        for (added, expected) in [
+            (&["a", "b"][..], "a b"),
+            (&["a", "-b", "c", "-d"], "a search_tools describe_tool call_tool c"),
+            (&["-a"], "search_tools describe_tool call_tool"),
+        ] {
+            let mut builder = ServerBuilder::new();
+            for name in added {
+                match name.strip_prefix('-') {
+                    Some(hidden) => builder.hidden_tool(tool(hidden)).unwrap(),
+                    None => builder.tool(tool(name)).unwrap(),
+                }
+            }
+            let listed: Vec<_> = builder.listed().iter().map(|tool| tool.name().to_owned()).collect();
+            assert_eq!(listed.join(" "), expected);
+        }
     }
 
     #[test]

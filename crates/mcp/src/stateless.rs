@@ -28,7 +28,7 @@ impl Reception<'_, '_> {
                 self.facts.protocol_version = Some(VERSION);
                 self.check_routing(&method, &params)?;
                 let operation = self.operation(&method, &params);
-                if let Operation::CallTool { tool } = operation {
+                if let Operation::CallTool { tool, through_search: false } = operation {
                     check_mirrored(self.server, tool, self.facts.arguments(), self.request.headers)?;
                 }
                 Ok(Work::Single(operation))

@@ -71,6 +71,7 @@ pub(crate) use self::result::Written;
 
 use self::defaults::Defaults;
 use self::layout::{Layout, Unfit};
+use self::members::Object;
 use self::result::ResultRules;
 use self::schema::{Failure, Schema};
 use crate::ProtocolVersion;
@@ -170,25 +171,33 @@ impl Tool {
         &self.mirrored
     }
 
-    /// The tool as `tools/list` shows it in a revision.
-    pub(crate) fn definition(&self, version: ProtocolVersion) -> Map<String, Value> {
-        let mut tool = Map::new();
-        tool.insert("name".into(), self.name.clone().into());
-        if version >= ProtocolVersion::V2025_06_18 {
-            tool.extend(self.title.iter().map(|title| ("title".into(), title.clone().into())));
+    /// Writes the tool as `tools/list` shows it in a revision. Schemas go from text to text: those of a large API
+    /// description have megabytes, and there is a list for every revision.
+    pub(crate) fn write_definition(&self, version: ProtocolVersion, out: &mut Vec<u8>) {
+        let mut tool = Object::begin(out);
+        tool.text("name", &self.name);
+        if let Some(title) = self.title.as_ref().filter(|_| version >= ProtocolVersion::V2025_06_18) {
+            tool.text("title", title);
         }
-        tool.insert("description".into(), self.description.clone().into());
-        tool.insert("inputSchema".into(), self.input.published(version));
+        tool.text("description", &self.description);
+        tool.member("inputSchema", &self.input.published(version));
         if let Some(output) = self.rules.published_output(version) {
-            tool.insert("outputSchema".into(), output);
+            tool.member("outputSchema", &output);
         }
         if let Some(annotations) = annotations::published(self.annotations.as_ref(), self.title.as_deref(), version) {
-            tool.insert("annotations".into(), annotations.into());
+            tool.member("annotations", &Value::Object(annotations).to_string());
         }
-        tool
+        tool.end();
     }
 
-    /// Drops what only [`Tool::definition`] needs, once every list is made.
+    /// The same, read back.
+    pub(crate) fn definition(&self, version: ProtocolVersion) -> Map<String, Value> {
+        let mut json = Vec::new();
+        self.write_definition(version, &mut json);
+        serde_json::from_slice(&json).unwrap_or_default()
+    }
+
+    /// Drops what only [`Tool::write_definition`] needs, once every list is made.
     pub(crate) fn forget_definition(&mut self) {
         (self.title, self.description, self.annotations) = (None, String::new(), None);
     }

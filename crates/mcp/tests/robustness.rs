@@ -34,14 +34,21 @@ fn server() -> Server {
     let mut builder = ServerBuilder::new();
     builder.secret([1; 32]);
     builder.tool(tool.build().unwrap()).unwrap();
+    let mut tool = ToolBuilder::new("find_item").unwrap();
+    tool.pass(&["POST", "http://upstream/find"]).unwrap();
+    tool.argument(&["text", "string"]).unwrap();
+    builder.hidden_tool(tool.build().unwrap()).unwrap();
     builder.build().unwrap()
 }
 
-const SEEDS: [&str; 6] = [
+const SEEDS: [&str; 9] = [
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_item","arguments":{"id":7},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}}}}"#,
     r#"{"jsonrpc":"2.0","id":"a","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#,
     r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","method":"notifications/initialized"},{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"get_item","arguments":{"id":1}}}]"#,
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"abc"}}"#,
+    r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search_tools","arguments":{"query":"find items","limit":5}}}]"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"describe_tool","arguments":{"name":"find_itm"}}}"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"call_tool","arguments":{"name":"find_item","arguments":{"text":"x"}}}}"#,
     r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#,
     r#"{"jsonrpc":"2.0","id":-5,"method":"tools/call","params":{"name":"get_item","arguments":{"id":"\u00e4\ud83d\ude00"}}}"#,
 ];

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mcp::http::{Body, Headers, HttpReply, HttpRequest, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
+use mcp::operation::Operation;
 use mcp::{Exchange, Server, ServerBuilder, Step, ToolBuilder};
+use openapi::{Document, Limits, Rules};
 use serde_json::{Map, Value, json};
 
 const NOW: u64 = 1_800_000_000;
@@ -40,7 +42,7 @@ fn server(settings: &Value) -> Server {
             "page_size" => builder.page_size(value.as_u64().unwrap() as usize),
             "cache_ttl" => builder.cache_ttl(value.as_u64().unwrap()),
             "cache_private" => builder.cache_private(value.as_bool().unwrap()),
-            "no_tools" => {}
+            "no_tools" | "search" => {}
             other => panic!("unknown setting {other}"),
         }
     }
@@ -49,7 +51,22 @@ fn server(settings: &Value) -> Server {
             builder.tool(self::tool(tool)).unwrap();
         }
     }
+    if let Some(document) = settings["search"].as_str() {
+        for (operation, _) in operations(document) {
+            builder.hidden_tool(mcp::Tool::from_operation(operation).unwrap()).unwrap();
+        }
+    }
     builder.build().unwrap()
+}
+
+/// What `mcp_openapi` makes of a document, with `pass http://upstream`.
+fn operations(document: &str) -> Vec<(Operation, openapi::Origin)> {
+    let text = std::fs::read_to_string(directory().join(document)).unwrap();
+    let rules = Rules { pass: Some("http://upstream".into()), ..Rules::default() };
+    let document = Document::parse(&text, &Limits::default()).unwrap();
+    let outcome = document.operations(&rules, &mut |name| Err(format!("{name} is not here")));
+    assert!(outcome.warnings.is_empty(), "{:?}", outcome.warnings);
+    outcome.operations
 }
 
 fn tool(tool: &Value) -> mcp::Tool {

@@ -48,4 +48,5 @@ pub use limits::Limits;
 pub use outcome::{Origin, Outcome};
 pub use rules::{Credential, Edit, Rules};
 pub use selector::Selector;
+pub use server::check_server;
 pub use warning::Warning;

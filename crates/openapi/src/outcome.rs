@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use mcp::operation::Operation;
 
+use crate::description;
 use crate::document::Document;
 use crate::name;
 use crate::near;
@@ -23,6 +24,8 @@ const MAX_TAGS: usize = 100;
 /// What became of a document.
 #[derive(Debug, Default)]
 pub struct Outcome {
+    /// What the document calls itself: title and version, if it has both.
+    pub info: Option<(String, String)>,
     /// In the document's order.
     pub operations: Vec<(Operation, Origin)>,
     /// What is wrong with the document, or with the rules for it, and what came of it.
@@ -48,7 +51,7 @@ impl Document {
     pub fn operations(&self, rules: &Rules, external: &mut dyn FnMut(&str) -> Result<String, String>) -> Outcome {
         let reader = Reader::new(self, external);
         let operations = operations(&reader, rules);
-        Outcome { operations, warnings: reader.warnings.take() }
+        Outcome { info: description::info(&reader.root()), operations, warnings: reader.warnings.take() }
     }
 }
 

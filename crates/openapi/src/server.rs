@@ -30,6 +30,11 @@ pub(crate) struct Servers {
     source: Option<Url>,
 }
 
+/// Whether [`Rules::pass`] can be this text; the error says why not.
+pub fn check_server(text: &str) -> Result<(), String> {
+    Url::parse(text).map(drop)
+}
+
 impl Servers {
     /// The error says which of the rules has no URL.
     pub(crate) fn new(rules: &Rules) -> Result<Servers, String> {

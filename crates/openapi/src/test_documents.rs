@@ -24,7 +24,7 @@ pub(crate) fn outcome(document: &Value, rules: &Rules) -> Outcome {
 
 /// The one operation of a document that nothing is wrong with.
 pub(crate) fn operation(document: &Value, rules: &Rules) -> Operation {
-    let Outcome { mut operations, warnings } = outcome(document, rules);
+    let Outcome { mut operations, warnings, .. } = outcome(document, rules);
     assert!(warnings.is_empty() && operations.len() == 1, "{warnings:?}");
     operations.remove(0).0
 }

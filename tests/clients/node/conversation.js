@@ -29,12 +29,13 @@ function asListed(listed, revision) {
   return title ? { ...tool, annotations: { ...tool.annotations, title } } : tool;
 }
 
-export function checkTools(heard, expected, revision) {
+// Of tools that are too large to be written down, only the names are expected.
+export function checkTools(heard, { tools = [], names }, revision) {
   assert.deepEqual(
     heard.map((tool) => tool.name),
-    expected.map((tool) => tool.name),
+    names ?? tools.map((tool) => tool.name),
   );
-  expected.forEach((tool, index) => assert.deepEqual(heard[index], asListed(tool, revision)));
+  tools.forEach((tool, index) => assert.deepEqual(heard[index], asListed(tool, revision)));
 }
 
 export function checkResult(call, { content, structuredContent, isError = false }, revision) {
@@ -84,9 +85,9 @@ export async function main(name, version, connect) {
   assert.equal(peer.revision, revision);
   assert.deepEqual({ name: peer.server.name, version: peer.server.version }, expected.server);
   assert.equal(peer.instructions, expected.instructions);
-  checkTools(await peer.tools(), expected.tools, revision);
+  checkTools(await peer.tools(), expected, revision);
   for (const call of expected.calls) await checkCall(peer, call, revision);
-  await checkMeeting(peer, expected.meeting);
+  if (expected.meeting) await checkMeeting(peer, expected.meeting);
   if (revision < "2026") await peer.ping();
   await peer.close();
   assert.deepEqual(complaints, []);

@@ -38,6 +38,6 @@ assert.equal(result.instructions, expected.instructions);
 // `--strict` ends with 6 over a schema that other clients could not read.
 const listed = inspect("tools/list", "--strict");
 assert.deepEqual([listed.status, listed.stderr], [0, ""]);
-checkTools(listed.result.tools, expected.tools, revision);
+checkTools(listed.result.tools, expected, revision);
 for (const kind of ["structured", "text", "image", "error", "code"]) checkCall(expected.calls.find((call) => kind in call));
 console.log(name, version, revision);

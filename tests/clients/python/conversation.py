@@ -82,9 +82,11 @@ async def check_meeting(peer, meeting):
 
 
 async def check_tools(peer, expected):
+    """Of tools that are too large to be written down, only the names are expected."""
     heard = await peer.tools()
-    same("tools", [tool["name"] for tool in heard], [tool["name"] for tool in expected])
-    for tool, listed in zip(heard, expected, strict=True):
+    tools = expected.get("tools", [])
+    same("tools", [tool["name"] for tool in heard], expected.get("names", [tool["name"] for tool in tools]))
+    for tool, listed in zip(heard, tools):
         same(tool["name"], tool, as_listed(listed, peer.revision))
 
 
@@ -92,10 +94,11 @@ async def converse(peer, expected, revision):
     same("revision", peer.revision, revision)
     same("server", {"name": peer.server.name, "version": peer.server.version}, expected["server"])
     same("instructions", peer.instructions, expected["instructions"])
-    await check_tools(peer, expected["tools"])
+    await check_tools(peer, expected)
     for call in expected["calls"]:
         await check_call(peer, call)
-    await check_meeting(peer, expected["meeting"])
+    if "meeting" in expected:
+        await check_meeting(peer, expected["meeting"])
     if revision < "2026":
         await peer.ping()
 

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use tempfile::TempDir;
 
@@ -107,11 +107,16 @@ impl Conf {
     /// Runs `nginx -t`: what it says of the configuration, and whether it takes it.
     pub(crate) fn check(&self) -> (bool, String) {
         let port = Port::reserve();
-        let directory = self.write(&port);
+        let (status, output) = Conf::check_in(self.write(&port).path());
+        (status.success(), output)
+    }
+
+    /// The same for a configuration that was [written](Conf::write).
+    pub(crate) fn check_in(directory: &Path) -> (ExitStatus, String) {
         let mut command = Command::new(nginx());
-        let output = command.arg("-t").args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(directory.path()).output();
+        let output = command.arg("-t").args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(directory).output();
         let output = output.unwrap_or_else(|error| panic!("\"{}\" does not run: {error}", nginx()));
-        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+        (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     /// The number of the line with this in it.

@@ -3,6 +3,7 @@
 mod arguments;
 pub(crate) mod initialize;
 mod nearest;
+mod search;
 pub(crate) mod tools;
 
 use std::borrow::Cow;
@@ -76,8 +77,14 @@ pub(crate) enum Operation {
     Discover,
     /// `tools/list`.
     ListTools { page: usize },
-    /// `tools/call`.
-    CallTool { tool: usize },
+    /// `tools/call`; through `call_tool` if the client has found the tool by a search.
+    CallTool { tool: usize, through_search: bool },
+    /// `tools/call` of `search_tools`.
+    SearchTools,
+    /// `tools/call` of `describe_tool`.
+    DescribeTool,
+    /// `tools/call` of `call_tool` that names no tool.
+    RefuseCall(Unsent),
     /// An error.
     Refuse(Error),
 }
@@ -106,6 +113,8 @@ impl Operation {
 pub(crate) enum Performed<'s> {
     /// This result: how it begins, and the rest with the brace that ends the response around it.
     Result(&'s str, &'s Arc<[u8]>),
+    /// A `CallToolResult` of this server's own: JSON, and the text to show in its stead, if that is another one.
+    Structured { json: String, text: Option<String> },
     /// A `CallToolResult` that says why the tool was not called.
     ToolError(Unsent),
     /// An error.
@@ -131,7 +140,15 @@ impl Operation {
                 let list = server.tool_list(version);
                 Performed::Result(list.opening(), list.body(page))
             }
-            Self::CallTool { tool } => tools::call(server, tool, facts.arguments(), evaluate),
+            Self::CallTool { tool, through_search } => match tools::call(server, tool, facts.arguments(), evaluate) {
+                Performed::ToolError(unsent) if through_search => {
+                    Performed::ToolError(search::blame(server, tool, unsent))
+                }
+                performed => performed,
+            },
+            Self::SearchTools => search::search(server, facts.arguments()),
+            Self::DescribeTool => search::describe(server, version, facts.arguments()),
+            Self::RefuseCall(unsent) => Performed::ToolError(unsent),
             Self::Refuse(error) => Performed::Error(error),
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::nearest::nearest;
-use super::{Operation, Performed, arguments};
+use super::{Operation, Performed, arguments, search};
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::facts::Facts;
@@ -27,17 +27,25 @@ pub(super) fn read_call(server: &Server, params: &Params<'_>, facts: &mut Facts)
     let name = params.name.and_then(text);
     let name = name.ok_or_else(|| Error::InvalidParams("\"name\" must be the name of a tool".into()))?;
     let Some(tool) = server.find_tool(&name) else {
+        if let Some(tool) = server.search().tool(&name) {
+            return search::read_call(server, tool, params, facts);
+        }
         let nearest = nearest(&name, server.tool_names()).cloned();
         return Err(Error::UnknownTool { name: cut(&name, 128).to_owned(), nearest });
     };
     facts.tool = Some(server.tool_names()[tool].clone());
-    if let Some(arguments) = params.arguments {
-        if !arguments.starts_with('{') {
-            return Err(Error::InvalidParams("\"arguments\" must be an object".into()));
-        }
-        facts.set_arguments(arguments);
+    keep_arguments(params, facts)?;
+    Ok(Operation::CallTool { tool, through_search: false })
+}
+
+/// Keeps the arguments of a call.
+pub(super) fn keep_arguments(params: &Params<'_>, facts: &mut Facts) -> Result<(), Error> {
+    let Some(arguments) = params.arguments else { return Ok(()) };
+    if !arguments.starts_with('{') {
+        return Err(Error::InvalidParams("\"arguments\" must be an object".into()));
     }
-    Ok(Operation::CallTool { tool })
+    facts.set_arguments(arguments);
+    Ok(())
 }
 
 /// Turns the arguments into the request to the upstream.
@@ -130,6 +138,27 @@ pub(crate) fn write_response(
 
 /// Appends a whole response that tells the model why the tool was not called.
 pub(crate) fn write_tool_error(server: &Server, version: ProtocolVersion, id: &str, text: &str, out: &mut Vec<u8>) {
+    write_result(server, version, id, text, ",\"isError\":true", out);
+}
+
+/// Appends a whole response of this server's own: an object as JSON, and the text that is shown in its stead, if that is
+/// another one.
+pub(crate) fn write_structured(
+    server: &Server,
+    version: ProtocolVersion,
+    id: &str,
+    (json, text): (&str, Option<&str>),
+    out: &mut Vec<u8>,
+) {
+    let structured = match version {
+        ProtocolVersion::V2024_11_05 | ProtocolVersion::V2025_03_26 => String::new(),
+        _ => format!(",\"structuredContent\":{json}"),
+    };
+    write_result(server, version, id, text.unwrap_or(json), &format!("{structured},\"isError\":false"), out);
+}
+
+/// Appends a whole response with one text; `members` are further members of the result, each preceded by a comma.
+fn write_result(server: &Server, version: ProtocolVersion, id: &str, text: &str, members: &str, out: &mut Vec<u8>) {
     begin_result(id, out);
     out.push(b'{');
     if version.is_stateless() {
@@ -137,7 +166,8 @@ pub(crate) fn write_tool_error(server: &Server, version: ProtocolVersion, id: &s
     }
     out.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
     write_json(text, out);
-    out.extend_from_slice(b"}],\"isError\":true");
+    out.extend_from_slice(b"}]");
+    out.extend_from_slice(members.as_bytes());
     if version.is_stateless() {
         out.extend_from_slice(b",\"_meta\":");
         out.extend_from_slice(server.meta().as_bytes());

@@ -106,6 +106,11 @@ impl From<InvalidArguments> for Unfit {
     }
 }
 
+/// Whether variables that are empty have left nothing of an operator's text, or of a credential nothing but its scheme.
+fn is_left_over(value: &Value) -> bool {
+    matches!(value.as_str(), Some("" | "Bearer " | "Basic "))
+}
+
 /// The values of one call.
 pub(super) struct Values<'c> {
     placements: &'c [Placement],
@@ -119,7 +124,7 @@ impl<'c> Values<'c> {
     pub(super) fn get(&self, index: usize) -> Option<&'c Value> {
         match &self.placements[index].source {
             Source::Argument(name) => argument(self.arguments, name),
-            Source::Operator(index) => self.operator.get(*index).filter(|value| *value != ""),
+            Source::Operator(index) => self.operator.get(*index).filter(|value| !is_left_over(value)),
         }
     }
 

@@ -107,6 +107,11 @@ impl<'o> Object<'o> {
         self.out.extend_from_slice(on_one_line(json).as_bytes());
     }
 
+    pub(super) fn text(&mut self, name: &str, text: &str) {
+        self.key(name);
+        write_string(text, self.out);
+    }
+
     pub(super) fn end(self) {
         self.out.push(b'}');
     }

@@ -332,7 +332,9 @@ fn the_operators_values_are_held_to_the_same_rules() {
     assert_eq!(request.uri, "/a%20b");
     let line = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(request.headers, [line("Authorization", "Bearer x"), line("Cookie", "tenant=a%20b")]);
-    assert_eq!(with(["a", "", ""]).unwrap().headers, [line("Cookie", "tenant=a")]);
+    for token in ["", "Bearer ", "Basic "] {
+        assert_eq!(with(["a", "", token]).unwrap().headers, [line("Cookie", "tenant=a")]);
+    }
     for (values, why) in [
         (["", "", "Bearer x"], "what \"$tenant\" comes to is required"),
         (["..", "", "Bearer x"], "what \"$tenant\" comes to must not contain a path step"),

@@ -110,7 +110,7 @@ impl Tool {
 
 impl ResultRules {
     /// The output schema for a revision's `tools/list`; before 2026-07-28 it had to describe an object.
-    pub(super) fn published_output(&self, version: ProtocolVersion) -> Option<Value> {
+    pub(super) fn published_output(&self, version: ProtocolVersion) -> Option<Cow<'_, str>> {
         let schema = &self.output.as_ref()?.schema;
         let known =
             version >= ProtocolVersion::V2026_07_28 || (version >= ProtocolVersion::V2025_06_18 && schema.is_object());

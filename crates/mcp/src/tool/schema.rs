@@ -1,5 +1,6 @@
 //! JSON Schemas of a tool: checked and compiled at configuration time or for the first call, published as they were written.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
@@ -28,6 +29,8 @@ const DIALECTS: [&str; 5] = [
 pub(super) struct Schema {
     text: Box<str>,
     is_object: bool,
+    /// A property's schema is `true` or `false`.
+    has_flags: bool,
     /// Compiled at once, or for the first value to check.
     validator: OnceLock<Result<Validator, Box<str>>>,
 }
@@ -53,7 +56,8 @@ impl Schema {
     /// Leaves all that to the first check.
     pub(super) fn deferred(json: &Value) -> Schema {
         let is_object = json.get("type").is_some_and(|kind| kind == "object");
-        Schema { text: json.to_string().into(), is_object, validator: OnceLock::new() }
+        let has_flags = properties(json).any(|(_, schema)| schema.is_boolean());
+        Schema { text: json.to_string().into(), is_object, has_flags, validator: OnceLock::new() }
     }
 
     /// Whether its root says `"type": "object"`, as every input schema must and every output schema before 2026-07-28.
@@ -78,19 +82,20 @@ impl Schema {
 
     /// The schema for a revision's `tools/list`: as written, except that before 2026-07-28 a property's schema had to be
     /// an object, so there `true` and `false` take their long form.
-    pub(super) fn published(&self, version: ProtocolVersion) -> Value {
+    pub(super) fn published(&self, version: ProtocolVersion) -> Cow<'_, str> {
+        if version >= ProtocolVersion::V2026_07_28 || !self.has_flags {
+            return Cow::Borrowed(&self.text);
+        }
         let mut json = self.json();
-        if version < ProtocolVersion::V2026_07_28 {
-            let properties = json.get_mut("properties").and_then(Value::as_object_mut);
-            for schema in properties.into_iter().flat_map(Map::values_mut) {
-                match schema {
-                    Value::Bool(true) => *schema = Value::Object(Map::new()),
-                    Value::Bool(false) => *schema = serde_json::json!({"not": {}}),
-                    _ => {}
-                }
+        let properties = json.get_mut("properties").and_then(Value::as_object_mut);
+        for schema in properties.into_iter().flat_map(Map::values_mut) {
+            match schema {
+                Value::Bool(true) => *schema = Value::Object(Map::new()),
+                Value::Bool(false) => *schema = serde_json::json!({"not": {}}),
+                _ => {}
             }
         }
-        json
+        Cow::Owned(json.to_string())
     }
 }
 
@@ -339,8 +344,12 @@ mod tests {
     fn boolean_properties_take_their_long_form_for_older_revisions() {
         let schema =
             Schema::compile("input_schema", &json!({"type": "object", "properties": {"a": true, "b": false}})).unwrap();
-        assert_eq!(schema.published(ProtocolVersion::V2025_11_25)["properties"], json!({"a": {}, "b": {"not": {}}}));
-        assert_eq!(schema.published(ProtocolVersion::V2026_07_28)["properties"], json!({"a": true, "b": false}));
+        let properties = |version| {
+            let schema: Value = serde_json::from_str(&schema.published(version)).unwrap();
+            schema["properties"].clone()
+        };
+        assert_eq!(properties(ProtocolVersion::V2025_11_25), json!({"a": {}, "b": {"not": {}}}));
+        assert_eq!(properties(ProtocolVersion::V2026_07_28), json!({"a": true, "b": false}));
     }
 
     #[test]
