@@ -1,0 +1,8 @@
+//! The input is an operation's number, an operator's value and the arguments of a call.
+
+#![no_main]
+
+#[path = "../checks/request.rs"]
+mod request;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| request::check(data));
