@@ -36,6 +36,7 @@ mod path;
 mod placement;
 #[cfg(test)]
 mod placement_tests;
+mod repetition;
 mod request;
 mod result;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The members of a form: the Encoding Object, and what a schema says where there is none.
 
+use std::collections::HashSet;
+
 use mcp::operation::{Field, Serialization, Style};
 use serde_json::{Map, Value};
 
@@ -7,6 +9,7 @@ use crate::document::Version;
 use crate::node::Node;
 use crate::reader::Reader;
 use crate::schema::is_binary;
+use crate::warning::Warning;
 
 /// `allOf` inside `allOf`.
 const MAX_LOOKS: usize = 100;
@@ -14,39 +17,51 @@ const MAX_LOOKS: usize = 100;
 /// The fields of an `application/x-www-form-urlencoded` or `multipart/form-data` body.
 pub(crate) fn fields<'d>(
     reader: &'d Reader<'_>,
+    at: &Node<'d>,
     schema: Option<&Node<'d>>,
     encoding: Option<&Node<'d>>,
     multipart: bool,
-) -> Vec<Field> {
+) -> Result<Vec<Field>, Warning> {
     let mut properties = Vec::new();
     if let Some(schema) = schema {
         let mut looks = MAX_LOOKS;
-        collect(reader, schema.clone(), &mut looks, &mut properties);
+        collect(reader, schema.clone(), &mut looks, &mut properties)?;
     }
+    let mut seen = HashSet::new();
     let mut fields: Vec<Field> = Vec::new();
     for (name, schema) in properties {
-        if fields.iter().all(|field| field.name != name) {
+        if seen.insert(name) {
             let encoding = encoding.and_then(|encoding| encoding.object(name));
             fields.extend(field(reader, name, Some(schema), encoding.as_ref(), multipart));
         }
     }
+    reader.spend(encoding.map_or(0, Node::len))?;
     for (name, encoding) in encoding.into_iter().flat_map(Node::members) {
-        if fields.iter().all(|field| field.name != name) {
+        if seen.insert(name) {
             fields.extend(field(reader, name, None, Some(&encoding), multipart));
         }
     }
-    fields
+    let limit = reader.limits.parameters;
+    if fields.len() > limit {
+        return Err(reader.defect(at, format!("{} fields are more than the limit of {limit}", fields.len())));
+    }
+    Ok(fields)
 }
 
-fn collect<'d>(reader: &'d Reader<'_>, schema: Node<'d>, looks: &mut usize, properties: &mut Vec<(&'d str, Node<'d>)>) {
-    let Some(left) = looks.checked_sub(1) else { return };
+fn collect<'d>(
+    reader: &'d Reader<'_>,
+    schema: Node<'d>,
+    looks: &mut usize,
+    properties: &mut Vec<(&'d str, Node<'d>)>,
+) -> Result<(), Warning> {
+    let Some(left) = looks.checked_sub(1) else { return Ok(()) };
     *looks = left;
     // What does not resolve is named when the schema is converted.
-    let Ok(schema) = reader.follow(schema) else { return };
-    properties.extend(schema.get("properties").iter().flat_map(Node::members));
-    for member in schema.get("allOf").iter().flat_map(Node::items) {
-        collect(reader, member, looks, properties);
-    }
+    let Ok(schema) = reader.follow(schema) else { return Ok(()) };
+    let own = schema.get("properties");
+    reader.spend(4 * own.as_ref().map_or(0, Node::len))?;
+    properties.extend(own.iter().flat_map(Node::members));
+    schema.get("allOf").iter().flat_map(Node::items).try_for_each(|member| collect(reader, member, looks, properties))
 }
 
 /// What the builder of the request must know; none if the value's type says it all.

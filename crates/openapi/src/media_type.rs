@@ -65,6 +65,7 @@ pub(crate) fn choose<'m>(media_types: impl Iterator<Item = &'m str>) -> Option<&
 /// The `Accept` header: JSON if there is any, the rest as second choice.
 pub(crate) fn accept(media_types: &[&str]) -> Option<String> {
     const MAX: usize = 8;
+    const MAX_LOOKS: usize = 100;
     let fits = |media_type: &&&str| {
         let (kind, subtype) = media_type.split_once('/').unwrap_or_default();
         let token = |text: &str| {
@@ -75,7 +76,7 @@ pub(crate) fn accept(media_types: &[&str]) -> Option<String> {
         token(kind.trim()) && token(subtype)
     };
     let mut known: Vec<String> = Vec::new();
-    for media_type in media_types.iter().filter(fits) {
+    for media_type in media_types.iter().filter(fits).take(MAX_LOOKS) {
         let essence = essence(media_type);
         if !known.contains(&essence) {
             known.push(essence);

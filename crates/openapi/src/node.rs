@@ -30,6 +30,15 @@ impl<'d> Node<'d> {
         self.value.get(key)?.as_bool()
     }
 
+    /// Members or items.
+    pub(crate) fn len(&self) -> usize {
+        match self.value {
+            Value::Object(members) => members.len(),
+            Value::Array(items) => items.len(),
+            _ => 0,
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.value.as_object().is_none_or(Map::is_empty)
     }

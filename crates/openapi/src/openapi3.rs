@@ -7,12 +7,12 @@ use crate::media_type::{self, Kind};
 use crate::node::Node;
 use crate::paths::Found;
 use crate::reader::Reader;
-use crate::request::{Body, BodySchema, Parameter, Request};
+use crate::request::{self, Body, BodySchema, Parameter, Request};
 use crate::schema::is_binary;
 use crate::warning::Warning;
 
 pub(crate) fn read<'d>(reader: &'d Reader<'_>, found: &Found<'d>) -> Result<Request<'d>, Warning> {
-    let (accepts, answer) = answers(reader, found);
+    let (accepts, answer) = answers(reader, found)?;
     let body = found.operation.get("requestBody").map(|body| self::body(reader, body)).transpose()?.flatten();
     Ok(Request { parameters: parameters(reader, found)?, body, accepts, answer })
 }
@@ -21,7 +21,10 @@ pub(crate) fn read<'d>(reader: &'d Reader<'_>, found: &Found<'d>) -> Result<Requ
 fn parameters<'d>(reader: &'d Reader<'_>, found: &Found<'d>) -> Result<Vec<Parameter<'d>>, Warning> {
     let mut parameters: Vec<Parameter<'d>> = Vec::new();
     for level in found.items.iter().rev().chain(std::iter::once(&found.operation)) {
-        for at in level.get("parameters").iter().flat_map(Node::items) {
+        let declared = level.get("parameters");
+        request::check_count(reader, found, declared.as_ref().map_or(0, Node::len))?;
+        for at in declared.iter().flat_map(Node::items) {
+            reader.spend(8 + parameters.len() / 2)?;
             let Some(parameter) = parameter(reader, reader.follow(at)?)? else { continue };
             let same =
                 |other: &&mut Parameter<'_>| other.name == parameter.name && other.location == parameter.location;
@@ -99,6 +102,7 @@ fn style(reader: &Reader<'_>, at: &Node<'_>, location: Location) -> Serializatio
 fn body<'d>(reader: &'d Reader<'_>, at: Node<'d>) -> Result<Option<Body<'d>>, Warning> {
     let at = reader.follow(at)?;
     let Some(content) = at.object("content").filter(|content| !content.is_empty()) else { return Ok(None) };
+    reader.spend(content.len())?;
     let chosen = media_type::choose(content.members().map(|(media_type, _)| media_type));
     let Some((chosen, media)) = chosen.and_then(|chosen| Some((chosen, content.get(chosen)?))) else { return Ok(None) };
     // 3.2 lets a media type be a reference, too.
@@ -112,8 +116,10 @@ fn body<'d>(reader: &'d Reader<'_>, at: Node<'d>) -> Result<Option<Body<'d>>, Wa
             BodyKind::Bytes
         }
         Kind::Json | Kind::JsonBased => BodyKind::Json,
-        Kind::Form => BodyKind::Form(form::fields(reader, schema.as_ref(), encoding.as_ref(), false)),
-        Kind::Multipart => BodyKind::Multipart(form::fields(reader, schema.as_ref(), encoding.as_ref(), true)),
+        Kind::Form => BodyKind::Form(form::fields(reader, &content, schema.as_ref(), encoding.as_ref(), false)?),
+        Kind::Multipart => {
+            BodyKind::Multipart(form::fields(reader, &content, schema.as_ref(), encoding.as_ref(), true)?)
+        }
         Kind::Text | Kind::Xml => BodyKind::Text,
         Kind::Binary => BodyKind::Bytes,
         Kind::Unknown => {
@@ -136,10 +142,10 @@ fn is_bytes<'d>(reader: &'d Reader<'_>, schema: Option<&Node<'d>>) -> bool {
 }
 
 /// The media types of all good answers, and the schema of the first in JSON.
-fn answers<'d>(reader: &'d Reader<'_>, found: &Found<'d>) -> (Vec<&'d str>, Option<Node<'d>>) {
+fn answers<'d>(reader: &'d Reader<'_>, found: &Found<'d>) -> Result<(Vec<&'d str>, Option<Node<'d>>), Warning> {
     let mut media_types = Vec::new();
     let mut answer = None;
-    let Some(responses) = found.operation.get("responses") else { return (media_types, answer) };
+    let Some(responses) = found.operation.get("responses") else { return Ok((media_types, answer)) };
     let mut good: Vec<(&str, Node<'d>)> = responses.members().filter(|(status, _)| status.starts_with('2')).collect();
     good.sort_by_key(|(status, _)| *status);
     if good.is_empty() {
@@ -147,6 +153,7 @@ fn answers<'d>(reader: &'d Reader<'_>, found: &Found<'d>) -> (Vec<&'d str>, Opti
     }
     for (_, response) in good {
         let Ok(response) = reader.follow(response) else { continue };
+        reader.spend(response.get("content").as_ref().map_or(0, Node::len))?;
         for (media_type, media) in response.get("content").iter().flat_map(Node::members) {
             media_types.push(media_type);
             if answer.is_none() && media_type::kind(media_type) <= Kind::JsonBased {
@@ -154,5 +161,5 @@ fn answers<'d>(reader: &'d Reader<'_>, found: &Found<'d>) -> (Vec<&'d str>, Opti
             }
         }
     }
-    (media_types, answer)
+    Ok((media_types, answer))
 }

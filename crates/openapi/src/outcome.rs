@@ -18,6 +18,9 @@ use crate::server::Servers;
 use crate::tool::Maker;
 use crate::warning::Warning;
 
+/// Of one operation.
+const MAX_TAGS: usize = 100;
+
 /// What became of a document.
 #[derive(Debug, Default)]
 pub struct Outcome {
@@ -95,7 +98,7 @@ fn operations(reader: &Reader<'_>, rules: &Rules) -> Vec<(Operation, Origin)> {
 fn subject<'d>(found: &Found<'d>) -> Subject<'d> {
     Subject {
         id: found.operation_id().map_or_else(|| name::plain(found), str::to_owned),
-        tags: found.operation.texts("tags").collect(),
+        tags: found.operation.texts("tags").take(MAX_TAGS).collect(),
         method: found.method.clone(),
         path: found.path,
     }

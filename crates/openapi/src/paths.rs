@@ -50,7 +50,7 @@ pub(crate) fn find<'d>(reader: &'d Reader<'_>) -> Vec<Found<'d>> {
             Err(warning) => reader.warnings.push(warning),
         }
         if found.len() > reader.limits.operations {
-            found.truncate(reader.limits.operations);
+            found.pop();
             let text = format!("more than {} operations; this and what follows is left out", reader.limits.operations);
             reader.warn(&item, text);
             break;
@@ -79,6 +79,10 @@ fn operations<'d>(
     found: &mut Vec<Found<'d>>,
 ) {
     let mut add = |method: &str, mut at: Node<'d>| {
+        // One too many shows that there are.
+        if found.len() > reader.limits.operations {
+            return;
+        }
         let method = method.to_ascii_uppercase();
         if found.iter().rev().take_while(|other| other.path == path).any(|other| other.method == method) {
             return;

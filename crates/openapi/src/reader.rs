@@ -29,6 +29,7 @@ pub(crate) struct Reader<'e> {
     names: RefCell<Vec<String>>,
     external: RefCell<External<'e>>,
     bytes_left: Cell<usize>,
+    steps_left: Cell<usize>,
     /// `$anchor`, `$dynamicAnchor` (with `#` before it) and `$id` of the document, and the pointers to them.
     anchors: OnceCell<HashMap<String, String>>,
 }
@@ -45,6 +46,7 @@ impl<'e> Reader<'e> {
             names: RefCell::default(),
             external: RefCell::new(external),
             bytes_left: Cell::new(limits.bytes),
+            steps_left: Cell::new(limits.steps),
             anchors: OnceCell::new(),
         }
     }
@@ -66,6 +68,17 @@ impl<'e> Reader<'e> {
         Warning { pointer, text: text.into() }
     }
 
+    /// Counts what is done for the operations. Once there is an error there is no end of it.
+    pub(crate) fn spend(&self, steps: usize) -> Result<(), Warning> {
+        let left = self.steps_left.get().saturating_sub(steps);
+        self.steps_left.set(left);
+        if left > 0 {
+            return Ok(());
+        }
+        let text = format!("all operations together take more than {} steps to read", self.limits.steps);
+        Err(Warning { pointer: String::new(), text })
+    }
+
     pub(crate) fn warn(&self, node: &Node<'_>, text: impl Into<String>) {
         self.warnings.push(self.defect(node, text));
     }
@@ -83,6 +96,7 @@ impl<'e> Reader<'e> {
 
     /// What a reference that stands in a value leads to.
     pub(crate) fn resolve<'d>(&'d self, from: &Node<'_>, reference: &str) -> Result<Node<'d>, Warning> {
+        self.spend(8 + reference.len() / 8)?;
         let wrong = |why: &str| self.defect(from, format!("\"$ref\": \"{reference}\" {why}"));
         let (uri, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let file = if uri.is_empty() || (from.file == 0 && self.root().text("$self") == Some(uri)) {

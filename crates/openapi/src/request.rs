@@ -3,6 +3,9 @@
 use mcp::operation::{BodyKind, Location, Serialization};
 
 use crate::node::Node;
+use crate::paths::Found;
+use crate::reader::Reader;
+use crate::warning::Warning;
 
 /// The version-neutral form of an operation's interface.
 #[derive(Debug)]
@@ -44,4 +47,13 @@ pub(crate) enum BodySchema<'d> {
     Of(Node<'d>),
     /// Swagger 2.0's `formData` parameters: name, required, and the parameter itself.
     Members(Vec<(&'d str, bool, Node<'d>)>),
+}
+
+/// Bounds what is compared with each other, and what every call goes through.
+pub(crate) fn check_count(reader: &Reader<'_>, found: &Found<'_>, count: usize) -> Result<(), Warning> {
+    let limit = reader.limits.parameters;
+    if count <= limit {
+        return Ok(());
+    }
+    Err(reader.defect(&found.at, format!("{count} parameters are more than the limit of {limit}")))
 }

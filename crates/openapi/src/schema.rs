@@ -82,7 +82,8 @@ impl<'d, 'e> Schemas<'d, 'e> {
             Some(Ok((_, size))) => size + definition.name.len() + 4,
             _ => 0,
         };
-        let bytes = known().map(size).sum();
+        let bytes: usize = known().map(size).sum();
+        self.reader.spend(bytes.min(limit) / 8)?;
         if bytes > limit {
             let text = format!("what the schema refers to has more than {limit} bytes");
             return Err(Warning { pointer: String::new(), text });
@@ -101,6 +102,7 @@ impl<'d, 'e> Schemas<'d, 'e> {
         let mut next = 0;
         while let Some(&id) = ids.get(next) {
             next += 1;
+            self.reader.spend(1)?;
             if self.definitions[id].converted.is_none() {
                 let (node, direction) = (self.definitions[id].node.clone(), self.definitions[id].direction);
                 let converted = self.convert(&node, direction).map(|converted| {

@@ -10,6 +10,10 @@ use crate::reader::Reader;
 use crate::rules::Rules;
 use crate::warning::Warning;
 
+/// More than any real document has, and few enough to be compared with each other for each operation.
+const MAX_SCHEMES: usize = 200;
+const MAX_ALTERNATIVES: usize = 100;
+
 /// One scheme of the document.
 #[derive(Debug)]
 struct Scheme<'d> {
@@ -41,7 +45,7 @@ impl<'d> Security<'d> {
         let declared = root.get("components").and_then(|components| components.get("securitySchemes"));
         let declared = declared.or_else(|| root.get("securityDefinitions"));
         let mut schemes = Vec::new();
-        for (name, at) in declared.iter().flat_map(Node::members) {
+        for (name, at) in declared.iter().flat_map(Node::members).take(MAX_SCHEMES) {
             let at = match reader.follow(at) {
                 Ok(at) => at,
                 Err(warning) => {
@@ -87,6 +91,7 @@ impl<'d> Security<'d> {
         };
         security
             .items()
+            .take(MAX_ALTERNATIVES)
             .filter(|alternative| !alternative.is_empty())
             .find_map(|alternative| self.meet(&alternative))
             .unwrap_or_default()

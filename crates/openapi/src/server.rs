@@ -12,6 +12,9 @@ use crate::rules::Rules;
 use crate::url::{Url, is_absolute, path_of};
 use crate::warning::Warning;
 
+/// Longer URLs are served by nobody.
+const MAX_LENGTH: usize = 8_000;
+
 /// Scheme and authority, and the path that all paths of the operation are below: empty, or beginning with a slash and
 /// ending without.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +132,9 @@ fn expand(url: &str, server: &Node<'_>) -> Result<String, String> {
     let mut rest = url;
     let mut unknown = HashSet::new();
     while let Some(open) = rest.find('{') {
+        if out.len() > MAX_LENGTH {
+            return Err(format!("the server's URL has more than {MAX_LENGTH} characters"));
+        }
         let Some(length) = rest[open..].find('}') else { break };
         out.push_str(&rest[..open]);
         let name = &rest[open + 1..open + length];

@@ -1,18 +1,25 @@
 //! Swagger 2.0: parameters that are schemas themselves, `formData` and `body` among them, `consumes` and `produces`.
 
 use mcp::operation::{BodyKind, Field, Location, Serialization, Style};
+use serde_json::Value;
 
 use crate::media_type::{self, Kind};
 use crate::node::Node;
 use crate::paths::Found;
 use crate::reader::Reader;
-use crate::request::{Body, BodySchema, Parameter, Request};
+use crate::request::{self, Body, BodySchema, Parameter, Request};
 use crate::warning::Warning;
+
+/// Of one list.
+const MAX_MEDIA_TYPES: usize = 100;
 
 pub(crate) fn read<'d>(reader: &'d Reader<'_>, found: &Found<'d>) -> Result<Request<'d>, Warning> {
     let mut all: Vec<(&'d str, &'d str, Node<'d>)> = Vec::new();
     for level in found.items.iter().rev().chain(std::iter::once(&found.operation)) {
-        for at in level.get("parameters").iter().flat_map(Node::items) {
+        let declared = level.get("parameters");
+        request::check_count(reader, found, declared.as_ref().map_or(0, Node::len))?;
+        for at in declared.iter().flat_map(Node::items) {
+            reader.spend(8 + all.len() / 2)?;
             let at = reader.follow(at)?;
             let (Some(name), Some(place)) = (at.text("name"), at.text("in")) else {
                 return Err(reader.defect(&at, "the parameter has no \"name\" or no \"in\""));
@@ -66,7 +73,9 @@ pub(crate) fn read<'d>(reader: &'d Reader<'_>, found: &Found<'d>) -> Result<Requ
 /// Of the operation, else of the document.
 fn list<'d>(reader: &'d Reader<'_>, found: &Found<'d>, keyword: &str) -> Vec<&'d str> {
     let own = found.operation.get(keyword).is_some_and(|list| list.value.is_array());
-    if own { found.operation.texts(keyword).collect() } else { reader.root().texts(keyword).collect() }
+    let list = if own { found.operation.value.get(keyword) } else { reader.root().value.get(keyword) };
+    let list = list.and_then(Value::as_array).into_iter().flatten();
+    list.take(MAX_MEDIA_TYPES).filter_map(Value::as_str).collect()
 }
 
 fn collection_format(reader: &Reader<'_>, at: &Node<'_>, location: Location) -> Serialization {

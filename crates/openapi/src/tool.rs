@@ -20,7 +20,7 @@ use crate::paths::Found;
 use crate::reader::Reader;
 use crate::request::{self, Request};
 use crate::rules::{Edit, Rules};
-use crate::schema::{Converted, Direction, Schemas};
+use crate::schema::{Converted, Direction, Schemas, size};
 use crate::security::Security;
 use crate::server::Servers;
 use crate::warning::Warning;
@@ -68,6 +68,8 @@ impl<'d, 'e> Maker<'d, 'e> {
 
     /// The error says why there is none; everything less is kept as a warning.
     pub(crate) fn make(&mut self, found: &Found<'d>, name: String, edit: Option<&Edit>) -> Result<Operation, Warning> {
+        // Path items can share one operation, and each has its own look at it.
+        self.reader.spend(size(found.operation.value) / 8)?;
         let server = self.servers.of(self.reader, found)?;
         let request = match self.reader.version {
             Version::Swagger2 => swagger2::read(self.reader, found)?,
@@ -108,6 +110,7 @@ impl<'d, 'e> Maker<'d, 'e> {
             Some(body) => Some(self.body(body, &mut input)?),
             None => None,
         };
+        self.reader.spend(1)?;
         fixes.warn_of_rest(self.reader, &names, body.is_some());
         let described = edit.and_then(|edit| edit.description.clone());
         Ok(Operation {

@@ -156,21 +156,28 @@ pub(super) fn has_dot_segment(segment: &str) -> bool {
     if !segment.contains('.') && !segment.contains('%') {
         return false;
     }
+    // Decoding takes away no dot and nothing that ends a part, so the last form shows what any before it did.
+    let decoded = decode_throughout(segment.as_bytes());
+    let mut parts = decoded.split(|byte| matches!(byte, b'/' | b'\\'));
     // Some servers drop what follows a ";", so that "..;a" is a step up, too.
-    if segment.split('/').any(|part| matches!(part.split(';').next(), Some("." | ".."))) {
-        return true;
-    }
-    let mut bytes = segment.as_bytes().to_vec();
-    loop {
-        if bytes.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| part == b"." || part == b"..") {
-            return true;
+    parts.any(|part| matches!(part.split(|byte| *byte == b';').next(), Some(b"." | b"..")))
+}
+
+/// Percent-decodes until there is nothing left to decode, in one pass: a chain of `%2525…` has as many layers as it has
+/// bytes, nearly.
+fn decode_throughout(bytes: &[u8]) -> Vec<u8> {
+    let hex = |byte: u8| char::from(byte).to_digit(16);
+    let mut decoded: Vec<u8> = Vec::with_capacity(bytes.len());
+    for &byte in bytes {
+        decoded.push(byte);
+        // No escape holds the beginning of another one, so that only the last bytes can have become one.
+        while let [.., b'%', high, low] = decoded[..] {
+            let (Some(high), Some(low)) = (hex(high), hex(low)) else { break };
+            decoded.truncate(decoded.len() - 3);
+            decoded.push((high * 16 + low) as u8);
         }
-        let decoded = decode(&bytes);
-        if decoded == bytes {
-            return false;
-        }
-        bytes = decoded;
     }
+    decoded
 }
 
 /// Percent-decodes once; what is not an escape stays as it is.
@@ -282,13 +289,47 @@ mod tests {
 
     #[test]
     fn dot_segments_are_seen_through_any_encoding() {
-        for segment in
-            [".", "..", "%2e%2e", "%252e%252E", ".%2E", "..%2Fadmin", "a%2F..%2Fb", "..%5Cadmin", "a%5c.", "..;a"]
-        {
+        for segment in [
+            ".",
+            "..",
+            "%2e%2e",
+            "%252e%252E",
+            ".%2E",
+            "..%2Fadmin",
+            "a%2F..%2Fb",
+            "..%5Cadmin",
+            "a%5c.",
+            "..;a",
+            "%2e%2e;a",
+            "..%3Ba",
+            "a%2F..%3Bb%2Fc",
+            "%%32%65.",
+        ] {
             assert!(has_dot_segment(segment), "{segment}");
         }
-        for segment in ["a", "...", "a.b", ".hidden", "v1.", "..a", "100%25", "a%2Fb", "%2e%2e%2e", ";a=.."] {
+        for segment in [
+            "a",
+            "...",
+            "a.b",
+            ".hidden",
+            "v1.",
+            "..a",
+            "100%25",
+            "a%2Fb",
+            "%2e%2e%2e",
+            ";a=..",
+            "a;.",
+            "%",
+            "%2",
+            ".%",
+        ] {
             assert!(!has_dot_segment(segment), "{segment}");
         }
+    }
+
+    #[test]
+    fn layers_of_encoding_cost_no_more_than_their_bytes() {
+        // A pass for each layer would take minutes.
+        assert!(has_dot_segment(&format!("%{}2e", "25".repeat(500_000))));
     }
 }

@@ -11,7 +11,7 @@ use super::integers::Integers;
 use super::path::{Pair, Path};
 use super::request::{Body, BodyPlan, Query, invalid};
 use super::target::member;
-use super::{InvalidArguments, form};
+use super::{InvalidArguments, form, repetition};
 use crate::http::UpstreamRequest;
 
 /// Where the value of a placement comes from.
@@ -29,6 +29,13 @@ pub(super) struct Placement {
     pub(super) source: Source,
     pub(super) target: Target,
     pub(super) integers: Integers,
+}
+
+impl Placement {
+    /// Whether it is for the argument of this name.
+    fn is_of(&self, argument: &str) -> bool {
+        matches!(&self.source, Source::Argument(name) if **name == *argument)
+    }
 }
 
 /// What a value becomes.
@@ -150,6 +157,7 @@ impl Layout {
         evaluate: &mut dyn FnMut(usize) -> String,
     ) -> Result<UpstreamRequest, Unfit> {
         self.settle(&mut arguments);
+        self.check_repetition(&arguments)?;
         let operator: Vec<_> = match self.operator_values.len() {
             0 => Vec::new(),
             texts => (0..texts).map(|index| Value::String(evaluate(index))).collect(),
@@ -227,6 +235,18 @@ impl Layout {
         }
     }
 
+    /// JSON has every name once; everywhere else it may stand before each value.
+    fn check_repetition(&self, arguments: &Map<String, Value>) -> Result<(), InvalidArguments> {
+        let once = |name: &str| match self.placements.iter().find(|placement| placement.is_of(name)) {
+            Some(Placement { target: Target::Member(_), .. }) => true,
+            Some(Placement { target: Target::WholeBody, .. }) => !self.body.is_form(),
+            Some(_) => false,
+            None => matches!(self.body, BodyPlan::Object),
+        };
+        let several = arguments.iter().filter(|(_, value)| value.is_array() || value.is_object());
+        repetition::check(several.map(|(name, value)| (name.as_str(), value)).filter(|(name, _)| !once(name)))
+    }
+
     /// Members that become names of their own must not stand for other parameters.
     fn check_members(&self, name: &str, key: &str, expansion: &Expansion, value: &Value) -> Result<(), Unfit> {
         if self.taken.is_empty() || !expansion.spreads() {
@@ -266,11 +286,7 @@ impl Layout {
         query: &mut Query<'_>,
         body: &mut Body<'_>,
     ) -> Result<(), InvalidArguments> {
-        let declared = |name: &String| {
-            self.placements
-                .iter()
-                .any(|placement| matches!(&placement.source, Source::Argument(known) if **known == **name))
-        };
+        let declared = |name: &String| self.placements.iter().any(|placement| placement.is_of(name));
         for (name, value) in arguments.iter().filter(|(name, _)| !declared(name)) {
             let Undeclared::Placed(reserved) = &self.undeclared else { return Err(self.unknown(name)) };
             if reserved.contains(name) {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::InvalidArguments;
-use super::entity::Entity;
+use super::entity::{Encoding, Entity};
 use super::expansion::{Expansion, Misfit};
 use crate::jsonrpc::write_json;
 
@@ -44,6 +44,17 @@ pub(super) enum BodyPlan {
     Form,
     /// One argument.
     Entity(Entity),
+}
+
+impl BodyPlan {
+    /// Whether an argument makes up a form.
+    pub(super) fn is_form(&self) -> bool {
+        match self {
+            BodyPlan::Form => true,
+            BodyPlan::Entity(entity) => matches!(entity.encoding, Encoding::Form(_) | Encoding::Multipart(_)),
+            BodyPlan::None | BodyPlan::Object => false,
+        }
+    }
 }
 
 /// The body as it grows.

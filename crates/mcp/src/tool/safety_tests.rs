@@ -1,10 +1,10 @@
 //! Whatever a value is, it stays in its place.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::test_tools::{no_values, object, operation, parameter};
+use super::test_tools::{no_values, object, operation, parameter, style};
 use super::{Tool, encode};
-use crate::operation::{Location, Serialization, Style};
+use crate::operation::{BodyKind, Field, Location, RequestBody, Serialization, Style};
 
 const STYLES: [Style; 9] = [
     Style::Simple,
@@ -108,4 +108,42 @@ fn no_value_leaves_its_place() {
         }
     }
     assert!(sent > 1000, "{sent}");
+}
+
+#[test]
+fn a_small_message_makes_no_large_request() {
+    let long = "x".repeat(10_000);
+    let list = json!({&long: vec![1; 10_000]});
+    let deep = json!({&long: {"a": vec![1; 10_000]}});
+    let members: Map<String, Value> = (0..10_000).map(|i| (i.to_string(), 1.into())).collect();
+    let wide = json!({&long: members});
+    let form = "application/x-www-form-urlencoded";
+    let styled = |style: Style| Field {
+        name: "s".into(),
+        style: Some(Serialization::Style { style, explode: true, allow_reserved: false }),
+        content_type: None,
+        binary: false,
+    };
+    let body =
+        |media_type: &str, kind| Some(RequestBody { argument: "body".into(), media_type: media_type.into(), kind });
+    let multipart = BodyKind::Multipart(vec![styled(Style::DeepObject)]);
+    let content = Serialization::Content(form.into());
+    let cases = [
+        (Some(parameter(Location::Query, "body", style(Style::DeepObject, true))), None, &deep),
+        (Some(parameter(Location::Query, "body", style(Style::DeepObject, true))), None, &wide),
+        (Some(parameter(Location::Query, "body", content.clone())), None, &list),
+        (Some(parameter(Location::Querystring, "body", content)), None, &list),
+        (None, body(form, BodyKind::Form(Vec::new())), &list),
+        (None, body("multipart/form-data", BodyKind::Multipart(Vec::new())), &list),
+        (None, body("multipart/form-data", multipart), &json!({"s": wide})),
+    ];
+    for (parameter, body, value) in cases {
+        let tool = Tool::from_operation(operation("POST", "/", parameter.into_iter().collect(), body)).unwrap();
+        let error = tool.request(object(json!({"body": value})), &mut no_values).unwrap_err().text;
+        assert_eq!(error, "invalid arguments: the values in \"body\" are too many for the length of their names");
+    }
+    // JSON has each name once.
+    let tool =
+        Tool::from_operation(operation("POST", "/", Vec::new(), body("application/json", BodyKind::Json))).unwrap();
+    assert!(tool.request(object(json!({"body": list})), &mut no_values).is_ok());
 }

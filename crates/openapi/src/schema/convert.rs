@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Number, Value};
 
-use super::{Converted, Direction, Schemas};
+use super::{Converted, Direction, Schemas, size};
 use crate::document::Version;
 use crate::node::{Node, push_step};
 use crate::warning::Warning;
@@ -56,6 +56,7 @@ impl<'s, 'd, 'e> Conversion<'s, 'd, 'e> {
             return Err(self.defect(format!("schemas are nested more than {MAX_DEPTH} deep")));
         }
         self.depth += 1;
+        self.schemas.reader.spend(2 + 2 * members.len()).map_err(|warning| self.defect(warning.text))?;
         let own;
         let hidden = match hidden {
             Some(hidden) => hidden,
@@ -99,6 +100,9 @@ impl<'s, 'd, 'e> Conversion<'s, 'd, 'e> {
         hidden: &Names<'d>,
         out: &mut Map<String, Value>,
     ) -> Result<(), Warning> {
+        if matches!(keyword, "default" | "const" | "enum") {
+            self.schemas.reader.spend(size(value) / 8).map_err(|warning| self.defect(warning.text))?;
+        }
         let converted = match keyword {
             "type" => self.types(value),
             "title" | "description" | "contentEncoding" | "contentMediaType" => self.only(value, Value::is_string),
@@ -196,6 +200,10 @@ impl<'s, 'd, 'e> Conversion<'s, 'd, 'e> {
     /// The names of such properties, here and in what `allOf` adds: `required` may stand in any of them.
     fn hidden(&mut self, members: &'d Map<String, Value>, looks: &mut usize, names: &mut Names<'d>) {
         for (name, schema) in members.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            // The walk meets the same end.
+            if self.schemas.reader.spend(1).is_err() {
+                return;
+            }
             if self.is_hidden(schema) {
                 names.insert(name);
             }

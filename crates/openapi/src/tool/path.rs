@@ -8,6 +8,9 @@ use crate::reader::Reader;
 use crate::request;
 use crate::warning::Warning;
 
+/// Longer paths are served by nobody.
+const MAX_LENGTH: usize = 8_000;
+
 /// A path, the server's part included.
 #[derive(Debug)]
 pub(super) struct Template {
@@ -23,6 +26,9 @@ pub(super) struct Template {
 
 impl Template {
     pub(super) fn parse(reader: &Reader<'_>, found: &Found<'_>, base: &str) -> Result<Template, Warning> {
+        if found.path.len() > MAX_LENGTH {
+            return Err(reader.defect(&found.at, format!("the path has more than {MAX_LENGTH} characters")));
+        }
         let mut text = base.to_owned();
         let mut names: Vec<String> = Vec::new();
         // A fragment tells such paths apart in the document and is never sent.
