@@ -1,26 +1,17 @@
-//! The module's directives, and what becomes of them when nginx merges its levels.
+//! What the directives said, and what becomes of it when nginx merges its levels.
 
 use std::collections::HashSet;
-use std::ffi::CStr;
 use std::ffi::c_void;
-use std::fs;
 use std::rc::Rc;
 
 use ::openapi::Edit;
 use mcp::{ConfigError, Server, ServerBuilder, Tool, ToolBuilder};
 
-use crate::ngx::sys::{
-    NGX_CONF_1MORE, NGX_CONF_ANY, NGX_CONF_BLOCK, NGX_CONF_FLAG, NGX_CONF_TAKE1, NGX_CONF_TAKE2, NGX_HTTP_LOC_CONF,
-    NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
-};
-use crate::ngx::{
-    self, ComplexValue, Conf, EndedSessions, LocationContext, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF,
-    NGX_HTTP_MCP_TOOL_CONF, Place, ServerNames,
-};
+use crate::ngx::{self, ComplexValue, Conf, EndedSessions, LocationContext, Place, ServerNames};
 use crate::openapi;
 use crate::proxy::ProxySettings;
 use crate::secret;
-use crate::tool::{Block, ToolLocation};
+use crate::tool::ToolLocation;
 
 /// Why a directive cannot be used.
 #[derive(Debug)]
@@ -47,180 +38,18 @@ impl From<ConfigError> for Error {
     }
 }
 
-/// One directive: its name, where it may stand and with how many words, and what it does.
-pub(crate) struct Directive {
-    pub(crate) name: &'static CStr,
-    pub(crate) kind: u32,
-    pub(crate) set: fn(Conf, &mut LocationConf) -> Result<(), Error>,
-}
-
-const ANYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF;
-const LOCATION: u32 = NGX_HTTP_LOC_CONF;
-const TOOL: u32 = NGX_HTTP_MCP_TOOL_CONF;
-const OPENAPI: u32 = NGX_HTTP_MCP_OPENAPI_CONF;
-const OPERATION: u32 = NGX_HTTP_MCP_OPERATION_CONF;
-const BLOCKS: u32 = TOOL | OPENAPI | OPERATION;
-
-const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationConf) -> Result<(), Error>) -> Directive {
-    Directive { name, kind, set }
-}
-
-/// Every directive that the module answers to.
-///
-/// Three groups: our own; the words of our blocks; and directives of other modules that we look at ([`ProxySettings`]) or
-/// refuse inside of our blocks, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 76] = [
-    directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
-    directive(c"mcp_server_info", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
-        let (name, version) = pair(cf)?;
-        ServerBuilder::new().server_info(&name, &version)?;
-        once(&mut conf.settings.server_info, (name, version))
-    }),
-    directive(c"mcp_instructions", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
-        once(&mut conf.settings.instructions, one(cf)?)
-    }),
-    directive(c"mcp_allowed_origins", ANYWHERE | NGX_CONF_1MORE, |cf, conf| {
-        let origins = cf.arguments()?;
-        ServerBuilder::new().allowed_origins(&origins)?;
-        let origins = origins.into_iter().map(String::from).collect();
-        once(&mut conf.settings.allowed_origins, origins)
-    }),
-    directive(c"mcp_max_result_size", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
-        once(&mut conf.settings.max_result_size, size(cf)?)
-    }),
-    directive(c"mcp_secret", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
-        once(&mut conf.settings.secret, secret::from_file(&cf.full_path(&one(cf)?)?)?)
-    }),
-    directive(c"mcp_page_size", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| once(&mut conf.settings.page_size, number(cf)?)),
-    directive(c"mcp_session_timeout", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
-        once(&mut conf.settings.session_timeout, seconds(cf)?)
-    }),
-    directive(c"mcp_cache_ttl", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| once(&mut conf.settings.cache_ttl, seconds(cf)?)),
-    directive(c"mcp_cache_scope", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
-        let private = match one(cf)?.as_str() {
-            "public" => false,
-            "private" => true,
-            other => return Err(Error::new(format!("must be \"public\" or \"private\", not \"{other}\""))),
-        };
-        once(&mut conf.settings.cache_private, private)
-    }),
-    directive(c"mcp_tool", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, mcp_tool),
-    directive(c"mcp_openapi", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, openapi::mcp_openapi),
-    directive(c"title", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.title(&cf.arguments()?)?)),
-    directive(c"description", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.description(&cf.arguments()?)?)),
-    directive(c"pass", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.pass(&cf.arguments()?)?)),
-    directive(c"argument", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.argument(&cf.arguments()?)?)),
-    directive(c"annotations", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.annotations(&cf.arguments()?)?)),
-    directive(c"result", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.result(&cf.arguments()?)?)),
-    directive(c"select", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.select(&cf.arguments()?)?)),
-    directive(c"strict", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.strict(&cf.arguments()?)?)),
-    directive(c"input_schema", TOOL | NGX_CONF_TAKE1, |cf, conf| {
-        let text = file(cf)?;
-        Ok(draft(conf)?.input_schema(&text)?)
-    }),
-    directive(c"output_schema", TOOL | NGX_CONF_TAKE1, |cf, conf| {
-        let text = file(cf)?;
-        Ok(draft(conf)?.output_schema(&text)?)
-    }),
-    directive(c"pass", OPENAPI | NGX_CONF_TAKE1, |cf, conf| openapi::draft(conf)?.pass(one(cf)?)),
-    directive(c"prefix", OPENAPI | NGX_CONF_TAKE1, |cf, conf| openapi::draft(conf)?.prefix(one(cf)?)),
-    directive(c"expose", OPENAPI | NGX_CONF_1MORE, |cf, conf| openapi::draft(conf)?.expose(&cf.arguments()?)),
-    directive(c"hide", OPENAPI | NGX_CONF_1MORE, |cf, conf| openapi::draft(conf)?.hide(&cf.arguments()?)),
-    directive(c"methods", OPENAPI | NGX_CONF_1MORE, |cf, conf| openapi::draft(conf)?.methods(&cf.arguments()?)),
-    directive(c"readonly", OPENAPI | NGX_CONF_FLAG, |cf, conf| {
-        let on = flag(cf)?;
-        openapi::draft(conf)?.readonly(on)
-    }),
-    directive(c"strict", OPENAPI | NGX_CONF_FLAG, |cf, conf| {
-        let on = flag(cf)?;
-        openapi::draft(conf)?.strict(on)
-    }),
-    directive(c"output_schema", OPENAPI | NGX_CONF_FLAG, |cf, conf| {
-        let on = flag(cf)?;
-        openapi::draft(conf)?.output_schema(on)
-    }),
-    directive(c"search", OPENAPI | NGX_CONF_FLAG, |cf, conf| {
-        let on = flag(cf)?;
-        openapi::draft(conf)?.search(on)
-    }),
-    directive(c"credential", OPENAPI | NGX_CONF_TAKE2, |cf, conf| openapi::draft(conf)?.credential(cf, pair(cf)?)),
-    directive(c"references", OPENAPI | NGX_CONF_TAKE1, |cf, conf| {
-        openapi::draft(conf)?.references(cf.full_path(&one(cf)?)?)
-    }),
-    directive(c"cache", OPENAPI | NGX_CONF_TAKE1, |cf, conf| openapi::draft(conf)?.cache(cf.full_path(&one(cf)?)?)),
-    directive(c"timeout", OPENAPI | NGX_CONF_TAKE1, |cf, conf| openapi::draft(conf)?.timeout(seconds(cf)?)),
-    directive(c"max_size", OPENAPI | NGX_CONF_TAKE1, |cf, conf| openapi::draft(conf)?.max_size(size(cf)?)),
-    directive(c"trusted_certificate", OPENAPI | NGX_CONF_TAKE1, |cf, conf| {
-        openapi::draft(conf)?.trusted_certificate(cf.full_path(&one(cf)?)?)
-    }),
-    directive(c"tool", OPENAPI | NGX_CONF_BLOCK | NGX_CONF_TAKE1, openapi::tool),
-    directive(c"name", OPERATION | NGX_CONF_TAKE1, |cf, conf| once(&mut openapi::edit(conf)?.name, one(cf)?)),
-    directive(c"description", OPERATION | NGX_CONF_TAKE1, |cf, conf| {
-        once(&mut openapi::edit(conf)?.description, one(cf)?)
-    }),
-    directive(c"fix", OPERATION | NGX_CONF_TAKE2, |cf, conf| openapi::fix(cf, conf, pair(cf)?)),
-    directive(c"proxy_set_header", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
-        let (name, value) = pair(cf)?;
-        conf.proxy.set_header(name, value);
-        cf.delegate()
-    }),
-    directive(c"proxy_http_version", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| conf.proxy.see(cf, "proxy_http_version")),
-    directive(c"proxy_ssl_name", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| conf.proxy.see(cf, "proxy_ssl_name")),
-    directive(c"proxy_ssl_server_name", ANYWHERE | NGX_CONF_FLAG, |cf, conf| {
-        conf.proxy.see(cf, "proxy_ssl_server_name")
-    }),
-    directive(c"proxy_ssl_verify", ANYWHERE | NGX_CONF_FLAG, |cf, conf| {
-        conf.proxy.ssl_verify_off = one(cf)?.eq_ignore_ascii_case("off");
-        conf.proxy.see(cf, "proxy_ssl_verify")
-    }),
-    directive(c"proxy_ssl_verify_depth", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
-        conf.proxy.see(cf, "proxy_ssl_verify_depth")
-    }),
-    directive(c"proxy_ssl_trusted_certificate", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
-        conf.proxy.see(cf, "proxy_ssl_trusted_certificate")
-    }),
-    directive(c"proxy_pass", BLOCKS | NGX_CONF_ANY, written_by_pass),
-    directive(c"proxy_method", BLOCKS | NGX_CONF_ANY, written_by_pass),
-    directive(c"proxy_set_body", BLOCKS | NGX_CONF_ANY, written_by_pass),
-    directive(c"proxy_pass_request_body", BLOCKS | NGX_CONF_ANY, written_by_pass),
-    directive(c"proxy_pass_request_headers", BLOCKS | NGX_CONF_ANY, written_by_pass),
-    directive(c"fastcgi_pass", BLOCKS | NGX_CONF_ANY, written_by_pass),
-    directive(c"uwsgi_pass", BLOCKS | NGX_CONF_ANY, written_by_pass),
-    directive(c"scgi_pass", BLOCKS | NGX_CONF_ANY, written_by_pass),
-    directive(c"memcached_pass", BLOCKS | NGX_CONF_ANY, written_by_pass),
-    directive(c"grpc_pass", BLOCKS | NGX_CONF_ANY, written_by_pass),
-    directive(c"empty_gif", BLOCKS | NGX_CONF_ANY, written_by_pass),
-    directive(c"stub_status", BLOCKS | NGX_CONF_ANY, written_by_pass),
-    directive(c"allow", BLOCKS | NGX_CONF_ANY, acts_on_location),
-    directive(c"deny", BLOCKS | NGX_CONF_ANY, acts_on_location),
-    directive(c"auth_basic", BLOCKS | NGX_CONF_ANY, acts_on_location),
-    directive(c"auth_jwt", BLOCKS | NGX_CONF_ANY, acts_on_location),
-    directive(c"auth_request", BLOCKS | NGX_CONF_ANY, acts_on_location),
-    directive(c"auth_request_set", BLOCKS | NGX_CONF_ANY, acts_on_location),
-    directive(c"limit_req", BLOCKS | NGX_CONF_ANY, acts_on_location),
-    directive(c"limit_conn", BLOCKS | NGX_CONF_ANY, acts_on_location),
-    directive(c"mirror", BLOCKS | NGX_CONF_ANY, acts_on_location),
-    directive(c"return", BLOCKS | NGX_CONF_ANY, acts_on_location),
-    directive(c"rewrite", BLOCKS | NGX_CONF_ANY, acts_on_location),
-    directive(c"set", BLOCKS | NGX_CONF_ANY, acts_on_location),
-    directive(c"try_files", BLOCKS | NGX_CONF_ANY, acts_on_location),
-    directive(c"if", BLOCKS | NGX_CONF_ANY | NGX_CONF_BLOCK, acts_on_location),
-    directive(c"nchan_publisher", BLOCKS | NGX_CONF_ANY, acts_on_location),
-    directive(c"nchan_subscriber", BLOCKS | NGX_CONF_ANY, acts_on_location),
-];
-
 /// Settings that a location inherits one by one from the level around it.
 #[derive(Default, Clone)]
 pub(crate) struct Settings {
-    server_info: Option<(String, String)>,
-    instructions: Option<String>,
-    allowed_origins: Option<Vec<String>>,
-    max_result_size: Option<usize>,
-    secret: Option<[u8; 32]>,
-    page_size: Option<usize>,
-    session_timeout: Option<u64>,
-    cache_ttl: Option<u64>,
-    cache_private: Option<bool>,
+    pub(crate) server_info: Option<(String, String)>,
+    pub(crate) instructions: Option<String>,
+    pub(crate) allowed_origins: Option<Vec<String>>,
+    pub(crate) max_result_size: Option<usize>,
+    pub(crate) secret: Option<[u8; 32]>,
+    pub(crate) page_size: Option<usize>,
+    pub(crate) session_timeout: Option<u64>,
+    pub(crate) cache_ttl: Option<u64>,
+    pub(crate) cache_private: Option<bool>,
 }
 
 impl Settings {
@@ -305,16 +134,16 @@ impl DeclaredTool {
 /// The module's configuration of one level: `http`, `server`, a location, or the location of a block of ours.
 #[derive(Default)]
 pub(crate) struct LocationConf {
-    enabled: Option<(bool, Place)>,
-    settings: Settings,
-    proxy: ProxySettings,
-    tools: Vec<DeclaredTool>,
+    pub(crate) enabled: Option<(bool, Place)>,
+    pub(crate) settings: Settings,
+    pub(crate) proxy: ProxySettings,
+    pub(crate) tools: Vec<DeclaredTool>,
     /// Title and version of every API description.
-    documents: Vec<Option<(String, String)>>,
-    block: Option<&'static str>,
-    draft: Option<Draft>,
-    tool: Option<ToolLocation>,
-    location: Option<Rc<Location>>,
+    pub(crate) documents: Vec<Option<(String, String)>>,
+    pub(crate) block: Option<&'static str>,
+    pub(crate) draft: Option<Draft>,
+    pub(crate) tool: Option<ToolLocation>,
+    pub(crate) location: Option<Rc<Location>>,
 }
 
 impl LocationConf {
@@ -475,110 +304,11 @@ impl MainConf {
     }
 }
 
-fn mcp(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
-    let on = flag(cf)?;
-    once(&mut conf.enabled, (on, cf.place()))?;
-    if on { own_content(cf) } else { Ok(()) }
-}
-
-fn own_content(cf: Conf) -> Result<(), Error> {
+pub(crate) fn own_content(cf: Conf) -> Result<(), Error> {
     if cf.set_content_handler(ngx::content) {
         return Ok(());
     }
     Err(Error::new(
         "answers the location's requests alone: remove the other directive that does (such as \"proxy_pass\")",
     ))
-}
-
-fn mcp_tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
-    let place = cf.place();
-    let name = one(cf)?;
-    if conf.tools.iter().any(|declared| declared.tool.name() == name) {
-        return Err(Error::new(format!("is duplicate: the location has a tool \"{name}\"")));
-    }
-    let draft = ToolBuilder::new(&name)?;
-    // The parser stands at the closing brace once the block is read.
-    let context = cf.block(TOOL, Draft::Tool(Box::new(draft)));
-    cf.report_at(place, "mcp_tool", |_| {
-        let context = context?;
-        let own = context.own_conf();
-        let Some(Draft::Tool(draft)) = own.take_draft() else { return Err(Error::memory()) };
-        let tool = draft.build()?;
-        own.tool = Some(ToolLocation::new(&tool, Block::Tool(name), place));
-        conf.add_tool(DeclaredTool { tool, context, hidden: false });
-        Ok(())
-    })
-}
-
-fn draft(conf: &mut LocationConf) -> Result<&mut ToolBuilder, Error> {
-    match conf.draft() {
-        Some(Draft::Tool(draft)) => Ok(draft),
-        _ => Err(Error::new("is not allowed here: it belongs into a \"mcp_tool\" block")),
-    }
-}
-
-fn written_by_pass(_cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
-    let block = conf.block().unwrap_or_default();
-    let why = if block == "mcp_tool" { "\"pass\" and \"argument\"" } else { "the document and \"pass\"" };
-    Err(Error::new(format!("is not allowed in \"{block}\": {why} say what is sent")))
-}
-
-fn acts_on_location(_cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
-    let block = conf.block().unwrap_or_default();
-    Err(Error::new(format!(
-        "has no effect on a single tool and is not allowed in \"{block}\": put it into the MCP location, with a \"map\" of $mcp_tool",
-    )))
-}
-
-pub(crate) fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), Error> {
-    if slot.is_some() {
-        return Err(Error::new("is duplicate"));
-    }
-    *slot = Some(value);
-    Ok(())
-}
-
-pub(crate) fn one(cf: Conf) -> Result<String, Error> {
-    match cf.arguments()?.as_slice() {
-        [value] => Ok((*value).to_owned()),
-        _ => Err(Error::new("takes one value")),
-    }
-}
-
-fn pair(cf: Conf) -> Result<(String, String), Error> {
-    match cf.arguments()?.as_slice() {
-        [first, second] => Ok(((*first).to_owned(), (*second).to_owned())),
-        _ => Err(Error::new("takes two values")),
-    }
-}
-
-fn flag(cf: Conf) -> Result<bool, Error> {
-    match one(cf)?.to_ascii_lowercase().as_str() {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        other => Err(Error::new(format!("must be \"on\" or \"off\", not \"{other}\""))),
-    }
-}
-
-fn number(cf: Conf) -> Result<usize, Error> {
-    let value = one(cf)?;
-    value.parse().map_err(|_| Error::new(format!("must be a number, not \"{value}\"")))
-}
-
-fn size(cf: Conf) -> Result<usize, Error> {
-    let value = one(cf)?;
-    ngx::parse_size(&value)
-        .filter(|size| *size > 0)
-        .ok_or_else(|| Error::new(format!("must be a size such as \"8m\", not \"{value}\"")))
-}
-
-fn seconds(cf: Conf) -> Result<u64, Error> {
-    let value = one(cf)?;
-    ngx::parse_seconds(&value).ok_or_else(|| Error::new(format!("must be a time such as \"60s\", not \"{value}\"")))
-}
-
-/// The text of the file that the directive names.
-fn file(cf: Conf) -> Result<String, Error> {
-    let path = cf.full_path(&one(cf)?)?;
-    fs::read_to_string(&path).map_err(|e| Error::new(format!("could not be read from \"{}\": {e}", path.display())))
 }

@@ -1,7 +1,7 @@
 //! The filters: what an upstream answers is collected, and nginx's own error pages become what an MCP client can read.
 
 use mcp::Step;
-use mcp::http::{HttpReply, UpstreamFailure};
+use mcp::http::{Headers, HttpReply, UpstreamFailure};
 
 use crate::call::{Call, failure};
 use crate::conf::Location;
@@ -36,8 +36,11 @@ pub(crate) fn header(request: Request) -> Status {
         },
         stage => match request.refusal().filter(|status| *status >= 400) {
             Some(status) => {
-                let exchange = if let Stage::Received(exchange) = &stage { Some(exchange) } else { None };
-                let refusal = context.location.server.refuse(exchange, status);
+                let server = &context.location.server;
+                let refusal = match &stage {
+                    Stage::Received(exchange) => server.refuse(exchange, status),
+                    _ => server.refuse_unread(Headers(&request.headers()), status),
+                };
                 refuse(request, context, refusal)
             }
             None => {
@@ -136,7 +139,7 @@ fn settle(request: Request, context: &'static Context, call: Box<Call>, failure:
         Some(Step::Reply(reply) | Step::EndSession { reply, .. }) => reply,
         Some(Step::Call { .. }) | None => {
             request.log().write(ngx::Level::Alert, format_args!("a single call did not end in a reply"));
-            context.location.server.refuse(None, 500)
+            context.location.server.refuse_unread(Headers(&request.headers()), 500)
         }
     };
     request.headers_out().clear();
@@ -160,7 +163,9 @@ fn early_refusal(request: Request) -> Status {
     });
     match (refused, location) {
         (Some(status), Some(location)) => match Context::create(request, location) {
-            Some(context) => refuse(request, context, location.server.refuse(None, status)),
+            Some(context) => {
+                refuse(request, context, location.server.refuse_unread(Headers(&request.headers()), status))
+            }
             None => Status::ERROR,
         },
         _ => ngx::next_header_filter(request),

@@ -34,7 +34,7 @@ pub(crate) fn body_event(request: Request) {
     let Some(context) = Context::of(request) else { return };
     if request.read_timed_out() {
         request.forbid_keepalive();
-        let reply = context.location.server.refuse(None, 408);
+        let reply = context.location.server.refuse_unread(Headers(&request.headers()), 408);
         request.finalize(reply::send(request, context, reply));
     } else {
         ngx::run_reader(context.reader.get(), request);

@@ -10,13 +10,14 @@
 //!         filter              what comes back is collected, the core makes the reply of it
 //! ```
 //!
-//! `conf` holds the directives, `openapi` makes tools of API descriptions, `tool` and `proxy` hold the
+//! `directives` and `conf` hold the configuration, `openapi` makes tools of API descriptions, `tool` and `proxy` hold the
 //! location that calls go through, `variables` the `$mcp_*`.
 //! Everything that touches C is below [`ngx`].
 
 mod call;
 mod conf;
 mod context;
+mod directives;
 mod filter;
 mod handler;
 mod ngx;

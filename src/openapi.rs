@@ -8,7 +8,8 @@ use ::openapi::{Credential, Document, Edit, Limits, Outcome, Rules, Selector};
 use fetch::Source;
 use mcp::Tool;
 
-use crate::conf::{DeclaredTool, Draft as AnyDraft, Error, LocationConf, once, one};
+use crate::conf::{DeclaredTool, Draft as AnyDraft, Error, LocationConf};
+use crate::directives::{once, one};
 use crate::ngx::{ComplexValue, Conf, LocationContext, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, Place};
 use crate::tool::{Block, ToolLocation};
 

@@ -9,7 +9,8 @@ use super::pool::Pool;
 use super::request::Request;
 use super::string::{borrowed, bytes};
 use super::sys::*;
-use crate::conf::{Directive, Draft, Error, LocationConf};
+use crate::conf::{Draft, Error, LocationConf};
+use crate::directives::Directive;
 
 /// The configuration parser at one directive, or while levels are merged.
 #[derive(Clone, Copy)]

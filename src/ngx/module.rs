@@ -15,7 +15,8 @@ use super::log::Log;
 use super::request::{Request, Status};
 use super::sessions::EndedSessions;
 use super::sys::*;
-use crate::conf::{DIRECTIVES, Error, LocationConf, MainConf};
+use crate::conf::{Error, LocationConf, MainConf};
+use crate::directives::DIRECTIVES;
 use crate::{filter, handler, variables};
 
 /// The context inside `mcp_tool { … }`: a bit of `ngx_command_t.type` that nginx does not use.

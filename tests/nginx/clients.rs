@@ -202,8 +202,9 @@ fn a_body_of_ten_megabytes_is_read() {
 fn a_body_that_is_too_large_is_refused_in_json() {
     let upstream = upstream();
     let nginx = conf(&upstream).server("client_max_body_size 1k;").start();
-    let reply = nginx.send(&echo(1, &"x".repeat(2000)));
+    let reply = nginx.send(&echo(1, &"x".repeat(2000)).header("Origin", "http://localhost:5173"));
     assert_eq!((reply.status, reply.error_code()), (413, 413));
+    assert_eq!(reply.header("access-control-allow-origin"), Some("http://localhost:5173"));
     let mut connection = nginx.connect();
     let request = echo(1, &"x".repeat(2000)).header("Transfer-Encoding", "chunked");
     let chunk = [format!("{:x}\r\n", request.body.len()).into_bytes(), request.body.clone(), b"\r\n0\r\n\r\n".to_vec()];

@@ -228,8 +228,9 @@ mod tests {
         let names = |query: &str| search.find(query).map(|place| tools[place].name()).collect::<Vec<_>>().join(" ");
         assert_eq!(names("orders"), "get_order listOrders ping");
         assert_eq!(names("bought"), "listOrders");
-        // The shortest text first.
-        assert_eq!(names("warehouses"), "get_order ping listOrders");
+        // Equal ones in the order of the list.
+        assert_eq!(names("warehouses"), "listOrders get_order ping");
+        assert_eq!(names("what can be bought"), "listOrders");
         assert_eq!(names("everybody"), "");
         assert_eq!(names(""), "listOrders get_order ping");
         let (result, total) = search.result("order", 1);

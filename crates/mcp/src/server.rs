@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::{Context, Exchange};
-use crate::http::{HttpReply, HttpRequest};
+use crate::headers::Known;
+use crate::http::{Headers, HttpReply, HttpRequest};
 use crate::list::{Listed, ToolList};
 use crate::methods::initialize::{discover_result, initialize_result};
 use crate::origin::AllowedOrigins;
@@ -202,6 +203,11 @@ fn check_name(tool: &Tool) -> Result<(), ConfigError> {
     )))
 }
 
+/// A status that is one of a refusal.
+fn refusal(status: u16) -> u16 {
+    if (400..600).contains(&status) { status } else { 500 }
+}
+
 /// Every revision in the order of its number.
 const VERSIONS: [ProtocolVersion; 5] = [
     ProtocolVersion::V2024_11_05,
@@ -271,22 +277,23 @@ impl Server {
     }
 
     /// The reply for a request that the host itself refuses with this HTTP status: a limit, missing authorization, a
-    /// body that is too large, a failure of its own. `exchange` is none if the request was not read so far.
+    /// failure of its own.
     ///
     /// The body is always a JSON-RPC error. The status is kept, so that `WWW-Authenticate` and `Retry-After` mean what
     /// they say, with one exception: 429 and 503 before a request of a revision with sessions become 200, since SDKs
     /// of that time take every other status for a broken transport and end the session or retry without end, while a
     /// JSON-RPC error reaches whoever made the call. Notifications and unreadable messages keep the status: nobody
     /// waits for an answer to them.
-    pub fn refuse(&self, exchange: Option<&Exchange>, status: u16) -> HttpReply {
-        let status = if (400..600).contains(&status) { status } else { 500 };
-        match exchange {
-            Some(exchange) => exchange.refused(status),
-            // Without an id, which every revision's client can read, or ignore together with the body.
-            None => {
-                Context { version: ProtocolVersion::V2025_11_25, origin: None }.error(None, &Error::Refused(status))
-            }
-        }
+    pub fn refuse(&self, exchange: &Exchange, status: u16) -> HttpReply {
+        exchange.refused(refusal(status))
+    }
+
+    /// The same for a request that was not read: its body is too large or did not come in time, its header is
+    /// malformed. A page of an allowed origin may read the reply; `headers` are what came of the header.
+    pub fn refuse_unread(&self, headers: Headers<'_>, status: u16) -> HttpReply {
+        let origin = self.origins.check(&Known::of(headers)).ok().flatten().map(str::to_owned);
+        // Without an id, which every revision's client can read, or ignore together with the body.
+        Context { version: ProtocolVersion::V2025_11_25, origin }.error(None, &Error::Refused(refusal(status)))
     }
 
     pub(crate) fn find_tool(&self, name: &str) -> Option<usize> {
@@ -397,7 +404,9 @@ mod tests {
         for (status, sent, code) in
             [(413, 413, 413), (400, 400, -32600), (503, 503, 503), (500, 500, -32603), (302, 500, -32603)]
         {
-            let reply = server.refuse(None, status);
+            let reply = server.refuse_unread(Headers(&[(b"origin", b"http://localhost")]), status);
+            assert!(reply.headers.contains(&("Access-Control-Allow-Origin", "http://localhost".to_owned())));
+            assert_eq!(server.refuse_unread(Headers(&[(b"origin", b"http://evil.example")]), status).headers, []);
             let Body::Bytes(body) = &reply.body else { panic!("no body") };
             let body: Value = serde_json::from_slice(body).unwrap();
             assert_eq!((reply.status, &body["error"]["code"]), (sent, &json!(code)));

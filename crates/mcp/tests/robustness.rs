@@ -203,7 +203,7 @@ fn every_request_gets_a_wellformed_reply() {
             exchange.facts().argument(argument);
         }
         if round % 7 == 0 {
-            check(&server.refuse(Some(&exchange), numbers.below(700) as u16));
+            check(&server.refuse(&exchange, numbers.below(700) as u16));
         }
         finish(&server, exchange.start(&server, &mut no_values), &mut numbers);
     }

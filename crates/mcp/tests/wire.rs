@@ -347,7 +347,7 @@ fn run(server: &Server, case: &Value) {
     check_facts(&case["facts"], &exchange);
     let mut calls = Vec::new();
     let reply = match case["request"]["refused"].as_u64() {
-        Some(status) => server.refuse(Some(&exchange), status as u16),
+        Some(status) => server.refuse(&exchange, status as u16),
         None => play(server, exchange.start(server, &mut no_values), &mut calls),
     };
     let expected = &case["reply"];

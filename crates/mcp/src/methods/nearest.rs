@@ -1,5 +1,7 @@
 //! The name that was probably meant.
 
+use strsim::generic_levenshtein;
+
 /// Names longer than this are not compared.
 const LONGEST: usize = 64;
 /// Names beyond these are not compared: a request must stay cheap, however wrong it is.
@@ -19,7 +21,7 @@ pub(crate) fn nearest<'a, T: AsRef<str>>(name: &str, names: &'a [T]) -> Option<&
     let near = names.iter().take(MOST).filter(|candidate| candidate.as_ref().len() <= LONGEST);
     let near = near.filter_map(|candidate| {
         let folded = fold(candidate.as_ref());
-        (folded.len().abs_diff(name.len()) <= limit).then(|| (distance(&name, &folded), candidate))
+        (folded.len().abs_diff(name.len()) <= limit).then(|| (generic_levenshtein(&name, &folded), candidate))
     });
     near.filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
@@ -28,21 +30,6 @@ pub(crate) fn nearest<'a, T: AsRef<str>>(name: &str, names: &'a [T]) -> Option<&
 
 fn fold(name: &str) -> Vec<u8> {
     name.bytes().filter(|byte| !b"-_.".contains(byte)).map(|byte| byte.to_ascii_lowercase()).collect()
-}
-
-/// Insertions, deletions and replacements that make one of the other.
-fn distance(from: &[u8], to: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Which texts have which words, and how much each word says of its text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::words::words;
 
@@ -9,6 +9,13 @@ const K1: f32 = 1.2;
 const B: f32 = 0.6;
 /// Words of a query beyond these are left aside.
 const MOST_WORDS: usize = 32;
+/// How much more a text counts whose title says nothing but what is sought.
+const NAMED: f32 = 1.5;
+/// English words that join others.
+const FILLERS: [&str; 28] = [
+    "a", "an", "and", "are", "as", "at", "be", "by", "can", "do", "for", "from", "how", "i", "in", "is", "it", "me",
+    "my", "of", "on", "or", "that", "the", "to", "want", "what", "with",
+];
 
 /// Texts, numbered from 0, by their words: everything but the sum over a query's words is computed beforehand.
 #[derive(Debug, Default)]
@@ -18,7 +25,8 @@ pub(super) struct Index {
     /// One for each word.
     words: Box<[Word]>,
     postings: Box<[Posting]>,
-    texts: usize,
+    /// For each text how many words its title has, fillers left aside.
+    titles: Box<[u16]>,
 }
 
 /// Where a word and its postings end; they begin where those of the word before end.
@@ -33,6 +41,7 @@ struct Word {
 struct Posting {
     text: u32,
     score: f32,
+    in_title: bool,
 }
 
 impl Index {
@@ -45,14 +54,25 @@ impl Index {
                 wanted.push(word.to_owned());
             }
         });
+        // What holds a sentence together says nothing of what is sought, unless there is nothing else.
+        if !wanted.iter().all(|word| FILLERS.contains(&word.as_str())) {
+            wanted.retain(|word| !FILLERS.contains(&word.as_str()));
+        }
         if wanted.is_empty() {
-            return (0..self.texts).collect();
+            return (0..self.titles.len()).collect();
         }
-        let mut scores = vec![0.0_f32; self.texts];
+        let mut scores = vec![(0.0_f32, 0_u16); self.titles.len()];
         for posting in wanted.iter().flat_map(|word| self.postings(word)) {
-            scores[posting.text as usize] += posting.score;
+            let (score, in_title) = &mut scores[posting.text as usize];
+            *score += posting.score;
+            *in_title += u16::from(posting.in_title);
         }
-        let mut found: Vec<usize> = (0..self.texts).filter(|text| scores[*text] > 0.0).collect();
+        let scores: Vec<f32> = scores
+            .into_iter()
+            .zip(&self.titles)
+            .map(|((score, in_title), title)| if in_title > 0 && in_title == *title { score * NAMED } else { score })
+            .collect();
+        let mut found: Vec<usize> = (0..scores.len()).filter(|text| scores[*text] > 0.0).collect();
         // A stable sort.
         found.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
         found
@@ -76,48 +96,85 @@ impl Index {
 /// Takes up texts.
 #[derive(Debug, Default)]
 pub(super) struct IndexBuilder {
-    /// How often each text has the word, fields weighted.
-    words: BTreeMap<String, Vec<(usize, f32)>>,
-    lengths: Vec<f32>,
+    /// Where each word stands.
+    words: BTreeMap<String, Vec<Occurrence>>,
+    /// How many words each field of each text has, and what the field's words weigh.
+    fields: Vec<Vec<(f32, f32)>>,
+    titles: Vec<u16>,
+}
+
+/// The field that is a text's title.
+pub(super) const TITLE_FIELD: usize = 1;
+
+/// How often a field of a text has a word.
+#[derive(Debug)]
+struct Occurrence {
+    text: usize,
+    field: usize,
+    count: f32,
 }
 
 impl IndexBuilder {
-    /// Adds a text of several fields, each with the weight of its words.
+    /// Adds a text of several fields, each with the weight of its words; all texts have the same fields.
     pub(super) fn add(&mut self, fields: &[(f32, &str)]) {
-        let text = self.lengths.len();
-        let mut length = 0.0;
-        for (weight, field) in fields {
-            words(field, &mut |word| {
-                length += weight;
-                let Some(counts) = self.words.get_mut(word) else {
-                    self.words.insert(word.to_owned(), vec![(text, *weight)]);
+        let text = self.fields.len();
+        let mut title = BTreeSet::new();
+        let mut lengths = Vec::with_capacity(fields.len());
+        for (field, (weight, content)) in fields.iter().enumerate() {
+            let mut length = 0.0;
+            words(content, &mut |word| {
+                length += 1.0;
+                if field == TITLE_FIELD && !FILLERS.contains(&word) {
+                    title.insert(word.to_owned());
+                }
+                let Some(occurrences) = self.words.get_mut(word) else {
+                    self.words.insert(word.to_owned(), vec![Occurrence { text, field, count: 1.0 }]);
                     return;
                 };
-                match counts.last_mut() {
-                    Some((last, count)) if *last == text => *count += weight,
-                    _ => counts.push((text, *weight)),
+                match occurrences.last_mut() {
+                    Some(last) if (last.text, last.field) == (text, field) => last.count += 1.0,
+                    _ => occurrences.push(Occurrence { text, field, count: 1.0 }),
                 }
             });
+            lengths.push((length, *weight));
         }
-        self.lengths.push(length);
+        self.fields.push(lengths);
+        self.titles.push(u16::try_from(title.len()).unwrap_or(u16::MAX));
     }
 
-    /// Computes the scores.
+    /// Computes the scores, by BM25F: a field's words count for less the longer that field is among its like, so that
+    /// much text below a short title takes nothing from it.
     pub(super) fn build(self) -> Index {
-        let texts = self.lengths.len();
-        let average = self.lengths.iter().sum::<f32>() / texts.max(1) as f32;
-        let (mut all, mut words, mut postings) = (String::new(), Vec::new(), Vec::new());
-        for (word, counts) in self.words {
-            let (with, without) = (counts.len() as f32, (texts - counts.len()) as f32);
+        let texts = self.fields.len();
+        let mean = |field: usize| {
+            let lengths = self.fields.iter().filter_map(|fields| Some(fields.get(field)?.0));
+            (lengths.sum::<f32>() / texts.max(1) as f32).max(1.0)
+        };
+        let means: Vec<f32> = (0..self.fields.first().map_or(0, Vec::len)).map(mean).collect();
+        let (mut all, mut words, mut postings) = (String::new(), Vec::new(), Vec::<Posting>::new());
+        for (word, occurrences) in &self.words {
+            let first = postings.len();
+            for Occurrence { text, field, count } in occurrences {
+                let (length, weight) = self.fields[*text][*field];
+                let score = weight * count / (1.0 - B + B * length / means[*field]);
+                let in_title = *field == TITLE_FIELD;
+                match postings[first..].last_mut() {
+                    Some(last) if last.text as usize == *text => {
+                        last.score += score;
+                        last.in_title |= in_title;
+                    }
+                    _ => postings.push(Posting { text: *text as u32, score, in_title }),
+                }
+            }
+            let (with, without) = ((postings.len() - first) as f32, (texts + first - postings.len()) as f32);
             let rarity = (1.0 + (without + 0.5) / (with + 0.5)).ln();
-            postings.extend(counts.into_iter().map(|(text, count)| {
-                let length = 1.0 - B + B * self.lengths[text] / average;
-                Posting { text: text as u32, score: rarity * count * (K1 + 1.0) / (count + K1 * length) }
-            }));
-            all.push_str(&word);
+            for posting in &mut postings[first..] {
+                posting.score = rarity * posting.score * (K1 + 1.0) / (posting.score + K1);
+            }
+            all.push_str(word);
             words.push(Word { end: all.len() as u32, postings_end: postings.len() as u32 });
         }
-        Index { text: all.into(), words: words.into(), postings: postings.into(), texts }
+        Index { text: all.into(), words: words.into(), postings: postings.into(), titles: self.titles.into() }
     }
 }
 
@@ -162,6 +219,17 @@ mod tests {
         index.add(&[(3.0, "other"), (1.0, "order")]);
         index.add(&[(3.0, "order"), (1.0, "other")]);
         assert_eq!(index.build().find("order"), [1, 0]);
+    }
+
+    #[test]
+    fn a_title_that_says_just_what_is_sought_counts_for_more() {
+        let mut index = IndexBuilder::default();
+        index.add(&[(3.0, "reactions/create-for-issue"), (2.0, "Create reaction for an issue"), (1.0, "An issue's.")]);
+        index.add(&[(3.0, "issues/create"), (2.0, "Create an issue"), (1.0, "Whoever may pull can, if they are on.")]);
+        index.add(&[(3.0, "issues/list"), (2.0, "List issues"), (1.0, "Those that were created.")]);
+        let index = index.build();
+        assert_eq!(index.find("create an issue"), [1, 0, 2]);
+        assert_eq!(index.find("list the issues of mine"), [2, 1, 0]);
     }
 
     #[test]
