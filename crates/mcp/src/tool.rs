@@ -15,6 +15,7 @@ mod base64;
 mod builder;
 mod content;
 mod defaults;
+mod effort;
 mod encode;
 mod entity;
 mod expansion;

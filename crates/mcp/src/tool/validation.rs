@@ -7,6 +7,7 @@ use jsonschema::paths::{Location, LocationSegment};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
+use super::effort;
 use super::schema::properties;
 
 /// How many problems are told, of how many that are looked for.
@@ -19,6 +20,10 @@ const MOST_BRANCHES: usize = 3;
 
 /// `"limit": 500 is greater than the maximum of 100; "id" is required; unknown argument "foo", known are: id, limit`
 pub(super) fn describe(validator: &Validator, schema: &Value, arguments: &Value) -> String {
+    if !effort::is_bounded(schema, arguments) {
+        return "something does not fit the schema; there is too much of it, or it is nested too deeply, to say what"
+            .into();
+    }
     // What is missing comes first and what is unknown last, whatever the order of the schema's keywords.
     let rank = |error: &ValidationError<'_>| match error.kind() {
         Kind::Required { .. } => 0,
@@ -188,6 +193,16 @@ mod tests {
         assert_eq!(problems(schema, json!({"a": "x"})), "\"b\" is required; \"a\": \"x\" is not of type \"integer\"");
         let many = problems(json!({"items": {"type": "string"}}), (0..50).collect());
         assert!(many.ends_with("\"[4]\": 4 is not of type \"string\"; and more"), "{many}");
+    }
+
+    #[test]
+    fn no_value_takes_long_to_tell_the_problems_of() {
+        let branch = |kind: &str| json!({"properties": {"c": {"$ref": "#/$defs/N"}, "kind": {"const": kind}}});
+        let schema = json!({"$ref": "#/$defs/N", "$defs": {"N": {"anyOf": [branch("a"), branch("b")]}}});
+        let nested = |depth| (0..depth).fold(json!({"kind": "x"}), |value, _| json!({"c": value}));
+        assert!(problems(schema.clone(), nested(2)).contains("fits none of the forms allowed"));
+        // Two to the power of 60 branches.
+        assert!(problems(schema, nested(60)).contains("nested too deeply, to say what"));
     }
 
     #[test]
