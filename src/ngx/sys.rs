@@ -1,5 +1,7 @@
 //! nginx's types and functions, as bindgen read them from the headers of the nginx that this build is for.
 #![allow(missing_docs, non_camel_case_types, non_snake_case, non_upper_case_globals, unreachable_pub, dead_code)]
+// Headers of newer systems mention 128-bit integers, which Rust 1.85 does not take for C's; none is used here.
+#![allow(improper_ctypes)]
 #![allow(clippy::all, clippy::undocumented_unsafe_blocks, unsafe_op_in_unsafe_fn, unnecessary_transmutes)]
 
 include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
