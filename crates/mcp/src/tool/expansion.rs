@@ -352,6 +352,8 @@ fn leaves(
                     return Err("must not have a member with a bracket in its name".into());
                 }
                 path.push_str(open);
+                // What may stay as it is in a value would end a name, or nest it.
+                let chars = if chars == Chars::QueryReserved { Chars::Unreserved } else { chars };
                 chars.write(name, b"", path)?;
                 path.push_str(close);
                 leaves(path, member, chars, emit)?;

@@ -93,6 +93,7 @@ fn data_is_never_taken_for_a_delimiter() {
         (Style::SpaceDelimited, true, Unreserved, json!(["a b", "c"]), Ok("color=a%20b&color=c")),
         (Style::TabDelimited, false, Unreserved, json!(["a\tb", "c"]), Err("a tab")),
         (Style::DeepObject, true, Unreserved, json!({"a][b": 1}), Err("bracket")),
+        (Style::DeepObject, true, QueryReserved, json!({"a=b%5Bc": "d=%5B"}), Ok("color%5Ba%3Db%255Bc%5D=d=%5B")),
         (
             Style::DeepObject,
             true,
