@@ -136,7 +136,7 @@ pub(crate) fn upstream_finished(request: Request, status: Status) {
 /// The call is over: replies to the client in place of whatever the upstream or nginx wanted to send.
 fn settle(request: Request, context: &'static Context, call: Box<Call>, failure: Option<UpstreamFailure>) -> Status {
     let reply = match call.resume(request, context, failure) {
-        Some(Step::Reply(reply) | Step::EndSession { reply, .. }) => reply,
+        Some(Step::Reply(reply) | Step::KeepSession { reply, .. }) => reply,
         Some(Step::Call { .. }) | None => {
             request.log().write(ngx::Level::Alert, format_args!("a single call did not end in a reply"));
             context.location.server.refuse_unread(Headers(&request.headers()), 500)

@@ -66,7 +66,7 @@ fn send(server: &Server, method: &str, tool: &str, arguments: &[u8], operator: &
         headers: Headers(lines),
         body: &body,
         hosts: &[],
-        session_ended: false,
+        session_state: None,
         now: 1000,
     };
     server.receive(&request, &|| [0; 16]).start(server, &mut |_, _| operator.to_owned())

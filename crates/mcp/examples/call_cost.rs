@@ -38,7 +38,7 @@ fn main() -> Result<(), mcp::ConfigError> {
         headers: Headers(headers),
         body: body.as_bytes(),
         hosts: &hosts,
-        session_ended: false,
+        session_state: None,
         now: 1000,
     };
     let nonce = || [0; 16];

@@ -6,12 +6,13 @@ use std::vec;
 use crate::error::Error;
 use crate::exchange::{Context, Pending, Step};
 use crate::facts::Facts;
-use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
+use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamRequest};
 use crate::jsonrpc::{begin_result, write_error};
 use crate::methods::tools::{write_response, write_structured, write_tool_error};
 use crate::methods::{Performed, Request};
 use crate::server::Server;
-use crate::tool::Unsent;
+use crate::stream::Stream;
+use crate::tool::{Answer, Unsent};
 
 /// Bytes of replies after which the rest of a batch is refused: each result has its limit, their sum needs one too.
 const MAX_REPLIES: usize = 32 << 20;
@@ -37,7 +38,8 @@ impl Batch {
     pub(crate) fn run(mut self, server: &Server, context: Context, evaluate: &mut Evaluate<'_>) -> Step {
         while let Some(request) = self.rest.next() {
             if let Some((facts, tool, request)) = self.answer(server, &context, request, evaluate) {
-                let pending = Pending { context, facts, tool, batch: Some(Box::new(self)) };
+                let batch = Some(Box::new(self));
+                let pending = Pending { context, facts, tool, batch, stream: Stream::default() };
                 return Step::Call { tool, request, pending };
             }
         }
@@ -53,7 +55,7 @@ impl Batch {
         server: &Server,
         context: Context,
         id: &str,
-        (tool, answer): (usize, Result<UpstreamResponse<'_>, UpstreamFailure>),
+        (tool, answer): (usize, Answer<'_>),
         evaluate: &mut Evaluate<'_>,
     ) -> Step {
         self.separate();

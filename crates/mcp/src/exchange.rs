@@ -12,7 +12,9 @@ use crate::methods::tools::{write_response, write_structured, write_tool_error};
 use crate::methods::{Operation, Performed, Request};
 use crate::origin;
 use crate::server::Server;
-use crate::tool::Unsent;
+use crate::session::SessionState;
+use crate::stream::{Hearing, Stream, write_event};
+use crate::tool::{Answer, Unsent};
 
 /// A request that was read and judged; nothing has been done yet.
 #[derive(Debug)]
@@ -27,8 +29,8 @@ pub struct Exchange {
 pub(crate) enum Work {
     /// An empty reply: something was accepted, or a browser asked what it may send.
     Reply { status: u16, headers: Vec<(&'static str, String)> },
-    /// `DELETE`.
-    EndSession { until: u64 },
+    /// `DELETE` and `logging/setLevel`, which the host remembers.
+    KeepSession { state: SessionState, until: u64 },
     /// One request, or a message that was refused.
     Single(Operation),
     /// Several.
@@ -57,9 +59,18 @@ impl Exchange {
                 reply.headers.extend(headers);
                 Step::Reply(reply)
             }
-            Work::EndSession { until } => {
+            Work::KeepSession { state, until } => {
                 let session = facts.session().unwrap_or_default().to_owned();
-                Step::EndSession { session, until, reply: context.reply(204, Body::Empty, Outcome::Ok) }
+                let reply = match facts.request_id() {
+                    None => context.reply(204, Body::Empty, Outcome::Ok),
+                    Some(id) => {
+                        let mut head = Vec::with_capacity(64);
+                        begin_result(id, &mut head);
+                        let page = server.empty_result().clone();
+                        context.reply(200, Body::Page { head, page }, Outcome::Ok)
+                    }
+                };
+                Step::KeepSession { session, state, until, reply }
             }
             Work::Single(operation) => context.answer(server, facts, operation, evaluate),
             Work::Batch(requests) => Batch::new(requests).run(server, context, evaluate),
@@ -72,7 +83,8 @@ impl Exchange {
         match &self.work {
             Work::Single(_) => self.context.error(self.facts.request_id(), &error),
             Work::Batch(requests) => Batch::refused(requests, &error, &self.context),
-            Work::Reply { .. } | Work::EndSession { .. } => self.context.error(None, &error),
+            Work::Reply { .. } => self.context.error(None, &error),
+            Work::KeepSession { .. } => self.context.error(self.facts.request_id(), &error),
         }
     }
 }
@@ -92,10 +104,12 @@ pub enum Step {
         /// The call that waits for it.
         pending: Pending,
     },
-    /// Remember until the given time that this session has ended, then send the reply.
-    EndSession {
-        /// The session's id: a request that carries it gets `session_ended` from now on.
+    /// Remember this of a session until the given time, then send the reply.
+    KeepSession {
+        /// The session's id: a request that carries it gets the state from now on.
         session: String,
+        /// It takes the place of what was remembered before.
+        state: SessionState,
         /// Seconds since the epoch after which the session would be refused anyway.
         until: u64,
         /// What to send.
@@ -112,9 +126,45 @@ pub struct Pending {
     pub(crate) tool: usize,
     /// The batch that the call is part of.
     pub(crate) batch: Option<Box<Batch>>,
+    pub(crate) stream: Stream,
 }
 
 impl Pending {
+    /// A call by itself.
+    fn new(mut context: Context, facts: Arc<Facts>, tool: usize) -> Self {
+        let stream = Stream::new(std::mem::take(&mut context.hearing));
+        Pending { context, facts, tool, batch: None, stream }
+    }
+
+    /// Whether the client is to be told from time to time that the call is under way ([`Pending::heartbeat`]).
+    pub fn wants_progress(&self) -> bool {
+        self.stream.wants_progress()
+    }
+
+    /// The header of the upstream's answer has come (`head`, whose body is not looked at). True if its body comes event by
+    /// event, each of `limit` bytes at the most: then it goes to [`Pending::take`] instead of [`Pending::resume`].
+    pub fn begin(&mut self, head: &UpstreamResponse<'_>, limit: usize) -> bool {
+        self.stream.begin(head, limit)
+    }
+
+    /// Takes the next part of a body that comes event by event, and appends what the client is to be sent at once.
+    pub fn take(&mut self, part: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), UpstreamFailure> {
+        self.stream.take(part, limit, out)
+    }
+
+    /// Appends what tells the client that the call is still under way.
+    pub fn heartbeat(&mut self, out: &mut Vec<u8>) {
+        self.stream.heartbeat(out);
+    }
+
+    /// The header of the client's stream: the host sends it before the first thing that there is for the client to hear.
+    /// From then on the body of what [`Pending::resume`] replies is the end of the stream, and the rest of that reply is
+    /// for the host alone.
+    pub fn open(&mut self) -> HttpReply {
+        self.stream.is_open = true;
+        self.context.stream()
+    }
+
     /// Hands over what came of the upstream request. `server` is the one that the exchange was started with; `evaluate`
     /// is for the next call of a batch.
     pub fn resume(
@@ -123,15 +173,22 @@ impl Pending {
         answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
         evaluate: &mut Evaluate<'_>,
     ) -> Step {
-        let Pending { context, facts, tool, batch } = self;
+        let Pending { context, facts, tool, batch, mut stream } = self;
+        let mut out = Vec::new();
+        let events = answer.ok().and_then(|_| stream.finish(&mut out));
+        let answer = match (answer, &events) {
+            (Ok(head), Some(events)) => events.answer(head),
+            (answer, _) => answer.into(),
+        };
         let id = facts.request_id().unwrap_or_default();
         if let Some(batch) = batch {
             return batch.resume(server, context, id, (tool, answer), evaluate);
         }
         // A JSON body goes out twice, as text and as structured content, and text grows by its escapes.
-        let size = answer.map_or(0, |response| response.body.len());
-        let mut out = Vec::with_capacity(size * 2 + size / 8 + 512);
-        let written = write_response(server, context.version, id, tool, answer, &mut out);
+        let size = if let Answer::Response(response) = answer { response.body.len() } else { 0 };
+        out.reserve(size * 2 + size / 8 + 512);
+        let write = |out: &mut Vec<u8>| write_response(server, context.version, id, tool, answer, out);
+        let written = if stream.is_open { write_event(&mut out, write) } else { write(&mut out) };
         let mut reply = context.reply(200, Body::Bytes(out), written.outcome);
         reply.notes.extend(written.note);
         Step::Reply(reply)
@@ -145,9 +202,25 @@ pub(crate) struct Context {
     pub(crate) version: ProtocolVersion,
     /// The web origin that may read the reply.
     pub(crate) origin: Option<String>,
+    pub(crate) hearing: Hearing,
 }
 
 impl Context {
+    /// For a reply that nothing precedes.
+    pub(crate) fn new(version: ProtocolVersion, origin: Option<String>) -> Self {
+        Context { version, origin, hearing: Hearing::default() }
+    }
+
+    /// The header of a stream of events.
+    pub(crate) fn stream(&self) -> HttpReply {
+        let mut reply = self.reply(200, Body::Empty, Outcome::Ok);
+        reply.content_type = Some("text/event-stream");
+        // What stands between must neither collect events nor keep them.
+        reply.headers.push(("X-Accel-Buffering", "no".to_owned()));
+        reply.headers.push(("Cache-Control", "no-cache, no-transform".to_owned()));
+        reply
+    }
+
     /// A reply with what browsers need to know.
     pub(crate) fn reply(&self, status: u16, body: Body, outcome: Outcome) -> HttpReply {
         let content_type = (body != Body::Empty).then_some("application/json");
@@ -181,7 +254,7 @@ impl Context {
         let performed = operation.perform(server, self.version, &facts, evaluate);
         let id = match (facts.request_id(), performed) {
             (Some(_), Performed::Call { tool, request }) => {
-                return Step::Call { tool, request, pending: Pending { context: self, facts, tool, batch: None } };
+                return Step::Call { tool, request, pending: Pending::new(self, facts, tool) };
             }
             (Some(id), Performed::Result(opening, page)) => {
                 let mut head = Vec::with_capacity(id.len() + 40 + opening.len());

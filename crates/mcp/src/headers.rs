@@ -96,20 +96,35 @@ pub(crate) fn shown(value: &[u8]) -> String {
     String::from_utf8_lossy(&value[..value.len().min(128)]).into_owned()
 }
 
-/// Whether an answer in JSON is welcome. Of several ranges that match, the most specific one decides.
+/// Whether an answer in JSON is welcome.
 pub(crate) fn accepts_json(accept: Header<'_>, headers: Headers<'_>) -> bool {
     // What the SDKs send need not be taken apart.
     if accept.value == Some(b"application/json, text/event-stream") && !accept.is_ambiguous {
         return true;
     }
+    accepts([b"application/*", b"application/json"], headers)
+        .unwrap_or_else(|| headers.get_all("accept").all(|line| trim(line).is_empty()))
+}
+
+/// Whether an answer as a stream of events is welcome.
+pub(crate) fn accepts_events(accept: Header<'_>, headers: Headers<'_>) -> bool {
+    if accept.value == Some(b"application/json, text/event-stream") && !accept.is_ambiguous {
+        return true;
+    }
+    accepts([b"text/*", b"text/event-stream"], headers).unwrap_or(false)
+}
+
+/// Whether `Accept` welcomes a media type, given as its range and its name; none if it does not speak of it. Of several
+/// ranges that match, the most specific one decides.
+fn accepts([range_of, name_of]: [&[u8]; 2], headers: Headers<'_>) -> Option<bool> {
     let mut best: Option<(u8, bool)> = None;
     for line in headers.get_all("accept") {
         for range in line.split(|byte| *byte == b',') {
             let mut parts = range.split(|byte| *byte == b';').map(trim);
             let specificity = match parts.next() {
                 Some(b"*/*") => 1,
-                Some(name) if name.eq_ignore_ascii_case(b"application/*") => 2,
-                Some(name) if name.eq_ignore_ascii_case(b"application/json") => 3,
+                Some(name) if name.eq_ignore_ascii_case(range_of) => 2,
+                Some(name) if name.eq_ignore_ascii_case(name_of) => 3,
                 _ => continue,
             };
             let welcome = !parts.any(is_zero_quality);
@@ -120,10 +135,7 @@ pub(crate) fn accepts_json(accept: Header<'_>, headers: Headers<'_>) -> bool {
             };
         }
     }
-    match best {
-        Some((_, welcome)) => welcome,
-        None => headers.get_all("accept").all(|line| trim(line).is_empty()),
-    }
+    best.map(|(_, welcome)| welcome)
 }
 
 /// Whether a parameter is `q=0`, `q=0.0` ….

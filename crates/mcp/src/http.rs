@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::SessionState;
+
 /// A client's HTTP request to the MCP location, read whole.
 #[derive(Debug, Clone)]
 pub struct HttpRequest<'a> {
@@ -14,8 +16,8 @@ pub struct HttpRequest<'a> {
     /// Names this server answers to (the `server_name`s and the address the connection came in on, without port),
     /// for the `Host` check. Empty: any host is right.
     pub hosts: &'a [String],
-    /// The host knows that the session of this request's `Mcp-Session-Id` was ended by DELETE.
-    pub session_ended: bool,
+    /// What the host was told to remember of the session of this request's `Mcp-Session-Id`.
+    pub session_state: Option<SessionState>,
     /// Seconds since the epoch.
     pub now: u64,
 }
@@ -49,7 +51,7 @@ impl<'a> Headers<'a> {
 pub struct HttpReply {
     /// The HTTP status.
     pub status: u16,
-    /// `application/json`, or none for an empty body.
+    /// `application/json`, `text/event-stream`, or none for an empty body.
     pub content_type: Option<&'static str>,
     /// Further header lines (`Mcp-Session-Id`, `Allow`, `Access-Control-*`).
     pub headers: Vec<(&'static str, String)>,

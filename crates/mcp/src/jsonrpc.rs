@@ -40,6 +40,7 @@ pub(crate) struct Params<'a> {
     pub(crate) name: Option<&'a str>,
     pub(crate) uri: Option<&'a str>,
     pub(crate) cursor: Option<&'a str>,
+    pub(crate) level: Option<&'a str>,
     pub(crate) arguments: Option<&'a str>,
     pub(crate) protocol_version: Option<&'a str>,
     /// An object.
@@ -54,6 +55,9 @@ pub(crate) struct Meta<'a> {
     /// An object.
     pub(crate) client_info: Option<&'a str>,
     pub(crate) client_capabilities: Option<&'a str>,
+    /// Of any revision.
+    pub(crate) progress_token: Option<&'a str>,
+    pub(crate) log_level: Option<&'a str>,
 }
 
 /// The text of a raw JSON string; none if the value is something else.
@@ -177,6 +181,7 @@ impl<'a> Params<'a> {
             "name" => &mut self.name,
             "uri" => &mut self.uri,
             "cursor" => &mut self.cursor,
+            "level" => &mut self.level,
             "arguments" => &mut self.arguments,
             "protocolVersion" => &mut self.protocol_version,
             "clientInfo" => return read_object("clientInfo", &mut self.client_info, scanner, problem),
@@ -201,6 +206,8 @@ impl<'a> Params<'a> {
             Some("protocolVersion") => read_member(name, &mut meta.protocol_version, scanner, problem),
             Some("clientInfo") => read_object("clientInfo", &mut meta.client_info, scanner, problem),
             Some("clientCapabilities") => read_member(name, &mut meta.client_capabilities, scanner, problem),
+            Some("logLevel") => read_member(name, &mut meta.log_level, scanner, problem),
+            None if name == "progressToken" => read_member(name, &mut meta.progress_token, scanner, problem),
             _ => scanner.skip(),
         })
     }
@@ -235,8 +242,8 @@ fn read_object<'a>(
     Ok(())
 }
 
-/// Whether a raw JSON value may be a request's id: a string, or a number without fraction and exponent.
-fn is_id(raw: &str) -> bool {
+/// Whether a raw JSON value may be a request's id or a progress token: a string, or a number without fraction and exponent.
+pub(crate) fn is_id(raw: &str) -> bool {
     let digits = raw.strip_prefix('-').unwrap_or(raw);
     raw.starts_with('"') || (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -11,8 +11,8 @@ use crate::headers::shown;
 use crate::jsonrpc::{self, Message, Params};
 use crate::methods::initialize::negotiate;
 use crate::methods::{self, Operation, Request};
-use crate::receive::{Reception, accepted, check_notification};
-use crate::session::{Client, Session};
+use crate::receive::{Reception, accepted, check_notification, log_level};
+use crate::session::{Client, Session, SessionState};
 
 impl Reception<'_, '_> {
     pub(crate) fn judge_legacy(&mut self, message: Message<'_>) -> Result<Work, Error> {
@@ -20,8 +20,12 @@ impl Reception<'_, '_> {
             Message::Request { method, params, .. } if method == "initialize" => return self.initialize(params),
             _ => {}
         }
-        self.open_session()?;
+        let session = self.open_session()?;
         match message {
+            Message::Request { method, params, .. } if method == "logging/setLevel" => {
+                let state = SessionState::LogLevel(log_level(params.level, "level")?);
+                Ok(Work::KeepSession { state, until: self.server.sessions().until(session) })
+            }
             Message::Response => Ok(accepted()),
             Message::Notification { method, .. } => check_notification(&method).map(|()| accepted()),
             Message::Request { method, params, .. } => Ok(Work::Single(self.operation(&method, &params))),
@@ -47,7 +51,7 @@ impl Reception<'_, '_> {
     fn open_session(&mut self) -> Result<Session, Error> {
         let header = self.version_header()?;
         let id = self.headers.session_id.value.ok_or(Error::MissingSession)?;
-        let session = self.server.sessions().open(id, self.request.now).filter(|_| !self.request.session_ended);
+        let session = self.server.sessions().open(id, self.request.now).filter(|_| self.request.session_state != Some(SessionState::Ended));
         let session = session.ok_or(Error::UnknownSession)?;
         if let Some(header) = header.filter(|header| *header != session.version) {
             return Err(Error::SessionVersion { header, session: session.version });
@@ -67,7 +71,8 @@ impl Reception<'_, '_> {
     /// `DELETE`.
     pub(crate) fn end_session(&mut self) -> Result<Work, Error> {
         let session = self.open_session()?;
-        Ok(Work::EndSession { until: self.server.sessions().until(session) })
+        let until = self.server.sessions().until(session);
+        Ok(Work::KeepSession { state: SessionState::Ended, until })
     }
 
     /// An array of messages.
@@ -106,8 +111,9 @@ impl Reception<'_, '_> {
     }
 
     fn judge_part_request(&mut self, method: &str, params: &Params<'_>, facts: &mut Facts) -> Operation {
-        if method == "initialize" {
-            return Operation::Refuse(Error::InvalidRequest("\"initialize\" must not be part of a batch".into()));
+        if matches!(method, "initialize" | "logging/setLevel") {
+            let why = format!("\"{method}\" must not be part of a batch");
+            return Operation::Refuse(Error::InvalidRequest(why.into()));
         }
         let operation = Operation::read(self.server, self.version, method, params, facts);
         // The facts of a batch are those of its first call, else of its first request: limits by tool must have

@@ -9,7 +9,8 @@
 //! exchange.start(&server, evaluate)         the request was let through (else server.refuse(…))
 //!     → Step::Reply(reply)                  send it, done
 //!     → Step::Call(request, pending)        make this upstream request …
-//! pending.resume(&server, answer, evaluate) … and hand over what came of it
+//! pending.begin(&head) …                    … hand over its answer event by event, if it comes so
+//! pending.resume(&server, answer, evaluate) … and what came of it in the end
 //!     → Step                                again
 //! ```
 //!
@@ -19,12 +20,14 @@
 
 mod batch;
 mod error;
+mod events;
 mod exchange;
 mod facts;
 mod headers;
 pub mod http;
 mod jsonrpc;
 mod legacy;
+mod level;
 mod list;
 mod methods;
 pub mod operation;
@@ -35,11 +38,14 @@ mod search;
 mod server;
 mod session;
 mod stateless;
+mod stream;
 mod tool;
 mod version;
 
 pub use exchange::{Exchange, Pending, Step};
 pub use facts::Facts;
+pub use level::LogLevel;
 pub use server::{Server, ServerBuilder};
+pub use session::SessionState;
 pub use tool::{ConfigError, Tool, ToolBuilder};
 pub use version::ProtocolVersion;

@@ -3,17 +3,18 @@
 
 use std::sync::Arc;
 
-use crate::ProtocolVersion;
+use crate::{LogLevel, ProtocolVersion};
 use crate::error::Error;
 use crate::exchange::{Context, Exchange, Work};
 use crate::facts::Facts;
-use crate::headers::{Known, accepts_json, is_json};
+use crate::headers::{Known, accepts_events, accepts_json, is_json};
 use crate::http::HttpRequest;
-use crate::jsonrpc::{self, Message, Params, text};
+use crate::jsonrpc::{self, Message, Params, is_id, text};
 use crate::methods::{self, Operation};
 use crate::origin::{check_host, preflight};
 use crate::server::Server;
-use crate::session::cut;
+use crate::session::{SessionState, cut};
+use crate::stream::Hearing;
 
 /// A request while it is read.
 pub(crate) struct Reception<'s, 'r> {
@@ -24,6 +25,7 @@ pub(crate) struct Reception<'s, 'r> {
     pub(crate) facts: Facts,
     /// The revision whose rules a reply follows, as far as is known by now.
     pub(crate) version: ProtocolVersion,
+    pub(crate) hearing: Hearing,
 }
 
 /// Reads and judges a request.
@@ -33,7 +35,8 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
         Some(version) => version.unwrap_or(ProtocolVersion::V2026_07_28),
         None => ProtocolVersion::V2025_03_26,
     };
-    let mut reception = Reception { server, request, headers, nonce, facts: Facts::default(), version };
+    let hearing = Hearing::default();
+    let mut reception = Reception { server, request, headers, nonce, facts: Facts::default(), version, hearing };
     let mut origin = None;
     let headers = &reception.headers;
     // The host first: what asks a wrong one is told nothing, not even that its origin would be right.
@@ -43,7 +46,7 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
         reception.judge()
     });
     let work = judged.unwrap_or_else(|error| Work::Single(Operation::Refuse(error)));
-    let context = Context { version: reception.version, origin };
+    let context = Context { version: reception.version, origin, hearing: reception.hearing };
     Exchange { facts: Arc::new(reception.facts), context, work }
 }
 
@@ -53,7 +56,7 @@ impl Reception<'_, '_> {
             "POST" => self.judge_post(),
             "DELETE" if !self.version.is_stateless() => self.end_session(),
             "OPTIONS" => {
-                let context = Context { version: self.version, origin: None };
+                let context = Context::new(self.version, None);
                 let mut headers = vec![("Allow", context.methods().to_owned())];
                 if self.headers.origin.value.is_some() {
                     headers.extend(preflight(self.request.headers, context.methods()));
@@ -79,6 +82,7 @@ impl Reception<'_, '_> {
             refusal.error
         })?;
         self.note(&message);
+        self.hear(&message)?;
         if self.is_stateless(&message) { self.judge_stateless(message) } else { self.judge_legacy(message) }
     }
 
@@ -112,6 +116,24 @@ impl Reception<'_, '_> {
         client_info.into_iter().for_each(|client_info| self.facts.set_client_info(client_info));
     }
 
+    /// What the client wants to hear while its request runs.
+    fn hear(&mut self, message: &Message<'_>) -> Result<(), Error> {
+        let Message::Request { params, .. } = message else { return Ok(()) };
+        self.hearing.accepts_events = accepts_events(self.headers.accept, self.request.headers);
+        self.hearing.log_level = match self.request.session_state {
+            Some(SessionState::LogLevel(level)) => Some(level),
+            // Without `logging/setLevel` it is for the server to decide.
+            _ => Some(LogLevel::Info),
+        };
+        if let Some(token) = params.meta.as_ref().and_then(|meta| meta.progress_token) {
+            if !is_id(token) {
+                return Err(Error::InvalidParams("\"progressToken\" must be a string or an integer".into()));
+            }
+            self.hearing.progress_token = Some(token.into());
+        }
+        Ok(())
+    }
+
     /// What a request asks for.
     pub(crate) fn operation(&mut self, method: &str, params: &Params<'_>) -> Operation {
         Operation::read(self.server, self.version, method, params, &mut self.facts)
@@ -121,6 +143,14 @@ impl Reception<'_, '_> {
 /// The client's software: in `_meta` since 2026-07-28, a parameter of `initialize` before.
 fn client_info<'a>(params: &Params<'a>) -> Option<&'a str> {
     params.meta.as_ref().and_then(|meta| meta.client_info).or(params.client_info)
+}
+
+/// The log level that a member names.
+pub(crate) fn log_level(raw: Option<&str>, member: &str) -> Result<LogLevel, Error> {
+    raw.and_then(text).and_then(|name| LogLevel::parse(&name)).ok_or_else(|| {
+        let levels = LogLevel::ALL.map(LogLevel::as_str).join(", ");
+        Error::InvalidParams(format!("\"{member}\" must be one of {levels}").into())
+    })
 }
 
 /// An empty 202.

@@ -180,7 +180,7 @@ impl ServerBuilder {
             names,
             initialize: VERSIONS.map(|version| end(&initialize_result(version, &info, instructions), "")),
             discover: end(&discover_result(instructions), &format!(",{cacheable}")),
-            ping: b"{}}"[..].into(),
+            empty: b"{}}"[..].into(),
             tools,
             search,
             origins: self.origins,
@@ -260,7 +260,7 @@ pub struct Server {
     /// By revision; like all results here with the brace that ends the response.
     initialize: [Arc<[u8]>; VERSIONS.len()],
     discover: Arc<[u8]>,
-    ping: Arc<[u8]>,
+    empty: Arc<[u8]>,
     /// The `_meta` of every result of 2026-07-28.
     meta: String,
 }
@@ -293,7 +293,7 @@ impl Server {
     pub fn refuse_unread(&self, headers: Headers<'_>, status: u16) -> HttpReply {
         let origin = self.origins.check(&Known::of(headers)).ok().flatten().map(str::to_owned);
         // Without an id, which every revision's client can read, or ignore together with the body.
-        Context { version: ProtocolVersion::V2025_11_25, origin }.error(None, &Error::Refused(refusal(status)))
+        Context::new(ProtocolVersion::V2025_11_25, origin).error(None, &Error::Refused(refusal(status)))
     }
 
     pub(crate) fn find_tool(&self, name: &str) -> Option<usize> {
@@ -320,8 +320,9 @@ impl Server {
         &self.discover
     }
 
-    pub(crate) fn ping_result(&self) -> &Arc<[u8]> {
-        &self.ping
+    /// The result that has nothing to say.
+    pub(crate) fn empty_result(&self) -> &Arc<[u8]> {
+        &self.empty
     }
 
     pub(crate) fn meta(&self) -> &str {

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::ProtocolVersion;
+use crate::{LogLevel, ProtocolVersion};
 
 /// Bytes of the signature that an id carries.
 const TAG: usize = 16;
@@ -18,6 +18,15 @@ const LONGEST: usize = 320;
 const FORMAT: u8 = 1;
 /// Bytes of the payload before the client's name: format, revision, time and nonce.
 const HEAD: usize = 1 + 1 + 8 + 16;
+
+/// What the host remembers of a session, beside its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionState {
+    /// It was ended by DELETE.
+    Ended,
+    /// `logging/setLevel`
+    LogLevel(LogLevel),
+}
 
 /// What a session's id says, apart from the client's name and version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use crate::headers::{decode, shown};
 use crate::jsonrpc::{Message, Params, text};
 use crate::methods::Operation;
 use crate::methods::tools::check_mirrored;
-use crate::receive::{Reception, accepted, check_notification};
+use crate::receive::{Reception, accepted, check_notification, log_level};
 
 /// The version of this era that is spoken.
 const VERSION: ProtocolVersion = ProtocolVersion::V2026_07_28;
@@ -27,6 +27,9 @@ impl Reception<'_, '_> {
                 self.check_version(&params)?;
                 self.facts.protocol_version = Some(VERSION);
                 self.check_routing(&method, &params)?;
+                // Nothing is logged to who has not asked for it.
+                let level = params.meta.as_ref().and_then(|meta| meta.log_level);
+                self.hearing.log_level = level.map(|raw| log_level(Some(raw), "logLevel")).transpose()?;
                 let operation = self.operation(&method, &params);
                 if let Operation::CallTool { tool, through_search: false } = operation {
                     check_mirrored(self.server, tool, self.facts.arguments(), self.request.headers)?;

@@ -66,9 +66,8 @@ pub(crate) use self::mirrored::MirroredType;
 // Offered beside `Operation`, which must hold to them.
 pub use self::schema::check_pattern;
 pub use self::target::check_header;
-// What `write_result` returns.
-#[allow(unused_imports)]
-pub(crate) use self::result::Written;
+// What `write_result` takes and returns.
+pub(crate) use self::result::{Answer, Written};
 
 use self::defaults::Defaults;
 use self::layout::{Layout, Unfit};

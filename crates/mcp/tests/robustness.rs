@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 use mcp::http::{Body, Headers, HttpReply, HttpRequest, UpstreamFailure, UpstreamResponse};
-use mcp::{Server, ServerBuilder, Step, ToolBuilder};
+use mcp::{Server, ServerBuilder, SessionState, Step, ToolBuilder};
 use serde_json::Value;
 
 /// A generator that gives the same numbers on every run (xorshift).
@@ -124,7 +124,7 @@ fn check(reply: &HttpReply) {
 fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
     for _ in 0..1000 {
         match step {
-            Step::Reply(reply) | Step::EndSession { reply, .. } => return check(&reply),
+            Step::Reply(reply) | Step::KeepSession { reply, .. } => return check(&reply),
             Step::Call { pending, .. } => {
                 let noise: Vec<u8> = (0..numbers.below(60)).map(|_| numbers.next() as u8).collect();
                 let types: [Option<&[u8]>; 5] = [
@@ -195,7 +195,7 @@ fn every_request_gets_a_wellformed_reply() {
             headers: Headers(&lines),
             body: &body,
             hosts: &[],
-            session_ended: numbers.below(50) == 0,
+            session_state: (numbers.below(50) == 0).then_some(SessionState::Ended),
             now: 1000,
         };
         let exchange = server.receive(&request, &|| [0; 16]);
@@ -212,7 +212,7 @@ fn every_request_gets_a_wellformed_reply() {
 fn session(server: &Server, open: &str) -> String {
     let headers = Headers(&[(b"content-type", b"application/json")]);
     let request =
-        HttpRequest { method: "POST", headers, body: open.as_bytes(), hosts: &[], session_ended: false, now: 1000 };
+        HttpRequest { method: "POST", headers, body: open.as_bytes(), hosts: &[], session_state: None, now: 1000 };
     let Step::Reply(reply) = server.receive(&request, &|| [0; 16]).start(server, &mut no_values) else {
         panic!("initialize calls")
     };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use mcp::http::{Body, Headers, HttpReply, HttpRequest, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use mcp::operation::Operation;
-use mcp::{Exchange, Server, ServerBuilder, Step, ToolBuilder};
+use mcp::{Exchange, Server, ServerBuilder, SessionState, Step, ToolBuilder};
 use openapi::{Document, Limits, Rules};
 use serde_json::{Map, Value, json};
 
@@ -160,7 +160,7 @@ impl Sent {
             headers: Headers(&lines),
             body: &self.body,
             hosts: &["localhost".to_owned(), "127.0.0.1".to_owned()],
-            session_ended: self.ended,
+            session_state: self.ended.then_some(SessionState::Ended),
             now: self.now,
         };
         server.receive(&request, &|| [9; 16])
@@ -213,7 +213,7 @@ fn play(server: &Server, mut step: Step, calls: &mut Vec<String>) -> HttpReply {
     let upstream = load("upstream.json");
     loop {
         match step {
-            Step::Reply(reply) | Step::EndSession { reply, .. } => return reply,
+            Step::Reply(reply) | Step::KeepSession { reply, .. } => return reply,
             Step::Call { tool, request, pending } => {
                 let method = server.tools()[tool].method();
                 calls.push(call(method, &request));

@@ -18,7 +18,7 @@ pub(crate) fn negotiate(params: &Params<'_>) -> Result<ProtocolVersion, Error> {
 
 /// What this server can do. No `listChanged`: changes are not announced yet.
 fn capabilities() -> Value {
-    json!({"tools": {}})
+    json!({"logging": {}, "tools": {}})
 }
 
 /// The result of `initialize`.

@@ -134,7 +134,7 @@ impl Operation {
     ) -> Performed<'s> {
         match self {
             Self::Initialize => Performed::Result("", server.initialize_result(version)),
-            Self::Ping => Performed::Result("", server.ping_result()),
+            Self::Ping => Performed::Result("", server.empty_result()),
             Self::Discover => Performed::Result("", server.discover_result()),
             Self::ListTools { page } => {
                 let list = server.tool_list(version);

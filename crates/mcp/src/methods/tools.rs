@@ -8,11 +8,11 @@ use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::headers::{Header, decode, spelled};
-use crate::http::{Evaluate, Headers, UpstreamFailure, UpstreamResponse};
+use crate::http::{Evaluate, Headers};
 use crate::jsonrpc::{Params, begin_result, text, write_json};
 use crate::server::Server;
 use crate::session::cut;
-use crate::tool::Written;
+use crate::tool::{Answer, Written};
 
 /// Finds the page that is wanted.
 pub(super) fn read_list(server: &Server, version: ProtocolVersion, params: &Params<'_>) -> Result<Operation, Error> {
@@ -126,7 +126,7 @@ pub(crate) fn write_response(
     version: ProtocolVersion,
     id: &str,
     tool: usize,
-    answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
+    answer: Answer<'_>,
     out: &mut Vec<u8>,
 ) -> Written {
     begin_result(id, out);

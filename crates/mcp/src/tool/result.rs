@@ -82,6 +82,23 @@ pub(super) struct ResultRules {
     pub(super) safe: bool,
 }
 
+/// What came of an upstream request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Answer<'a> {
+    /// A whole answer.
+    Response(UpstreamResponse<'a>),
+    /// The upstream began to answer event by event, and then said why it has no result.
+    Reported(&'a str),
+    /// No answer, or not a whole one.
+    Failure(UpstreamFailure),
+}
+
+impl<'a> From<Result<UpstreamResponse<'a>, UpstreamFailure>> for Answer<'a> {
+    fn from(answer: Result<UpstreamResponse<'a>, UpstreamFailure>) -> Self {
+        answer.map_or_else(Answer::Failure, Answer::Response)
+    }
+}
+
 /// What a result turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Written {
@@ -96,14 +113,15 @@ impl Tool {
     pub(crate) fn write_result(
         &self,
         version: ProtocolVersion,
-        answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
+        answer: Answer<'_>,
         meta: Option<&str>,
         out: &mut Vec<u8>,
     ) -> Written {
         let mut writer = Writer { version, meta, out };
         match answer {
-            Ok(response) => self.rules.write_response(&response, &mut writer),
-            Err(failure) => writer.error(&self.rules.failure_text(failure), None),
+            Answer::Response(response) => self.rules.write_response(&response, &mut writer),
+            Answer::Reported(why) => writer.error(why, None),
+            Answer::Failure(failure) => writer.error(&self.rules.failure_text(failure), None),
         }
     }
 }
@@ -340,7 +358,7 @@ mod tests {
     ) -> (String, Written) {
         let mut out = Vec::new();
         let directives = [&[PASS], directives].concat();
-        let written = tool(&directives).write_result(version, answer, None, &mut out);
+        let written = tool(&directives).write_result(version, answer.into(), None, &mut out);
         (String::from_utf8(out).unwrap(), written)
     }
 
@@ -557,7 +575,7 @@ mod tests {
         }
         let mut out = Vec::new();
         let post = tool(&[&["pass", "POST", "http://secret.internal/"]]);
-        post.write_result(NEWEST, Err(UpstreamFailure::TimedOut), None, &mut out);
+        post.write_result(NEWEST, Answer::Failure(UpstreamFailure::TimedOut), None, &mut out);
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains("may have been carried out nevertheless") && !text.contains("secret"), "{text}");
     }
@@ -632,7 +650,7 @@ mod tests {
         ];
         for answer in answers {
             let mut out = Vec::new();
-            tool(&[PASS]).write_result(NEWEST, answer, Some(r#"{"a":{"b":1}}"#), &mut out);
+            tool(&[PASS]).write_result(NEWEST, answer.into(), Some(r#"{"a":{"b":1}}"#), &mut out);
             assert_eq!(serde_json::from_slice::<Value>(&out).unwrap()["_meta"], json!({"a": {"b": 1}}));
         }
     }
