@@ -10,7 +10,8 @@ use mcp::{Pending, Step};
 
 use crate::context::{Batch, Context, Stage};
 use crate::handler::proceed;
-use crate::ngx::{self, Disguise, Request, Status, UpstreamFinalizer, Wake, run_finalizer};
+use crate::ngx::{self, Chain, Disguise, Held, Request, Status, Taken, UpstreamFinalizer, Wake, run_finalizer};
+use crate::reply;
 
 /// What an upstream announces is believed up to this size, in bytes; beyond it the buffer grows with what comes.
 const LARGEST_RESERVE: usize = 1 << 20;
@@ -25,6 +26,15 @@ pub(crate) struct Call {
     failure: Option<UpstreamFailure>,
     finalizer: UpstreamFinalizer,
     ended: bool,
+    /// The answer comes event by event.
+    pub(crate) in_events: bool,
+    /// Parts of it that wait for a client who is slow to read.
+    held: Held,
+    /// The client's stream has begun.
+    is_open: bool,
+    heartbeat: Option<Wake>,
+    /// Nothing was said to the client since the last heartbeat was due.
+    is_silent: bool,
     pub(crate) body: Vec<u8>,
     pub(crate) complete: bool,
 }
@@ -47,21 +57,33 @@ impl Call {
             failure: None,
             finalizer: None,
             ended: false,
+            in_events: false,
+            held: Held::default(),
+            is_open: false,
+            heartbeat: None,
+            is_silent: true,
             body: Vec::new(),
             complete: false,
         })
     }
 
     /// The upstream's header has come; its body follows.
-    pub(crate) fn begin(&mut self, request: Request) {
+    pub(crate) fn begin(&mut self, request: Request, limit: usize) {
         if !self.undisguise(request) {
             self.failure = Some(UpstreamFailure::Unreachable);
         }
-        if !request.is_main() {
-            request.stream_upstream();
-        }
         self.finalizer = request.replace_upstream_finalizer(Some(ngx::upstream_finished));
         let out = request.headers_out();
+        let head = UpstreamResponse {
+            status: out.status(),
+            content_type: out.content_type(),
+            content_encoding: out.content_encoding(),
+            body: &[],
+        };
+        self.in_events = self.pending.as_mut().is_some_and(|pending| pending.begin(&head, limit));
+        if self.in_events || !request.is_main() {
+            request.stream_upstream();
+        }
         self.body.reserve(out.content_length().unwrap_or(0).min(LARGEST_RESERVE));
         self.head = Some(Head {
             status: out.status(),
@@ -94,6 +116,67 @@ impl Call {
         self.disguise.take().is_none_or(|disguise| request.undisguise(disguise))
     }
 
+    /// Takes what has come of an answer that comes event by event, and tells the client what there is to hear. None once
+    /// the client is gone.
+    pub(crate) fn relay(&mut self, request: Request, context: &Context, chain: Chain) -> Option<Taken> {
+        let limit = context.location.max_result_size;
+        // The client has read something, perhaps all.
+        let mut status = match self.is_open && chain.is_empty() {
+            true => ngx::flush(request),
+            false => Status::OK,
+        };
+        let mut held = std::mem::take(&mut self.held);
+        let taken = chain.feed(&mut held, &mut |bytes| {
+            if status == Status::ERROR || self.failure.is_some() {
+                return true;
+            }
+            if context.outbox.borrow_mut().is_crowded() {
+                return false;
+            }
+            let mut out = Vec::new();
+            let taken = self.pending.as_mut().map_or(Ok(()), |pending| pending.take(bytes, limit, &mut out));
+            if !out.is_empty() {
+                status = self.tell(request, context, out);
+            }
+            if let Err(failure) = taken {
+                self.failure = Some(failure);
+            }
+            true
+        });
+        self.held = held;
+        (status != Status::ERROR).then_some(taken)
+    }
+
+    /// Sends the client what there is to hear, and the header of its stream before the first of it.
+    fn tell(&mut self, request: Request, context: &Context, bytes: Vec<u8>) -> Status {
+        self.is_silent = false;
+        if !self.is_open {
+            let Some(pending) = &mut self.pending else { return Status::ERROR };
+            self.is_open = true;
+            let out = request.headers_out();
+            out.clear();
+            let status = reply::begin_stream(request, &pending.open());
+            if !self.has_begun() {
+                // The upstream's is still to come.
+                request.forget_sent_header();
+            }
+            if status == Status::ERROR {
+                return status;
+            }
+        }
+        context.outbox.borrow_mut().send(request, bytes, false)
+    }
+
+    /// Whether the client's stream has begun, so that the reply is its end.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Why the call has failed although its upstream goes on.
+    pub(crate) fn failure(&self) -> Option<UpstreamFailure> {
+        self.failure
+    }
+
     /// Hands what was collected, or why it is not complete, to the core.
     pub(crate) fn resume(
         mut self: Box<Self>,
@@ -102,6 +185,7 @@ impl Call {
         failure: Option<UpstreamFailure>,
     ) -> Option<Step> {
         let pending = self.pending.take()?;
+        self.heartbeat.iter().for_each(Wake::cancel);
         let answer = match (&self.head, failure.or(self.failure)) {
             (_, Some(failure)) => Err(failure),
             (Some(head), None) => Ok(UpstreamResponse {
@@ -141,8 +225,33 @@ pub(crate) fn start(
     pending: Pending,
 ) -> Status {
     context.keep_upstream(tool, upstream);
-    context.set_stage(Stage::Calling(Call::new(tool, pending)));
+    let mut call = Call::new(tool, pending);
+    let interval = context.location.heartbeat;
+    if interval > 0 && call.pending.as_ref().is_some_and(Pending::wants_progress) {
+        let Some(wake) = Wake::new(request, heartbeat) else { return Status::INTERNAL_SERVER_ERROR };
+        wake.post_in(interval);
+        call.heartbeat = Some(wake);
+    }
+    context.set_stage(Stage::Calling(call));
     run(request)
+}
+
+/// Tells a client who has heard nothing for some time that its call is under way.
+fn heartbeat(request: Request) {
+    let Some(context) = Context::of(request) else { return };
+    match context.take_stage() {
+        Stage::Calling(mut call) => {
+            let mut out = Vec::new();
+            if let Some(pending) = call.pending.as_mut().filter(|_| call.is_silent && !request.is_backed_up()) {
+                pending.heartbeat(&mut out);
+                call.tell(request, context, out);
+            }
+            call.is_silent = true;
+            call.heartbeat.iter().for_each(|wake| wake.post_in(context.location.heartbeat));
+            context.set_stage(Stage::Calling(call));
+        }
+        stage => context.set_stage(stage),
+    }
 }
 
 /// Moves a request whose stage is `Calling` into the tool's location and runs it there.

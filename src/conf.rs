@@ -7,7 +7,7 @@ use std::rc::Rc;
 use ::openapi::Edit;
 use mcp::{ConfigError, Server, ServerBuilder, Tool, ToolBuilder};
 
-use crate::ngx::{self, ComplexValue, Conf, EndedSessions, LocationContext, Place, ServerNames};
+use crate::ngx::{self, ComplexValue, Conf, LocationContext, Place, ServerNames, SessionStates};
 use crate::openapi;
 use crate::proxy::ProxySettings;
 use crate::secret;
@@ -45,6 +45,7 @@ pub(crate) struct Settings {
     pub(crate) instructions: Option<String>,
     pub(crate) allowed_origins: Option<Vec<String>>,
     pub(crate) max_result_size: Option<usize>,
+    pub(crate) heartbeat: Option<usize>,
     pub(crate) secret: Option<[u8; 32]>,
     pub(crate) page_size: Option<usize>,
     pub(crate) session_timeout: Option<u64>,
@@ -54,6 +55,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     const MAX_RESULT_SIZE: usize = 8 << 20;
+    const HEARTBEAT: usize = 15_000;
 
     fn inherit(&mut self, outer: &Settings) {
         fn unset<T: Clone>(own: &mut Option<T>, outer: &Option<T>) {
@@ -65,6 +67,7 @@ impl Settings {
         unset(&mut self.instructions, &outer.instructions);
         unset(&mut self.allowed_origins, &outer.allowed_origins);
         unset(&mut self.max_result_size, &outer.max_result_size);
+        unset(&mut self.heartbeat, &outer.heartbeat);
         unset(&mut self.secret, &outer.secret);
         unset(&mut self.page_size, &outer.page_size);
         unset(&mut self.session_timeout, &outer.session_timeout);
@@ -252,8 +255,9 @@ impl LocationConf {
             tools: contexts,
             operator_values,
             max_result_size: self.settings.max_result_size.unwrap_or(Settings::MAX_RESULT_SIZE),
+            heartbeat: self.settings.heartbeat.unwrap_or(Settings::HEARTBEAT),
             server_names: cf.server_names(),
-            ended_sessions: main.ended_sessions,
+            session_states: main.session_states,
         });
         main.has_documents |= !self.documents.is_empty();
         main.locations.push((cf.loc_conf(), false));
@@ -271,17 +275,19 @@ pub(crate) struct Location {
     pub(crate) tools: Vec<LocationContext>,
     /// For each tool of `server` its operator's texts.
     pub(crate) operator_values: Vec<Box<[ComplexValue]>>,
-    /// Bytes of an upstream's answer that are taken at the most.
+    /// Bytes of an upstream's answer that are taken at the most; if it comes event by event, of each.
     pub(crate) max_result_size: usize,
+    /// Milliseconds of silence after which a client is told that its call is under way; 0: it never is.
+    pub(crate) heartbeat: usize,
     /// The server's names, which the `Host` of a request must be one of if there are any.
     pub(crate) server_names: ServerNames,
-    /// Sessions that clients have ended.
-    pub(crate) ended_sessions: EndedSessions,
+    /// What is remembered of sessions.
+    pub(crate) session_states: SessionStates,
 }
 
 /// What the configuration holds once.
 pub(crate) struct MainConf {
-    ended_sessions: EndedSessions,
+    session_states: SessionStates,
     /// The locations of ours and whether each is a tool's, for the time after all modules have merged.
     pub(crate) locations: Vec<(*mut *mut c_void, bool)>,
     /// Every MCP location, for requests that nginx refuses before it looks for their location.
@@ -293,9 +299,9 @@ pub(crate) struct MainConf {
 }
 
 impl MainConf {
-    pub(crate) fn new(ended_sessions: EndedSessions) -> MainConf {
+    pub(crate) fn new(session_states: SessionStates) -> MainConf {
         MainConf {
-            ended_sessions,
+            session_states,
             locations: Vec::new(),
             served: Vec::new(),
             upstreams: Vec::new(),

@@ -8,7 +8,7 @@ use mcp::{Exchange, Facts, Step, Tool};
 
 use crate::call::Call;
 use crate::conf::{Location, LocationConf};
-use crate::ngx::{self, ReadHandler, Request, Wake};
+use crate::ngx::{self, Outbox, ReadHandler, Request, Wake};
 
 /// How far a request is.
 pub(crate) enum Stage {
@@ -34,6 +34,8 @@ pub(crate) struct Context {
     upstream: OnceCell<(usize, UpstreamRequest)>,
     body: OnceCell<Body>,
     batch: OnceCell<Batch>,
+    /// What a stream of events has under way.
+    pub(crate) outbox: RefCell<Outbox>,
 }
 
 /// What a request needs to wait for calls that run beside it.
@@ -56,6 +58,7 @@ impl Context {
                 upstream: OnceCell::new(),
                 body: OnceCell::new(),
                 batch: OnceCell::new(),
+                outbox: RefCell::new(Outbox::default()),
             },
         )
     }

@@ -37,7 +37,7 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 ///
 /// Three groups: our own; the words of our blocks; and directives of other modules that we look at ([`ProxySettings`]) or
 /// refuse inside of our blocks, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 76] = [
+pub(crate) static DIRECTIVES: [Directive; 77] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
     directive(c"mcp_server_info", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
         let (name, version) = pair(cf)?;
@@ -55,6 +55,9 @@ pub(crate) static DIRECTIVES: [Directive; 76] = [
     }),
     directive(c"mcp_max_result_size", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
         once(&mut conf.settings.max_result_size, size(cf)?)
+    }),
+    directive(c"mcp_heartbeat", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
+        once(&mut conf.settings.heartbeat, milliseconds(cf)?)
     }),
     directive(c"mcp_secret", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
         once(&mut conf.settings.secret, secret::from_file(&cf.full_path(&one(cf)?)?)?)
@@ -268,6 +271,12 @@ fn size(cf: Conf) -> Result<usize, Error> {
 fn seconds(cf: Conf) -> Result<u64, Error> {
     let value = one(cf)?;
     ngx::parse_seconds(&value).ok_or_else(|| Error::new(format!("must be a time such as \"60s\", not \"{value}\"")))
+}
+
+fn milliseconds(cf: Conf) -> Result<usize, Error> {
+    let value = one(cf)?;
+    ngx::parse_milliseconds(&value)
+        .ok_or_else(|| Error::new(format!("must be a time such as \"15s\", not \"{value}\"")))
 }
 
 /// The text of the file that the directive names.

@@ -29,7 +29,7 @@ pub(crate) fn header(request: Request) -> Status {
                 settle(request, context, call, Some(failure(status)))
             }
             None => {
-                call.begin(request);
+                call.begin(request, context.location.max_result_size);
                 context.set_stage(Stage::Calling(call));
                 Status::OK
             }
@@ -73,6 +73,9 @@ pub(crate) fn body(request: Request, chain: Chain) -> Pass {
 /// Takes what has come of an upstream's answer, and replies when it is whole or can no longer become so.
 fn collect(request: Request, context: &'static Context, mut call: Box<Call>, chain: Chain) -> Status {
     let limit = context.location.max_result_size;
+    if call.in_events {
+        return relay(request, context, call, chain);
+    }
     let taken = chain.take(&mut call.body, limit);
     if !request.is_main() {
         if taken.over_limit {
@@ -91,6 +94,26 @@ fn collect(request: Request, context: &'static Context, mut call: Box<Call>, cha
     }
     if taken.last_buf || call.has_failed() {
         return settle(request, context, call, None);
+    }
+    context.set_stage(Stage::Calling(call));
+    Status::OK
+}
+
+/// The same for an answer that comes event by event.
+fn relay(request: Request, context: &'static Context, mut call: Box<Call>, chain: Chain) -> Status {
+    let Some(taken) = call.relay(request, context, chain) else { return Status::ERROR };
+    call.complete |= taken.last_in_chain;
+    let too_large = call.failure().filter(|_| !call.has_failed());
+    if too_large.is_some() || taken.last_buf || call.has_failed() {
+        if !request.is_main() {
+            context.set_stage(Stage::Calling(call));
+            return stop_soon(request);
+        }
+        if call.has_failed() {
+            call.restore_keepalive(request);
+        }
+        let status = settle(request, context, call, too_large);
+        return if too_large.is_none() || status == Status::ERROR { status } else { stop_soon(request) };
     }
     context.set_stage(Stage::Calling(call));
     Status::OK
@@ -135,6 +158,7 @@ pub(crate) fn upstream_finished(request: Request, status: Status) {
 
 /// The call is over: replies to the client in place of whatever the upstream or nginx wanted to send.
 fn settle(request: Request, context: &'static Context, call: Box<Call>, failure: Option<UpstreamFailure>) -> Status {
+    let is_open = call.is_open();
     let reply = match call.resume(request, context, failure) {
         Some(Step::Reply(reply) | Step::KeepSession { reply, .. }) => reply,
         Some(Step::Call { .. }) | None => {
@@ -142,6 +166,9 @@ fn settle(request: Request, context: &'static Context, call: Box<Call>, failure:
             context.location.server.refuse_unread(Headers(&request.headers()), 500)
         }
     };
+    if is_open {
+        return reply::end_stream(request, context, reply);
+    }
     request.headers_out().clear();
     reply::send(request, context, reply)
 }

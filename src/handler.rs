@@ -63,9 +63,8 @@ pub(crate) fn body_ready(request: Request) -> bool {
     let location = context.location;
     let now = request.now();
     let hosts = location.server_names.of(request);
-    let session_ended =
-        headers.get("mcp-session-id").is_some_and(|session| location.ended_sessions.contains(session, now));
-    let http = HttpRequest { method: request.method(), headers, body, hosts, session_ended, now };
+    let session_state = headers.get("mcp-session-id").and_then(|session| location.session_states.get(session, now));
+    let http = HttpRequest { method: request.method(), headers, body, hosts, session_state, now };
     context.receive(location.server.receive(&http, &secret::nonce));
     true
 }
@@ -88,8 +87,8 @@ pub(crate) fn content(request: Request) -> Status {
 pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, beside: bool) -> Status {
     match step {
         Step::Reply(reply) => reply::send(request, context, reply),
-        Step::EndSession { session, until, reply } => {
-            context.location.ended_sessions.insert(session.as_bytes(), until, request.now());
+        Step::KeepSession { session, state, until, reply } => {
+            context.location.session_states.insert(session.as_bytes(), state, until, request.now());
             reply::send(request, context, reply)
         }
         Step::Call { tool, request: upstream, pending } if beside => {

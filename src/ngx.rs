@@ -11,6 +11,7 @@ mod entry;
 mod event;
 mod log;
 mod module;
+mod outbox;
 mod pool;
 mod request;
 mod sessions;
@@ -20,16 +21,19 @@ pub(crate) mod sys;
 mod upstream;
 mod variable;
 
-pub(crate) use buf::{Chain, response};
+pub(crate) use buf::{Chain, Held, Taken, response};
 pub(crate) use complex::ComplexValue;
-pub(crate) use conf::{Conf, LocationContext, Place, Served, ServerNames, parse_seconds, parse_size};
+pub(crate) use conf::{
+    Conf, LocationContext, Place, Served, ServerNames, parse_milliseconds, parse_seconds, parse_size,
+};
 pub(crate) use event::Wake;
 pub(crate) use log::Level;
 pub(crate) use module::{
     NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, NGX_HTTP_MCP_TOOL_CONF, body_event, body_ready, content,
-    mcp_module, next_body_filter, next_header_filter, upstream_finished,
+    flush, mcp_module, next_body_filter, next_header_filter, upstream_finished,
 };
+pub(crate) use outbox::Outbox;
 pub(crate) use request::{Disguise, ReadHandler, Request, Status, UpstreamFinalizer, run_finalizer, run_reader};
-pub(crate) use sessions::EndedSessions;
+pub(crate) use sessions::SessionStates;
 pub(crate) use subrequest::start as start_subrequest;
 pub(crate) use upstream::last_attempt;

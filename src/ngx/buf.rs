@@ -1,5 +1,6 @@
 //! nginx's buffers and chains.
 
+use std::collections::VecDeque;
 use std::ptr;
 
 use super::request::Request;
@@ -63,6 +64,25 @@ impl Chain {
         taken
     }
 
+    /// Hands every buffer's memory to `take` and marks it consumed, until `take` says that it wants no more for now; what
+    /// is left is put into `held`.
+    pub(crate) fn feed(self, held: &mut Held, take: &mut dyn FnMut(&[u8]) -> bool) -> Taken {
+        let mut taken = Taken::default();
+        let mut link = self.0;
+        while !link.is_null() {
+            // SAFETY: as in `take`.
+            unsafe {
+                let b = (*link).buf;
+                taken.last_buf |= (*b).last_buf() != 0;
+                taken.last_in_chain |= (*b).last_in_chain() != 0;
+                held.0.push_back(b);
+                link = (*link).next;
+            }
+        }
+        held.feed(take);
+        taken
+    }
+
     /// Marks every buffer consumed.
     pub(crate) fn discard(self) {
         self.take(&mut Vec::new(), 0);
@@ -71,6 +91,31 @@ impl Chain {
     /// No buffers at all: nginx asks to go on sending what is queued.
     pub(crate) fn is_empty(self) -> bool {
         self.0.is_null()
+    }
+}
+
+/// Buffers of an upstream that are left as they are while the client is slow: nginx reads no more from an upstream whose
+/// buffers are full.
+#[derive(Default)]
+pub(crate) struct Held(VecDeque<*mut ngx_buf_t>);
+
+impl Held {
+    /// Goes on with what waits.
+    pub(crate) fn feed(&mut self, take: &mut dyn FnMut(&[u8]) -> bool) {
+        while let Some(b) = self.0.front().copied() {
+            // SAFETY: a buffer that is not consumed stays with the upstream that it came from, and nothing else is held.
+            let b = unsafe { &mut *b };
+            if !b.pos.is_null() && b.last > b.pos {
+                // SAFETY: as in `Chain::take`.
+                let bytes = unsafe { std::slice::from_raw_parts(b.pos, length(b)) };
+                if !take(bytes) {
+                    return;
+                }
+                b.pos = b.last;
+            }
+            b.file_pos = b.file_last;
+            self.0.pop_front();
+        }
     }
 }
 

@@ -473,6 +473,13 @@ pub(crate) fn parse_seconds(text: &str) -> Option<u64> {
     u64::try_from(unsafe { ngx_parse_time(&mut text, 1) }).ok()
 }
 
+/// The same in milliseconds.
+pub(crate) fn parse_milliseconds(text: &str) -> Option<usize> {
+    let mut text = borrowed(text.as_bytes());
+    // SAFETY: nginx only reads the string.
+    usize::try_from(unsafe { ngx_parse_time(&mut text, 0) }).ok()
+}
+
 /// Adapts locations of ours after all modules have merged: `error_page`s would replace what an MCP client must read, and
 /// an upstream must not redirect a call inside nginx or change how its answer is delivered.
 pub(crate) fn finish_location(cf: Conf, loc_conf: *mut *mut c_void, is_tool: bool) {

@@ -1,4 +1,4 @@
-//! Work that is put off to the end of the current turn of the event loop.
+//! Work that is put off: to the end of the current turn of the event loop, or for some time.
 
 use std::ffi::c_void;
 
@@ -6,7 +6,8 @@ use super::entry::guard;
 use super::log::Log;
 use super::request::Request;
 use super::sys::{
-    mcp_delete_posted_event, mcp_post_event, ngx_event_t, ngx_http_request_t, ngx_http_run_posted_requests,
+    mcp_add_timer, mcp_delete_posted_event, mcp_delete_timer, mcp_post_event, ngx_event_t, ngx_http_request_t,
+    ngx_http_run_posted_requests,
 };
 
 /// An event of a request's own, posted to run `act` outside of the handler that finished something.
@@ -26,7 +27,10 @@ struct Target {
 impl Drop for Target {
     fn drop(&mut self) {
         // SAFETY: the event lives in the same pool, and pools run their cleanups before they free memory.
-        unsafe { mcp_delete_posted_event(self.event) }
+        unsafe {
+            mcp_delete_posted_event(self.event);
+            mcp_delete_timer(self.event);
+        }
     }
 }
 
@@ -48,6 +52,21 @@ impl Wake {
     pub(crate) fn post(&self) {
         // SAFETY: the event lives as long as the request, which the caller holds.
         unsafe { mcp_post_event(self.event) }
+    }
+
+    /// Runs `act` after this time, unless it is put off again before.
+    pub(crate) fn post_in(&self, milliseconds: usize) {
+        // SAFETY: as in `post`.
+        unsafe { mcp_add_timer(self.event, milliseconds) }
+    }
+
+    /// Runs nothing any more.
+    pub(crate) fn cancel(&self) {
+        // SAFETY: as in `post`.
+        unsafe {
+            mcp_delete_posted_event(self.event);
+            mcp_delete_timer(self.event);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::conf::{Conf, finish_location, report, set_directive};
 use super::entry::guard;
 use super::log::Log;
 use super::request::{Request, Status};
-use super::sessions::EndedSessions;
+use super::sessions::SessionStates;
 use super::sys::*;
 use crate::conf::{Error, LocationConf, MainConf};
 use crate::directives::DIRECTIVES;
@@ -148,7 +148,7 @@ extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
 }
 
 extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
-    let Some(ended) = EndedSessions::add(cf) else { return ptr::null_mut() };
+    let Some(ended) = SessionStates::add(cf) else { return ptr::null_mut() };
     Conf::new(cf).pool().keep(MainConf::new(ended)).map_or(ptr::null_mut(), |conf| conf.as_ptr().cast())
 }
 
@@ -235,6 +235,11 @@ pub(crate) fn next_body_filter(request: Request, chain: *mut ngx_chain_t) -> Sta
         Some(filter) => Status(unsafe { filter(request.as_ptr(), chain) }),
         None => Status::ERROR,
     }
+}
+
+/// Asks the filters behind ours to go on with what they have.
+pub(crate) fn flush(request: Request) -> Status {
+    next_body_filter(request, ptr::null_mut())
 }
 
 fn enter(r: *mut ngx_http_request_t, act: fn(Request) -> Status) -> ngx_int_t {

@@ -381,6 +381,17 @@ impl Request {
         }
     }
 
+    /// Lets nginx send a header once more: what was sent so far is a stream's own, and the upstream's is still to come.
+    pub(crate) fn forget_sent_header(self) {
+        self.raw_mut().set_header_sent(0);
+    }
+
+    /// Whether the client has not yet read all that was sent to it.
+    pub(crate) fn is_backed_up(self) -> bool {
+        // SAFETY: a request has a connection.
+        unsafe { (*self.raw().connection).buffered() != 0 }
+    }
+
     /// The HTTP status of a refusal that nginx made itself (`err_status`), taken away so that the reply's own counts.
     pub(crate) fn take_refusal(self) -> Option<u16> {
         let r = self.raw_mut();
@@ -488,8 +499,13 @@ impl HeadersOut {
         }
     }
 
-    /// Sets status, type and length, leaving other header lines as they are.
-    pub(crate) fn set(self, status: u16, content_type: Option<&'static str>, length: usize) {
+    /// Sets the status that is logged, once another one was sent.
+    pub(crate) fn set_status(self, status: u16) {
+        self.raw_mut().status = ngx_uint_t::from(status);
+    }
+
+    /// Sets status, type and length (none: it is not known yet), leaving other header lines as they are.
+    pub(crate) fn set(self, status: u16, content_type: Option<&'static str>, length: Option<usize>) {
         let headers = self.raw_mut();
         headers.status = ngx_uint_t::from(status);
         headers.status_line.len = 0;
@@ -498,7 +514,7 @@ impl HeadersOut {
         headers.content_type_len = content_type.len();
         headers.content_type_lowcase = ptr::null_mut();
         headers.charset.len = 0;
-        headers.content_length_n = i64::try_from(length).unwrap_or(i64::MAX);
+        headers.content_length_n = length.map_or(-1, |length| i64::try_from(length).unwrap_or(i64::MAX));
         headers.content_length = ptr::null_mut();
     }
 

@@ -1,34 +1,39 @@
-//! The sessions that clients have ended, shared by all workers and kept over reload.
+//! What is remembered of sessions, shared by all workers and kept over reload.
 
 use std::ffi::c_void;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ptr;
 
+use mcp::{LogLevel, SessionState};
+
 use super::module::mcp_module;
 use super::string::borrowed;
 use super::sys::*;
 
-/// How many ended sessions are remembered; the one that would expire first makes room.
+/// How many sessions something is remembered of. The one that would expire first makes room, and one that has ended is
+/// kept longer than one that has only set a log level.
 const WAYS: usize = 8;
 const SETS: usize = 2048;
-const ZONE_SIZE: usize = SETS * size_of::<[Ended; WAYS]>() + 65536;
+const ZONE_SIZE: usize = SETS * size_of::<[Entry; WAYS]>() + 65536;
 
 #[derive(Clone, Copy)]
-struct Ended {
+struct Entry {
     session: u64,
     until: u64,
+    /// 0: it has ended; else a log level, counted from 1.
+    state: u64,
 }
 
-type Table = [[Ended; WAYS]; SETS];
+type Table = [[Entry; WAYS]; SETS];
 
 /// A handle to the shared table.
 #[derive(Clone, Copy)]
-pub(crate) struct EndedSessions(*mut ngx_shm_zone_t);
+pub(crate) struct SessionStates(*mut ngx_shm_zone_t);
 
-impl EndedSessions {
+impl SessionStates {
     /// Asks for the shared memory zone; once per configuration.
-    pub(crate) fn add(cf: *mut ngx_conf_t) -> Option<EndedSessions> {
-        let mut name = borrowed(b"mcp_ended_sessions");
+    pub(crate) fn add(cf: *mut ngx_conf_t) -> Option<SessionStates> {
+        let mut name = borrowed(b"mcp_sessions");
         // SAFETY: `cf` is nginx's at configuration time; the tag is the address of our module.
         unsafe {
             let tag = ptr::from_ref(mcp_module()).cast_mut().cast::<c_void>();
@@ -37,32 +42,41 @@ impl EndedSessions {
                 return None;
             }
             (*zone).init = Some(init);
-            Some(EndedSessions(zone))
+            Some(SessionStates(zone))
         }
     }
 
-    /// Remembers until `until` (seconds since the epoch) that a session has ended.
-    pub(crate) fn insert(self, session: &[u8], until: u64, now: u64) {
+    /// Remembers this of a session until `until` (seconds since the epoch).
+    pub(crate) fn insert(self, session: &[u8], state: SessionState, until: u64, now: u64) {
         let session = fingerprint(session);
+        let state = match state {
+            SessionState::Ended => 0,
+            SessionState::LogLevel(level) => 1 + level as u64,
+        };
         self.with(|table| {
             let set = &mut table[session as usize % SETS];
-            let slot = set
-                .iter_mut()
-                .min_by_key(|ended| if ended.session == session || ended.until <= now { 0 } else { ended.until });
+            let slot = set.iter_mut().min_by_key(|entry| match entry {
+                entry if entry.session == session => (0, 0),
+                entry if entry.until <= now => (1, 0),
+                entry if entry.state != 0 => (2, entry.until),
+                entry => (3, entry.until),
+            });
             if let Some(slot) = slot {
-                *slot = Ended { session, until };
+                *slot = Entry { session, until, state };
             }
         });
     }
 
-    /// Whether a session has ended.
-    pub(crate) fn contains(self, session: &[u8], now: u64) -> bool {
+    /// What is remembered of a session.
+    pub(crate) fn get(self, session: &[u8], now: u64) -> Option<SessionState> {
         let session = fingerprint(session);
-        let mut found = false;
+        let mut found = None;
         self.with(|table| {
-            found = table[session as usize % SETS].iter().any(|ended| ended.session == session && ended.until > now);
+            let set = &table[session as usize % SETS];
+            found = set.iter().find(|entry| entry.session == session && entry.until > now).copied();
         });
-        found
+        let level = usize::try_from(found?.state).ok()?.checked_sub(1);
+        level.map_or(Some(SessionState::Ended), |level| LogLevel::ALL.get(level).copied().map(SessionState::LogLevel))
     }
 
     fn with(self, act: impl FnOnce(&mut Table)) {

@@ -23,6 +23,22 @@ mcp_delete_posted_event(ngx_event_t *ev)
 }
 
 
+void
+mcp_add_timer(ngx_event_t *ev, ngx_msec_t timer)
+{
+    ngx_add_timer(ev, timer);
+}
+
+
+void
+mcp_delete_timer(ngx_event_t *ev)
+{
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
+}
+
+
 /* Gives freed memory back to the system: glibc keeps what lies between pieces that are still in use. */
 void
 mcp_trim_heap(void)

@@ -11,6 +11,10 @@ unsafe extern "C" {
     pub fn mcp_post_event(event: *mut ngx_event_t);
     /// `ngx_delete_posted_event()` of an event that is posted (shim.c).
     pub fn mcp_delete_posted_event(event: *mut ngx_event_t);
+    /// `ngx_add_timer()`, likewise inline (shim.c).
+    pub fn mcp_add_timer(event: *mut ngx_event_t, milliseconds: ngx_msec_t);
+    /// `ngx_del_timer()` of an event whose timer is set (shim.c).
+    pub fn mcp_delete_timer(event: *mut ngx_event_t);
     /// Gives freed memory back to the system (shim.c).
     pub fn mcp_trim_heap();
 }

@@ -4,6 +4,7 @@
 import base64
 import http.server
 import json
+import time
 import urllib.parse
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
@@ -49,6 +50,13 @@ ANSWERS = {
 }
 
 
+# path: events that come one after the other
+STREAMS = {
+    "/with-logging": [("log", {"level": "info", "data": f"step {step}"}) for step in (1, 2, 3)],
+    "/with-progress": [("progress", {"progress": progress, "total": 100}) for progress in (0, 50, 100)],
+}
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # head and body leave in one packet
@@ -57,6 +65,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self):
         url = urllib.parse.urlsplit(self.path)
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if url.path in STREAMS:
+            self.stream(STREAMS[url.path])
+            return
         if url.path == "/echo":
             value = urllib.parse.parse_qs(url.query).get("value", [""])[0]
             status, media_type, body = 200, "text/plain", value.encode()
@@ -69,6 +80,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def stream(self, events):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        for name, data in [*events, ("result", "All steps are done.")]:
+            self.wfile.write(f"event: {name}\ndata: {data if isinstance(data, str) else json.dumps(data)}\n\n".encode())
+            self.wfile.flush()
+            time.sleep(0.05)
 
     do_GET = do_POST = answer
 

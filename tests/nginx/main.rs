@@ -22,6 +22,7 @@ mod reload;
 mod results;
 mod search;
 mod sessions;
+mod streams;
 mod tls;
 mod variables;
 mod wire;

@@ -18,7 +18,10 @@ impl Format {
         let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.as_str() {
             "text/event-stream" => Some(Format::EventStream),
-            "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/json-lines"
+            "application/x-ndjson"
+            | "application/ndjson"
+            | "application/jsonl"
+            | "application/json-lines"
             | "application/x-jsonlines" => Some(Format::Lines),
             _ => None,
         }

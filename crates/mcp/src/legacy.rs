@@ -51,7 +51,11 @@ impl Reception<'_, '_> {
     fn open_session(&mut self) -> Result<Session, Error> {
         let header = self.version_header()?;
         let id = self.headers.session_id.value.ok_or(Error::MissingSession)?;
-        let session = self.server.sessions().open(id, self.request.now).filter(|_| self.request.session_state != Some(SessionState::Ended));
+        let session = self
+            .server
+            .sessions()
+            .open(id, self.request.now)
+            .filter(|_| self.request.session_state != Some(SessionState::Ended));
         let session = session.ok_or(Error::UnknownSession)?;
         if let Some(header) = header.filter(|header| *header != session.version) {
             return Err(Error::SessionVersion { header, session: session.version });

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::{LogLevel, ProtocolVersion};
 use crate::error::Error;
 use crate::exchange::{Context, Exchange, Work};
 use crate::facts::Facts;
@@ -15,6 +14,7 @@ use crate::origin::{check_host, preflight};
 use crate::server::Server;
 use crate::session::{SessionState, cut};
 use crate::stream::Hearing;
+use crate::{LogLevel, ProtocolVersion};
 
 /// A request while it is read.
 pub(crate) struct Reception<'s, 'r> {

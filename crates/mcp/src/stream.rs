@@ -98,7 +98,8 @@ impl Stream {
     pub(crate) fn begin(&mut self, head: &UpstreamResponse<'_>, limit: usize) -> bool {
         let is_plain = head.content_encoding.is_none_or(|coding| coding.eq_ignore_ascii_case(b"identity"));
         let format = Format::of(head.content_type).filter(|_| is_plain && (200..300).contains(&head.status));
-        self.intake = format.map(|format| Intake { reader: EventReader::new(format, limit), outcome: Outcome::Nothing });
+        self.intake =
+            format.map(|format| Intake { reader: EventReader::new(format, limit), outcome: Outcome::Nothing });
         self.intake.is_some()
     }
 
@@ -154,7 +155,8 @@ impl Stream {
     /// An event that says how far the call is.
     fn progress(&mut self, members: &Members<'_>, data: &str, out: &mut Vec<u8>) {
         let bare = data.trim();
-        let given = members.progress.and_then(|raw| Some((raw, raw.parse::<f64>().ok().filter(|value| value.is_finite())?)));
+        let given =
+            members.progress.and_then(|raw| Some((raw, raw.parse::<f64>().ok().filter(|value| value.is_finite())?)));
         let message = match (members.message, given) {
             (Some(message), _) => text(message),
             (None, Some(_)) => None,
@@ -180,15 +182,10 @@ impl Stream {
         }
     }
 
-    fn tell_progress(
-        &mut self,
-        value: f64,
-        raw: &str,
-        total: Option<&str>,
-        message: Option<&str>,
-        out: &mut Vec<u8>,
-    ) {
-        let Some(token) = self.hearing.progress_token.as_deref().filter(|_| self.hearing.accepts_events) else { return };
+    fn tell_progress(&mut self, value: f64, raw: &str, total: Option<&str>, message: Option<&str>, out: &mut Vec<u8>) {
+        let Some(token) = self.hearing.progress_token.as_deref().filter(|_| self.hearing.accepts_events) else {
+            return;
+        };
         self.progress = Some(value);
         notification(out, "notifications/progress", |out| {
             out.extend_from_slice(b"{\"progressToken\":");
@@ -329,7 +326,8 @@ mod tests {
         let outcome = stream.finish(&mut out).unwrap();
         let out = String::from_utf8(out).unwrap();
         let events = out.split_terminator("\n\n").map(|event| {
-            let event = event.strip_prefix("event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/").unwrap();
+            let event =
+                event.strip_prefix("event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/").unwrap();
             event.strip_suffix('}').unwrap().replace("\",\"params\":", " ")
         });
         (events.collect(), outcome)

@@ -127,13 +127,13 @@ fn call(server: &Server, arguments: &Value) -> Result<UpstreamRequest, String> {
         headers: Headers(&lines),
         body: body.as_bytes(),
         hosts: &["localhost".to_owned()],
-        session_ended: false,
+        session_state: None,
         now: 1_800_000_000,
     };
     let exchange = server.receive(&request, &|| [9; 16]);
     match exchange.start(server, &mut |_, _| panic!("nothing is evaluated")) {
         Step::Call { request, .. } => Ok(request),
-        Step::Reply(reply) | Step::EndSession { reply, .. } => match reply.body {
+        Step::Reply(reply) | Step::KeepSession { reply, .. } => match reply.body {
             mcp::http::Body::Bytes(bytes) => Err(String::from_utf8(bytes).unwrap()),
             other => Err(format!("{} {other:?}", reply.status)),
         },

@@ -189,6 +189,20 @@ impl Connection {
 
     /// The same; none if the connection is closed instead.
     pub(crate) fn try_receive_for(&mut self, method: &str) -> Option<Response> {
+        let mut response = self.try_receive_head()?;
+        if method != "HEAD" && response.status >= 200 && response.status != 204 && response.status != 304 {
+            response.body = self.receive_body(&response);
+            self.journal.add("<--", &response.body);
+        }
+        Some(response)
+    }
+
+    /// Receives the head of a response whose body comes bit by bit.
+    pub(crate) fn receive_head(&mut self) -> Response {
+        self.try_receive_head().unwrap_or_else(|| panic!("the connection was closed before a response came"))
+    }
+
+    fn try_receive_head(&mut self) -> Option<Response> {
         let end = loop {
             match self.received.windows(4).position(|window| window == b"\r\n\r\n") {
                 Some(end) => break end + 4,
@@ -210,28 +224,33 @@ impl Connection {
             .map(|line| line.split_once(':').unwrap_or_else(|| panic!("no header line: {line}")))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let mut response = Response { status, headers, body: Vec::new() };
+        let response = Response { status, headers, body: Vec::new() };
         self.ends = response.header("connection") == Some("close");
-        if method != "HEAD" && status >= 200 && status != 204 && status != 304 {
-            response.body = self.receive_body(&response);
-        }
-        self.journal.add("<--", &[head.as_bytes(), &response.body].concat());
+        self.journal.add("<--", head.as_bytes());
         Some(response)
+    }
+
+    /// Receives the next part of a body; none at its end.
+    pub(crate) fn receive_part(&mut self, head: &Response) -> Option<Vec<u8>> {
+        let part = if head.header("transfer-encoding") == Some("chunked") {
+            let line = self.take_line();
+            let size = usize::from_str_radix(&line, 16).unwrap_or_else(|_| panic!("no chunk size: {line}"));
+            let chunk = self.take_exactly(size);
+            assert_eq!(self.take_line(), "", "a chunk has its end");
+            chunk
+        } else {
+            if self.received.is_empty() {
+                self.fill();
+            }
+            std::mem::take(&mut self.received)
+        };
+        self.journal.add("<--", &part);
+        Some(part).filter(|part| !part.is_empty())
     }
 
     fn receive_body(&mut self, response: &Response) -> Vec<u8> {
         if response.header("transfer-encoding") == Some("chunked") {
-            let mut body = Vec::new();
-            loop {
-                let line = self.take_line();
-                let size = usize::from_str_radix(&line, 16).unwrap_or_else(|_| panic!("no chunk size: {line}"));
-                let chunk = self.take_exactly(size);
-                assert_eq!(self.take_line(), "", "a chunk has its end");
-                if size == 0 {
-                    return body;
-                }
-                body.extend(chunk);
-            }
+            return std::iter::from_fn(|| self.receive_part(response)).flatten().collect();
         }
         match response.header("content-length") {
             Some(length) => self.take_exactly(length.parse().expect("a length")),

@@ -7,11 +7,13 @@ use super::nginx::Nginx;
 
 /// A request of 2026-07-28, which needs no session.
 pub(crate) fn request(id: impl Into<Value>, method: &str, mut params: Value) -> Request {
-    params["_meta"] = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": {"name": "live", "version": "1.0"},
-        "io.modelcontextprotocol/clientCapabilities": {},
-    });
+    for (name, value) in [
+        ("protocolVersion", json!("2026-07-28")),
+        ("clientInfo", json!({"name": "live", "version": "1.0"})),
+        ("clientCapabilities", json!({})),
+    ] {
+        params["_meta"][format!("io.modelcontextprotocol/{name}")] = value;
+    }
     let name = params["name"].as_str().map(str::to_owned);
     let body = json!({"jsonrpc": "2.0", "id": id.into(), "method": method, "params": params});
     let request =

@@ -144,6 +144,13 @@ impl Nginx {
         responses
     }
 
+    /// The processes of the workers.
+    pub(crate) fn workers(&self) -> Vec<String> {
+        let master = self.pid().as_raw_nonzero();
+        let children = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap();
+        children.split_whitespace().map(str::to_owned).collect()
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
