@@ -142,6 +142,16 @@ mod tests {
     }
 
     #[test]
+    fn other_requests_are_told_apart() {
+        for (value, expected) in
+            [("websocket", true), ("h2c, WebSocket/13", false), ("h2c,WEBSOCKET", true), ("", false)]
+        {
+            assert_eq!(is_upgrade(|_| [value.as_bytes()]), expected, "{value}");
+        }
+        assert!(!is_upgrade(|_| []));
+    }
+
+    #[test]
     fn what_is_missing_or_wrong_is_refused() {
         let cases: &[(&Lines, u16, &str)] = &[
             (&[("upgrade", "-")], 400, "header Upgrade"),
