@@ -137,7 +137,7 @@ pub(crate) fn upstream_finished(request: Request, status: Status) {
 fn settle(request: Request, context: &'static Context, call: Box<Call>, failure: Option<UpstreamFailure>) -> Status {
     let reply = match call.resume(request, context, failure) {
         Some(Step::Reply(reply) | Step::EndSession { reply, .. }) => reply,
-        Some(Step::Call { .. }) | None => {
+        Some(Step::Call { .. } | Step::Listen { .. }) | None => {
             request.log().write(ngx::Level::Alert, format_args!("a single call did not end in a reply"));
             context.location.server.refuse_unread(Headers(&request.headers()), 500)
         }

@@ -6,8 +6,10 @@ use crate::ProtocolVersion;
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::facts::Facts;
+use crate::headers::EVENT_STREAM;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::jsonrpc::{begin_result, write_error};
+use crate::listen::Listener;
 use crate::methods::tools::{write_response, write_structured, write_tool_error};
 use crate::methods::{Operation, Performed, Request};
 use crate::origin;
@@ -29,6 +31,8 @@ pub(crate) enum Work {
     Reply { status: u16, headers: Vec<(&'static str, String)> },
     /// `DELETE`.
     EndSession { until: u64 },
+    /// A stream is opened.
+    Listen(Listener),
     /// One request, or a message that was refused.
     Single(Operation),
     /// Several.
@@ -61,6 +65,7 @@ impl Exchange {
                 let session = facts.session().unwrap_or_default().to_owned();
                 Step::EndSession { session, until, reply: context.reply(204, Body::Empty, Outcome::Ok) }
             }
+            Work::Listen(listener) => Step::Listen { reply: context.stream(listener.opening()), listener },
             Work::Single(operation) => context.answer(server, facts, operation, evaluate),
             Work::Batch(requests) => Batch::new(requests).run(server, context, evaluate),
         }
@@ -70,7 +75,7 @@ impl Exchange {
     pub(crate) fn refused(&self, status: u16) -> HttpReply {
         let error = Error::Refused(status);
         match &self.work {
-            Work::Single(_) => self.context.error(self.facts.request_id(), &error),
+            Work::Single(_) | Work::Listen(_) => self.context.error(self.facts.request_id(), &error),
             Work::Batch(requests) => Batch::refused(requests, &error, &self.context),
             Work::Reply { .. } | Work::EndSession { .. } => self.context.error(None, &error),
         }
@@ -91,6 +96,16 @@ pub enum Step {
         request: UpstreamRequest,
         /// The call that waits for it.
         pending: Pending,
+    },
+    /// Send this without ending the response; what follows is what the listener makes of deliveries.
+    ///
+    /// Once the reply is on its way the host publishes [`Listener::opened`]. It hands over what the channels of
+    /// [`Listener::topics`] carry and sends [`KEEPALIVE`](crate::KEEPALIVE) while they are silent.
+    Listen {
+        /// How the stream begins.
+        reply: HttpReply,
+        /// Who hears it.
+        listener: Listener,
     },
     /// Remember until the given time that this session has ended, then send the reply.
     EndSession {
@@ -145,6 +160,8 @@ pub(crate) struct Context {
     pub(crate) version: ProtocolVersion,
     /// The web origin that may read the reply.
     pub(crate) origin: Option<String>,
+    /// The HTTP methods that mean something here.
+    pub(crate) methods: &'static str,
 }
 
 impl Context {
@@ -158,6 +175,17 @@ impl Context {
         HttpReply { status, content_type, headers, body, outcome, notes: Vec::new() }
     }
 
+    /// The beginning of a stream.
+    fn stream(&self, events: Vec<u8>) -> HttpReply {
+        let body = if events.is_empty() { Body::Empty } else { Body::Bytes(events) };
+        let mut reply = self.reply(200, body, Outcome::Ok);
+        reply.content_type = Some(EVENT_STREAM);
+        // For proxies on the way, each in the language that it knows: pass it on at once, keep it nowhere.
+        reply.headers.push(("X-Accel-Buffering", "no".to_owned()));
+        reply.headers.push(("Cache-Control", "no-store, no-transform".to_owned()));
+        reply
+    }
+
     /// The reply to a request that gets no result.
     pub(crate) fn error(&self, id: Option<&str>, error: &Error) -> HttpReply {
         let wire = error.wire(self.version, id.is_some());
@@ -165,14 +193,9 @@ impl Context {
         write_error(id, self.version, &wire, &mut out);
         let mut reply = self.reply(wire.status, Body::Bytes(out), Outcome::ProtocolError { code: wire.code });
         if matches!(error, Error::MethodNotAllowed | Error::Refused(405)) {
-            reply.headers.push(("Allow", self.methods().to_owned()));
+            reply.headers.push(("Allow", self.methods.to_owned()));
         }
         reply
-    }
-
-    /// The HTTP methods that mean something here.
-    pub(crate) fn methods(&self) -> &'static str {
-        if self.version.is_stateless() { "POST, OPTIONS" } else { "POST, DELETE, OPTIONS" }
     }
 
     /// Answers one request.

@@ -60,6 +60,13 @@ pub(crate) struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
+    /// A header that the host found.
+    pub(crate) fn one(value: Option<&'a [u8]>) -> Self {
+        let mut header = Header::default();
+        value.into_iter().for_each(|line| header.add(line));
+        header
+    }
+
     /// The header of a name that only some requests have.
     pub(crate) fn find(headers: Headers<'a>, name: &str) -> Self {
         let mut header = Header::default();
@@ -96,20 +103,26 @@ pub(crate) fn shown(value: &[u8]) -> String {
     String::from_utf8_lossy(&value[..value.len().min(128)]).into_owned()
 }
 
-/// Whether an answer in JSON is welcome. Of several ranges that match, the most specific one decides.
-pub(crate) fn accepts_json(accept: Header<'_>, headers: Headers<'_>) -> bool {
+/// The type of an answer to one message.
+pub(crate) const JSON: &str = "application/json";
+/// The type of a stream of messages.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
+
+/// Whether an answer of this type is welcome. Of several ranges that match, the most specific one decides.
+pub(crate) fn accepts(media_type: &str, accept: Header<'_>, headers: Headers<'_>) -> bool {
     // What the SDKs send need not be taken apart.
     if accept.value == Some(b"application/json, text/event-stream") && !accept.is_ambiguous {
         return true;
     }
+    let family = media_type.split_inclusive('/').next().unwrap_or_default().as_bytes();
     let mut best: Option<(u8, bool)> = None;
     for line in headers.get_all("accept") {
         for range in line.split(|byte| *byte == b',') {
             let mut parts = range.split(|byte| *byte == b';').map(trim);
             let specificity = match parts.next() {
                 Some(b"*/*") => 1,
-                Some(name) if name.eq_ignore_ascii_case(b"application/*") => 2,
-                Some(name) if name.eq_ignore_ascii_case(b"application/json") => 3,
+                Some(name) if name.eq_ignore_ascii_case(media_type.as_bytes()) => 3,
+                Some(name) if name.strip_suffix(b"*").is_some_and(|name| name.eq_ignore_ascii_case(family)) => 2,
                 _ => continue,
             };
             let welcome = !parts.any(is_zero_quality);

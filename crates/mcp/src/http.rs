@@ -49,7 +49,7 @@ impl<'a> Headers<'a> {
 pub struct HttpReply {
     /// The HTTP status.
     pub status: u16,
-    /// `application/json`, or none for an empty body.
+    /// `application/json`, `text/event-stream`, or none for an empty body.
     pub content_type: Option<&'static str>,
     /// Further header lines (`Mcp-Session-Id`, `Allow`, `Access-Control-*`).
     pub headers: Vec<(&'static str, String)>,

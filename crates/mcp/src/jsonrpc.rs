@@ -41,6 +41,8 @@ pub(crate) struct Params<'a> {
     pub(crate) uri: Option<&'a str>,
     pub(crate) cursor: Option<&'a str>,
     pub(crate) arguments: Option<&'a str>,
+    /// The filter of `subscriptions/listen`.
+    pub(crate) notifications: Option<&'a str>,
     pub(crate) protocol_version: Option<&'a str>,
     /// An object.
     pub(crate) client_info: Option<&'a str>,
@@ -178,6 +180,7 @@ impl<'a> Params<'a> {
             "uri" => &mut self.uri,
             "cursor" => &mut self.cursor,
             "arguments" => &mut self.arguments,
+            "notifications" => &mut self.notifications,
             "protocolVersion" => &mut self.protocol_version,
             "clientInfo" => return read_object("clientInfo", &mut self.client_info, scanner, problem),
             "_meta" => return self.meta(scanner, problem),
@@ -236,7 +239,7 @@ fn read_object<'a>(
 }
 
 /// Whether a raw JSON value may be a request's id: a string, or a number without fraction and exponent.
-fn is_id(raw: &str) -> bool {
+pub(crate) fn is_id(raw: &str) -> bool {
     let digits = raw.strip_prefix('-').unwrap_or(raw);
     raw.starts_with('"') || (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }

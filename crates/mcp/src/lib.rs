@@ -8,6 +8,7 @@
 //!     → Exchange                            facts() are what limits, logs and variables go by
 //! exchange.start(&server, evaluate)         the request was let through (else server.refuse(…))
 //!     → Step::Reply(reply)                  send it, done
+//!     → Step::Listen(reply, listener)       send it, go on with what the listener makes of deliveries
 //!     → Step::Call(request, pending)        make this upstream request …
 //! pending.resume(&server, answer, evaluate) … and hand over what came of it
 //!     → Step                                again
@@ -26,7 +27,9 @@ pub mod http;
 mod jsonrpc;
 mod legacy;
 mod list;
+mod listen;
 mod methods;
+mod offers;
 pub mod operation;
 mod origin;
 mod receive;
@@ -40,6 +43,9 @@ mod version;
 
 pub use exchange::{Exchange, Pending, Step};
 pub use facts::Facts;
+pub use listen::{
+    BusId, Delivered, Delivery, KEEPALIVE, Listener, MAX_RESOURCES, MAX_URI, Publication, PublishRequest, Topic,
+};
 pub use server::{Server, ServerBuilder};
 pub use tool::{ConfigError, Tool, ToolBuilder};
 pub use version::ProtocolVersion;

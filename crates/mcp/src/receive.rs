@@ -7,7 +7,7 @@ use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::{Context, Exchange, Work};
 use crate::facts::Facts;
-use crate::headers::{Known, accepts_json, is_json};
+use crate::headers::{JSON, Known, accepts, is_json};
 use crate::http::HttpRequest;
 use crate::jsonrpc::{self, Message, Params, text};
 use crate::methods::{self, Operation};
@@ -43,7 +43,8 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
         reception.judge()
     });
     let work = judged.unwrap_or_else(|error| Work::Single(Operation::Refuse(error)));
-    let context = Context { version: reception.version, origin };
+    let version = reception.version;
+    let context = Context { version, origin, methods: server.methods(version) };
     Exchange { facts: Arc::new(reception.facts), context, work }
 }
 
@@ -52,11 +53,12 @@ impl Reception<'_, '_> {
         match self.request.method {
             "POST" => self.judge_post(),
             "DELETE" if !self.version.is_stateless() => self.end_session(),
+            "GET" if self.server.offers().channels && !self.version.is_stateless() => self.open_stream(),
             "OPTIONS" => {
-                let context = Context { version: self.version, origin: None };
-                let mut headers = vec![("Allow", context.methods().to_owned())];
+                let methods = self.server.methods(self.version);
+                let mut headers = vec![("Allow", methods.to_owned())];
                 if self.headers.origin.value.is_some() {
-                    headers.extend(preflight(self.request.headers, context.methods()));
+                    headers.extend(preflight(self.request.headers, methods));
                 }
                 Ok(Work::Reply { status: 204, headers })
             }
@@ -68,8 +70,8 @@ impl Reception<'_, '_> {
         if !is_json(self.headers.content_type) {
             return Err(Error::UnsupportedMediaType);
         }
-        if !accepts_json(self.headers.accept, self.request.headers) {
-            return Err(Error::NotAcceptable);
+        if !accepts(JSON, self.headers.accept, self.request.headers) {
+            return Err(Error::NotAcceptable(JSON));
         }
         if jsonrpc::is_batch(self.request.body) {
             return self.judge_batch();

@@ -27,6 +27,9 @@ impl Reception<'_, '_> {
                 self.check_version(&params)?;
                 self.facts.protocol_version = Some(VERSION);
                 self.check_routing(&method, &params)?;
+                if method == "subscriptions/listen" && self.server.offers().channels {
+                    return self.subscribe(&params);
+                }
                 let operation = self.operation(&method, &params);
                 if let Operation::CallTool { tool, through_search: false } = operation {
                     check_mirrored(self.server, tool, self.facts.arguments(), self.request.headers)?;

@@ -214,6 +214,7 @@ fn play(server: &Server, mut step: Step, calls: &mut Vec<String>) -> HttpReply {
     loop {
         match step {
             Step::Reply(reply) | Step::EndSession { reply, .. } => return reply,
+            Step::Listen { .. } => panic!("a stream is opened"),
             Step::Call { tool, request, pending } => {
                 let method = server.tools()[tool].method();
                 calls.push(call(method, &request));
