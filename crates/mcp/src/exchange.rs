@@ -107,7 +107,8 @@ pub enum Step {
         /// Who hears it.
         listener: Listener,
     },
-    /// Remember until the given time that this session has ended, then send the reply.
+    /// Remember until the given time that this session has ended, publish
+    /// [`Publication::end_of_session`](crate::Publication::end_of_session) where streams may be open, then send the reply.
     EndSession {
         /// The session's id: a request that carries it gets `session_ended` from now on.
         session: String,

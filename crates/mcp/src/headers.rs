@@ -110,7 +110,7 @@ pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
 /// Whether an answer of this type is welcome. Of several ranges that match, the most specific one decides.
 pub(crate) fn accepts(media_type: &str, accept: Header<'_>, headers: Headers<'_>) -> bool {
-    // What the SDKs send need not be taken apart.
+    // What the SDKs send need not be taken apart: it has both of the types that there are.
     if accept.value == Some(b"application/json, text/event-stream") && !accept.is_ambiguous {
         return true;
     }
@@ -206,6 +206,29 @@ mod tests {
         }
         for wrong in ["=?base64?SGVsbG8?=", "=?base64?SGVs!!!bG8=?=", "=?base64?SGVsbG9=?=", "=?base64?/w==?="] {
             assert!(matches!(decode(wrong), Err(Error::HeaderMismatch(why)) if why.contains("Mcp-Param-A")), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_most_specific_range_decides() {
+        for (accept, json, events) in [
+            (&[][..], true, true),
+            (&[""], true, true),
+            (&["application/json, text/event-stream"], true, true),
+            (&["application/json", "Text/Event-Stream;q=0.5"], true, true),
+            (&["application/json"], true, false),
+            (&["text/event-stream"], false, true),
+            (&["text/*"], false, true),
+            (&["*/*"], true, true),
+            (&["*/*, text/event-stream;q=0"], true, false),
+            (&["text/*;q=0, text/event-stream"], false, true),
+            (&["text/html"], false, false),
+            (&["te/*, text*, text/event-streams"], false, false),
+        ] {
+            let lines: Vec<_> = accept.iter().map(|line| (&b"accept"[..], line.as_bytes())).collect();
+            let headers = Headers(&lines);
+            let accepted = |media_type| accepts(media_type, Known::of(headers).accept, headers);
+            assert_eq!((accepted(JSON), accepted(EVENT_STREAM)), (json, events), "{accept:?}");
         }
     }
 

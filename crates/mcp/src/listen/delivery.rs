@@ -117,7 +117,9 @@ impl Delivery {
             "session" => Topic::Session(of()?),
             list => LIST_CHANGES.into_iter().find(|change| change.capability == list)?.topic,
         };
-        Some(Delivery { topic, content })
+        // Only a session has a stream of its own.
+        let fits = matches!(content, Content::Message(_)) || topic.session().is_some();
+        fits.then_some(Delivery { topic, content })
     }
 
     /// Whom it is for.
@@ -247,22 +249,25 @@ mod tests {
             "{}",
             r#"{"topic":"tools"}"#,
             r#"{"topic":"tools","message":1}"#,
-            r#"{"topic":"tools","message":{}} x"#,
-            r#"{"topic":"tools","message":{},"ended":true}"#,
+            r#"{"topic":"tools","message":{}}"#,
+            r#"{"topic":"tools","message":{"method":"m"}} x"#,
+            r#"{"topic":"session","of":"a","message":{"method":"m"},"ended":true}"#,
             r#"{"topic":"tools","message":{"a":}}"#,
-            "{\"topic\":\"tools\",\"message\":{\n}}",
-            "{\"topic\":\"tools\",\r\"message\":{}}",
-            r#"{"topic":"other","message":{}}"#,
-            r#"{"topic":"","message":{}}"#,
-            r#"{"topic":"session","message":{}}"#,
-            r#"{"topic":"resource","of":1,"message":{}}"#,
+            "{\"topic\":\"tools\",\"message\":{\n\"method\":\"m\"}}",
+            "{\"topic\":\"tools\",\r\"message\":{\"method\":\"m\"}}",
+            r#"{"topic":"tools","opened":"a"}"#,
+            r#"{"topic":"resource","of":"a:","ended":true}"#,
+            r#"{"topic":"other","message":{"method":"m"}}"#,
+            r#"{"topic":"","message":{"method":"m"}}"#,
+            r#"{"topic":"session","message":{"method":"m"}}"#,
+            r#"{"topic":"resource","of":1,"message":{"method":"m"}}"#,
             r#"{"topic":"session","of":"a","opened":1}"#,
             r#"{"topic":"session","of":"a","ended":false}"#,
-            r#"{"message":{}}"#,
+            r#"{"message":{"method":"m"}}"#,
         ] {
             assert_eq!(Delivery::parse(wrong.as_bytes()), None, "{wrong}");
         }
-        assert_eq!(Delivery::parse(b"{\"topic\":\"tools\",\"message\":{\"a\":\"\xff\"}}"), None);
+        assert_eq!(Delivery::parse(b"{\"topic\":\"tools\",\"message\":{\"method\":\"\xff\"}}"), None);
     }
 
     #[test]

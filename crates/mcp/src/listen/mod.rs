@@ -11,6 +11,7 @@ mod event;
 mod filter;
 mod listener;
 mod publish;
+mod rule;
 mod stream;
 mod topic;
 

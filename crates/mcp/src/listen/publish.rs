@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::json;
 
-use super::topic::{LIST_CHANGES, Topic};
-use super::{Delivery, MAX_URI, Publication, SUBSCRIPTION_ID};
+use super::rule::RULES;
+use super::{Delivery, Publication, Topic};
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::Context;
@@ -47,7 +47,7 @@ impl Server {
     /// | not JSON | 400 | -32700 |
     /// | not a notification, or none that can be published | 400 | -32600 |
     /// | its parameters | 400 | -32602 |
-    /// | the session is unknown, ended or expired | 404 | 404 |
+    /// | the session is unknown, ended or expired; nothing can be delivered | 404 | 404 |
     #[expect(clippy::result_large_err, reason = "a reply is one of the two things that are wanted of it")]
     pub fn publish(&self, request: &PublishRequest<'_>) -> Result<Vec<Publication>, HttpReply> {
         self.read_publication(request).map_err(|error| CONTEXT.error(None, &error))
@@ -60,6 +60,9 @@ impl Server {
     }
 
     fn read_publication(&self, request: &PublishRequest<'_>) -> Result<Vec<Publication>, Error> {
+        if !self.offers().channels {
+            return Err(Error::Refused(404));
+        }
         if request.method != "POST" {
             return Err(Error::MethodNotAllowed);
         }
@@ -109,14 +112,9 @@ fn read(raw: &str, session: Option<&Topic>, subject: &str) -> Result<Publication
     })?;
     let params = notification.params.filter(|params| *params != "null");
     let uri = rule.check(params).map_err(|why| Error::InvalidParams(format!("{subject} {why}").into()))?;
-    let topic = match (session, rule.audience) {
-        (Some(session), _) => session.clone(),
-        (None, Audience::List(list)) => LIST_CHANGES[list].topic.clone(),
-        (None, Audience::Resource) => Topic::ResourceUpdated(uri),
-        (None, Audience::Session) => {
-            return Err(invalid(&format!("is a \"{method}\", which is for one session: add ?session=ID to the URL")));
-        }
-    };
+    let topic = session.cloned().or_else(|| (rule.topic)(uri)).ok_or_else(|| {
+        invalid(&format!("has the method \"{method}\", which is for one session: add ?session=ID to the URL"))
+    })?;
     let mut message = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\"");
     if let Some(params) = params {
         message.push_str(",\"params\":");
@@ -162,143 +160,6 @@ impl<'a> Notification<'a> {
             self.problem.get_or_insert_with(|| format!("has \"{name}\" twice").into());
         }
         Ok(())
-    }
-}
-
-/// What can be published.
-#[derive(Debug)]
-struct Rule {
-    method: &'static str,
-    audience: Audience,
-    /// Parameters that must be there.
-    params: &'static [(&'static str, Kind)],
-}
-
-/// Who hears it without `?session=`.
-#[derive(Debug, Clone, Copy)]
-enum Audience {
-    /// Those who asked for changes of this one of [`LIST_CHANGES`].
-    List(usize),
-    /// Those who asked for news of the resource.
-    Resource,
-    /// Nobody: it is for one session.
-    Session,
-}
-
-/// What a parameter must be.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Any,
-    Number,
-    Text,
-    Level,
-    /// A string or an integer.
-    Token,
-    Uri,
-}
-
-const RULES: [Rule; 7] = [
-    Rule { method: LIST_CHANGES[0].method, audience: Audience::List(0), params: &[] },
-    Rule { method: LIST_CHANGES[1].method, audience: Audience::List(1), params: &[] },
-    Rule { method: LIST_CHANGES[2].method, audience: Audience::List(2), params: &[] },
-    Rule { method: "notifications/resources/updated", audience: Audience::Resource, params: &[("uri", Kind::Uri)] },
-    Rule {
-        method: "notifications/message",
-        audience: Audience::Session,
-        params: &[("level", Kind::Level), ("data", Kind::Any)],
-    },
-    Rule {
-        method: "notifications/progress",
-        audience: Audience::Session,
-        params: &[("progressToken", Kind::Token), ("progress", Kind::Number)],
-    },
-    Rule {
-        method: "notifications/elicitation/complete",
-        audience: Audience::Session,
-        params: &[("elicitationId", Kind::Text)],
-    },
-];
-
-/// The levels of `notifications/message`.
-const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
-
-impl Rule {
-    /// Checks the parameters. Returns the URI of a resource.
-    fn check(&self, params: Option<&str>) -> Result<String, Cow<'static, str>> {
-        if params.is_some_and(|params| !params.starts_with('{')) {
-            return Err("must have an object as \"params\"".into());
-        }
-        let mut found: Vec<Option<&str>> = vec![None; self.params.len()];
-        let mut meta = None;
-        let mut problem = None;
-        // The text was read before.
-        let _ = Scanner::new(params.unwrap_or("{}")).object(|name, scanner| {
-            let value = scanner.value()?;
-            let place = self.params.iter().position(|(param, _)| *param == name);
-            let slot = match place {
-                Some(place) => &mut found[place],
-                None if name == "_meta" => &mut meta,
-                None => return Ok(()),
-            };
-            if slot.replace(value).is_some() {
-                problem = Some(format!("has \"{name}\" twice in \"params\"").into());
-            }
-            Ok(())
-        });
-        if let Some(problem) = problem {
-            return Err(problem);
-        }
-        check_meta(meta)?;
-        let mut uri = String::new();
-        for ((name, kind), value) in self.params.iter().zip(found) {
-            let value = value.ok_or_else(|| format!("has no \"{name}\" in \"params\""))?;
-            if !kind.is(value) {
-                return Err(format!("must have {} as \"{name}\" in \"params\"", kind.name()).into());
-            }
-            if let Kind::Uri = kind {
-                uri = text(value).unwrap_or_default().into_owned();
-            }
-        }
-        Ok(uri)
-    }
-}
-
-/// The tag of a subscription is added for each client, so `_meta` must have room for it.
-fn check_meta(meta: Option<&str>) -> Result<(), Cow<'static, str>> {
-    let Some(meta) = meta else { return Ok(()) };
-    let mut is_tagged = false;
-    let walked = Scanner::new(meta).object(|name, scanner| {
-        is_tagged |= name == SUBSCRIPTION_ID;
-        scanner.skip()
-    });
-    match walked {
-        Err(NotJson) => Err("must have an object as \"_meta\" in \"params\"".into()),
-        Ok(()) if is_tagged => Err(format!("must not have \"{SUBSCRIPTION_ID}\": it is added").into()),
-        Ok(()) => Ok(()),
-    }
-}
-
-impl Kind {
-    fn is(self, raw: &str) -> bool {
-        match self {
-            Kind::Any => true,
-            Kind::Number => raw.starts_with(|first: char| first == '-' || first.is_ascii_digit()),
-            Kind::Text => text(raw).is_some(),
-            Kind::Level => text(raw).is_some_and(|level| LEVELS.contains(&&*level)),
-            Kind::Token => jsonrpc::is_id(raw),
-            Kind::Uri => text(raw).is_some_and(|uri| uri.len() <= MAX_URI),
-        }
-    }
-
-    fn name(self) -> Cow<'static, str> {
-        match self {
-            Kind::Any => "a value".into(),
-            Kind::Number => "a number".into(),
-            Kind::Text => "a string".into(),
-            Kind::Level => format!("one of {}", LEVELS.join(", ")).into(),
-            Kind::Token => "a string or an integer".into(),
-            Kind::Uri => format!("a string of {MAX_URI} bytes at most").into(),
-        }
     }
 }
 
@@ -480,6 +341,9 @@ mod tests {
         assert_eq!((get.0, get.1), (405, 405));
         let reply = server.publish(&PublishRequest { method: "PUT", ..right }).unwrap_err();
         assert_eq!(reply.headers, [("Allow", "POST".to_owned())]);
+        let mut without = ServerBuilder::new();
+        without.secret([1; 32]);
+        assert_eq!(without.build().unwrap().publish(&right).unwrap_err().status, 404);
         for content_type in [None, Some(&b"text/plain"[..])] {
             assert_eq!(refused(&PublishRequest { content_type, ..right }).0, 415);
         }

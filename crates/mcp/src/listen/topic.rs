@@ -55,30 +55,13 @@ pub(crate) struct ListChange {
     pub(crate) capability: &'static str,
     /// The member of a filter that asks for it.
     pub(crate) filter: &'static str,
-    /// The notification.
-    pub(crate) method: &'static str,
 }
 
 /// Every list that there is.
 pub(crate) const LIST_CHANGES: [ListChange; 3] = [
-    ListChange {
-        topic: Topic::ToolsListChanged,
-        capability: "tools",
-        filter: "toolsListChanged",
-        method: "notifications/tools/list_changed",
-    },
-    ListChange {
-        topic: Topic::PromptsListChanged,
-        capability: "prompts",
-        filter: "promptsListChanged",
-        method: "notifications/prompts/list_changed",
-    },
-    ListChange {
-        topic: Topic::ResourcesListChanged,
-        capability: "resources",
-        filter: "resourcesListChanged",
-        method: "notifications/resources/list_changed",
-    },
+    ListChange { topic: Topic::ToolsListChanged, capability: "tools", filter: "toolsListChanged" },
+    ListChange { topic: Topic::PromptsListChanged, capability: "prompts", filter: "promptsListChanged" },
+    ListChange { topic: Topic::ResourcesListChanged, capability: "resources", filter: "resourcesListChanged" },
 ];
 
 #[cfg(test)]
