@@ -44,7 +44,8 @@ struct SessionStream {
     nonce: [u8; 16],
     /// The news of this stream's opening have come: all that comes from now on is later than it.
     is_counted: bool,
-    /// The last message that the client has already got.
+    /// What the channel carries up to here is not for this stream: its client has got it already, or it has come
+    /// before and is repeated.
     after: Option<BusId>,
 }
 
@@ -141,7 +142,7 @@ impl Listener {
             (Kind::Session(stream), Content::Message(message)) => {
                 // The broadcast channel has ids of its own.
                 let id = id.filter(|_| delivery.topic().session().is_some());
-                if id.is_some_and(|id| stream.after.is_some_and(|after| id <= after)) {
+                if stream.is_past(id) {
                     return Delivered::Nothing;
                 }
                 Delivered::Event(event(id, message.as_bytes()))
@@ -170,15 +171,22 @@ impl Listener {
 }
 
 impl SessionStream {
+    fn is_past(&self, id: Option<BusId>) -> bool {
+        id.zip(self.after).is_some_and(|(id, after)| id <= after)
+    }
+
     /// A stream of this session has been opened. The channel may have stored that for long: only what comes after the
     /// news of this very stream is of a newer one.
     fn see_opened(&mut self, stream: &str, id: Option<BusId>) -> Delivered {
         if stream != hex(&self.nonce) {
-            return if self.is_counted { Delivered::Close(Vec::new()) } else { Delivered::Nothing };
+            let is_newer = self.is_counted && !self.is_past(id);
+            return if is_newer { Delivered::Close(Vec::new()) } else { Delivered::Nothing };
         }
-        self.is_counted = true;
+        if std::mem::replace(&mut self.is_counted, true) {
+            return Delivered::Nothing;
+        }
         // Whatever the client claims to have got, it cannot have got what is yet to come.
-        self.after = None;
+        self.after = id;
         // A place to resume from, even if no message comes. Clients of older revisions want JSON in every event.
         match id.filter(|_| self.version >= ProtocolVersion::V2025_11_25) {
             Some(id) => Delivered::Event(event(Some(id), b"")),
@@ -305,13 +313,28 @@ mod tests {
         for order in [[0, 1, 2], [2, 0, 1], [1, 0, 2], [2, 1, 0]] {
             let left = streams.iter().enumerate().filter(|(_, stream)| {
                 let mut stream = (*stream).clone();
-                order.iter().all(|index| stream.deliver(&news[*index], id(1)) == Delivered::Nothing)
+                let mut tags = 1..;
+                order.iter().all(|index| stream.deliver(&news[*index], id(tags.next().unwrap())) == Delivered::Nothing)
             });
             assert_eq!(left.map(|(index, _)| index).collect::<Vec<_>>(), [order[2]], "{order:?}");
         }
         let mut stream = streams[0].clone();
         assert_eq!(stream.deliver(&news[0], id(1)), Delivered::Nothing);
         assert_eq!(text(stream.deliver(&news[1], id(2))), "close ");
+    }
+
+    #[test]
+    fn what_the_channel_repeats_of_the_time_before_is_not_heard_again() {
+        let streams = [1, 2].map(|nonce| session(ProtocolVersion::V2025_11_25, nonce, None));
+        let [older, newer] = streams.each_ref().map(opened);
+        let mut stream = streams[1].clone();
+        let mut heard = || {
+            let deliveries = [(&older, id(1)), (&to_session(), id(2)), (&newer, id(3))];
+            deliveries.map(|(delivery, id)| stream.deliver(delivery, id) != Delivered::Nothing)
+        };
+        assert_eq!(heard(), [false, true, true]);
+        assert_eq!(heard(), [false, false, false]);
+        assert_ne!(stream.deliver(&to_session(), id(4)), Delivered::Nothing);
     }
 
     #[test]
