@@ -91,6 +91,8 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
             context.location.session_states.insert(session.as_bytes(), state, until, request.now());
             reply::send(request, context, reply)
         }
+        // Nothing delivers yet, so no server offers it.
+        Step::Listen { .. } => Status::INTERNAL_SERVER_ERROR,
         Step::Call { tool, request: upstream, pending } if beside => {
             call::start_beside(request, context, tool, upstream, pending)
         }

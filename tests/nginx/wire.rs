@@ -411,7 +411,8 @@ fn every_file_is_replayed() {
     let source = include_str!("wire.rs");
     for entry in std::fs::read_dir(directory()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.ends_with(".json") && !matches!(name.as_str(), "tools.json" | "upstream.json") {
+        // Streams between requests are the core's alone so far.
+        if name.ends_with(".json") && !matches!(name.as_str(), "tools.json" | "upstream.json" | "listen.json") {
             assert!(source.contains(&format!("replay(\"{name}\")")), "{name} is not replayed");
         }
     }

@@ -57,6 +57,8 @@ pub(crate) enum Error {
     MissingSession,
     /// A session that is not ours, has ended or has expired.
     UnknownSession,
+    /// The same, said to who wants to publish something in it.
+    UnknownAddressee,
     /// `MCP-Protocol-Version` is not the one that the session began with.
     SessionVersion { header: ProtocolVersion, session: ProtocolVersion },
     /// `Origin` is not allowed.
@@ -65,8 +67,8 @@ pub(crate) enum Error {
     ForbiddenHost(String),
     /// An HTTP method without a meaning here.
     MethodNotAllowed,
-    /// `Accept` leaves out JSON.
-    NotAcceptable,
+    /// `Accept` leaves out this type.
+    NotAcceptable(&'static str),
     /// `Content-Type` is not JSON.
     UnsupportedMediaType,
     /// nginx refuses with this status.
@@ -109,6 +111,7 @@ impl Error {
             Self::UnknownSession => {
                 (404, 404, 404, "the session has ended or is unknown: send \"initialize\" again".into(), None)
             }
+            Self::UnknownAddressee => (404, 404, 404, "the session of ?session= has ended or is unknown".into(), None),
             Self::SessionVersion { header, session } => {
                 let message = format!("\"MCP-Protocol-Version: {header}\" in a session of {session}");
                 (400, 400, -32600, message.into(), None)
@@ -118,7 +121,9 @@ impl Error {
             }
             Self::ForbiddenHost(host) => (403, 403, 403, format!("host \"{host}\" is not served here").into(), None),
             Self::MethodNotAllowed => (405, 405, 405, "messages are sent by POST".into(), None),
-            Self::NotAcceptable => (406, 406, 406, "the client must accept application/json".into(), None),
+            Self::NotAcceptable(media_type) => {
+                (406, 406, 406, format!("the client must accept {media_type}").into(), None)
+            }
             Self::UnsupportedMediaType => (415, 415, 415, "the body must be application/json in UTF-8".into(), None),
             Self::Refused(status @ (429 | 503)) if answerable => {
                 (200, *status, i64::from(*status), refusal(*status), None)

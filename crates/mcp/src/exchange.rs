@@ -6,8 +6,10 @@ use crate::ProtocolVersion;
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::facts::Facts;
+use crate::headers::EVENT_STREAM;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::jsonrpc::{begin_result, write_error};
+use crate::listen::Listener;
 use crate::methods::tools::{write_response, write_structured, write_tool_error};
 use crate::methods::{Operation, Performed, Request};
 use crate::origin;
@@ -31,6 +33,8 @@ pub(crate) enum Work {
     Reply { status: u16, headers: Vec<(&'static str, String)> },
     /// `DELETE` and `logging/setLevel`, which the host remembers.
     KeepSession { state: SessionState, until: u64 },
+    /// A stream is opened.
+    Listen(Listener),
     /// One request, or a message that was refused.
     Single(Operation),
     /// Several.
@@ -72,6 +76,7 @@ impl Exchange {
                 };
                 Step::KeepSession { session, state, until, reply }
             }
+            Work::Listen(listener) => Step::Listen { reply: context.stream(listener.opening()), listener },
             Work::Single(operation) => context.answer(server, facts, operation, evaluate),
             Work::Batch(requests) => Batch::new(requests).run(server, context, evaluate),
         }
@@ -81,7 +86,7 @@ impl Exchange {
     pub(crate) fn refused(&self, status: u16) -> HttpReply {
         let error = Error::Refused(status);
         match &self.work {
-            Work::Single(_) => self.context.error(self.facts.request_id(), &error),
+            Work::Single(_) | Work::Listen(_) => self.context.error(self.facts.request_id(), &error),
             Work::Batch(requests) => Batch::refused(requests, &error, &self.context),
             Work::Reply { .. } => self.context.error(None, &error),
             Work::KeepSession { .. } => self.context.error(self.facts.request_id(), &error),
@@ -104,7 +109,18 @@ pub enum Step {
         /// The call that waits for it.
         pending: Pending,
     },
-    /// Remember this of a session until the given time, then send the reply.
+    /// Send this without ending the response; what follows is what the listener makes of deliveries.
+    ///
+    /// Once the reply is on its way the host publishes [`Listener::opened`]. It hands over what the channels of
+    /// [`Listener::topics`] carry and sends [`KEEPALIVE`](crate::KEEPALIVE) while they are silent.
+    Listen {
+        /// How the stream begins.
+        reply: HttpReply,
+        /// Who hears it.
+        listener: Listener,
+    },
+    /// Remember this of a session until the given time, then send the reply. When it has ended, publish
+    /// [`Publication::end_of_session`](crate::Publication::end_of_session) as well where streams may be open.
     KeepSession {
         /// The session's id: a request that carries it gets the state from now on.
         session: String,
@@ -162,7 +178,7 @@ impl Pending {
     /// for the host alone.
     pub fn open(&mut self) -> HttpReply {
         self.stream.is_open = true;
-        self.context.stream()
+        self.context.stream(Vec::new())
     }
 
     /// Hands over what came of the upstream request. `server` is the one that the exchange was started with; `evaluate`
@@ -202,25 +218,12 @@ pub(crate) struct Context {
     pub(crate) version: ProtocolVersion,
     /// The web origin that may read the reply.
     pub(crate) origin: Option<String>,
+    /// The HTTP methods that mean something here.
+    pub(crate) methods: &'static str,
     pub(crate) hearing: Hearing,
 }
 
 impl Context {
-    /// For a reply that nothing precedes.
-    pub(crate) fn new(version: ProtocolVersion, origin: Option<String>) -> Self {
-        Context { version, origin, hearing: Hearing::default() }
-    }
-
-    /// The header of a stream of events.
-    pub(crate) fn stream(&self) -> HttpReply {
-        let mut reply = self.reply(200, Body::Empty, Outcome::Ok);
-        reply.content_type = Some("text/event-stream");
-        // What stands between must neither collect events nor keep them.
-        reply.headers.push(("X-Accel-Buffering", "no".to_owned()));
-        reply.headers.push(("Cache-Control", "no-cache, no-transform".to_owned()));
-        reply
-    }
-
     /// A reply with what browsers need to know.
     pub(crate) fn reply(&self, status: u16, body: Body, outcome: Outcome) -> HttpReply {
         let content_type = (body != Body::Empty).then_some("application/json");
@@ -231,6 +234,17 @@ impl Context {
         HttpReply { status, content_type, headers, body, outcome, notes: Vec::new() }
     }
 
+    /// The beginning of a stream.
+    fn stream(&self, events: Vec<u8>) -> HttpReply {
+        let body = if events.is_empty() { Body::Empty } else { Body::Bytes(events) };
+        let mut reply = self.reply(200, body, Outcome::Ok);
+        reply.content_type = Some(EVENT_STREAM);
+        // For proxies on the way, each in the language that it knows: pass it on at once, keep it nowhere.
+        reply.headers.push(("X-Accel-Buffering", "no".to_owned()));
+        reply.headers.push(("Cache-Control", "no-store, no-transform".to_owned()));
+        reply
+    }
+
     /// The reply to a request that gets no result.
     pub(crate) fn error(&self, id: Option<&str>, error: &Error) -> HttpReply {
         let wire = error.wire(self.version, id.is_some());
@@ -238,14 +252,9 @@ impl Context {
         write_error(id, self.version, &wire, &mut out);
         let mut reply = self.reply(wire.status, Body::Bytes(out), Outcome::ProtocolError { code: wire.code });
         if matches!(error, Error::MethodNotAllowed | Error::Refused(405)) {
-            reply.headers.push(("Allow", self.methods().to_owned()));
+            reply.headers.push(("Allow", self.methods.to_owned()));
         }
         reply
-    }
-
-    /// The HTTP methods that mean something here.
-    pub(crate) fn methods(&self) -> &'static str {
-        if self.version.is_stateless() { "POST, OPTIONS" } else { "POST, DELETE, OPTIONS" }
     }
 
     /// Answers one request.

@@ -60,6 +60,13 @@ pub(crate) struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
+    /// A header that the host found.
+    pub(crate) fn one(value: Option<&'a [u8]>) -> Self {
+        let mut header = Header::default();
+        value.into_iter().for_each(|line| header.add(line));
+        header
+    }
+
     /// The header of a name that only some requests have.
     pub(crate) fn find(headers: Headers<'a>, name: &str) -> Self {
         let mut header = Header::default();
@@ -96,35 +103,26 @@ pub(crate) fn shown(value: &[u8]) -> String {
     String::from_utf8_lossy(&value[..value.len().min(128)]).into_owned()
 }
 
-/// Whether an answer in JSON is welcome.
-pub(crate) fn accepts_json(accept: Header<'_>, headers: Headers<'_>) -> bool {
-    // What the SDKs send need not be taken apart.
+/// The type of an answer to one message.
+pub(crate) const JSON: &str = "application/json";
+/// The type of a stream of messages.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
+
+/// Whether an answer of this type is welcome. Of several ranges that match, the most specific one decides.
+pub(crate) fn accepts(media_type: &str, accept: Header<'_>, headers: Headers<'_>) -> bool {
+    // What the SDKs send need not be taken apart: it has both of the types that there are.
     if accept.value == Some(b"application/json, text/event-stream") && !accept.is_ambiguous {
         return true;
     }
-    accepts([b"application/*", b"application/json"], headers)
-        .unwrap_or_else(|| headers.get_all("accept").all(|line| trim(line).is_empty()))
-}
-
-/// Whether an answer as a stream of events is welcome.
-pub(crate) fn accepts_events(accept: Header<'_>, headers: Headers<'_>) -> bool {
-    if accept.value == Some(b"application/json, text/event-stream") && !accept.is_ambiguous {
-        return true;
-    }
-    accepts([b"text/*", b"text/event-stream"], headers).unwrap_or(false)
-}
-
-/// Whether `Accept` welcomes a media type, given as its range and its name; none if it does not speak of it. Of several
-/// ranges that match, the most specific one decides.
-fn accepts([range_of, name_of]: [&[u8]; 2], headers: Headers<'_>) -> Option<bool> {
+    let family = media_type.split_inclusive('/').next().unwrap_or_default().as_bytes();
     let mut best: Option<(u8, bool)> = None;
     for line in headers.get_all("accept") {
         for range in line.split(|byte| *byte == b',') {
             let mut parts = range.split(|byte| *byte == b';').map(trim);
             let specificity = match parts.next() {
                 Some(b"*/*") => 1,
-                Some(name) if name.eq_ignore_ascii_case(range_of) => 2,
-                Some(name) if name.eq_ignore_ascii_case(name_of) => 3,
+                Some(name) if name.eq_ignore_ascii_case(media_type.as_bytes()) => 3,
+                Some(name) if name.strip_suffix(b"*").is_some_and(|name| name.eq_ignore_ascii_case(family)) => 2,
                 _ => continue,
             };
             let welcome = !parts.any(is_zero_quality);
@@ -135,7 +133,10 @@ fn accepts([range_of, name_of]: [&[u8]; 2], headers: Headers<'_>) -> Option<bool
             };
         }
     }
-    best.map(|(_, welcome)| welcome)
+    match best {
+        Some((_, welcome)) => welcome,
+        None => headers.get_all("accept").all(|line| trim(line).is_empty()),
+    }
 }
 
 /// Whether a parameter is `q=0`, `q=0.0` ….
@@ -205,6 +206,29 @@ mod tests {
         }
         for wrong in ["=?base64?SGVsbG8?=", "=?base64?SGVs!!!bG8=?=", "=?base64?SGVsbG9=?=", "=?base64?/w==?="] {
             assert!(matches!(decode(wrong), Err(Error::HeaderMismatch(why)) if why.contains("Mcp-Param-A")), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_most_specific_range_decides() {
+        for (accept, json, events) in [
+            (&[][..], true, true),
+            (&[""], true, true),
+            (&["application/json, text/event-stream"], true, true),
+            (&["application/json", "Text/Event-Stream;q=0.5"], true, true),
+            (&["application/json"], true, false),
+            (&["text/event-stream"], false, true),
+            (&["text/*"], false, true),
+            (&["*/*"], true, true),
+            (&["*/*, text/event-stream;q=0"], true, false),
+            (&["text/*;q=0, text/event-stream"], false, true),
+            (&["text/html"], false, false),
+            (&["te/*, text*, text/event-streams"], false, false),
+        ] {
+            let lines: Vec<_> = accept.iter().map(|line| (&b"accept"[..], line.as_bytes())).collect();
+            let headers = Headers(&lines);
+            let accepted = |media_type| accepts(media_type, Known::of(headers).accept, headers);
+            assert_eq!((accepted(JSON), accepted(EVENT_STREAM)), (json, events), "{accept:?}");
         }
     }
 

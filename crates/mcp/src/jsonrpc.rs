@@ -42,6 +42,8 @@ pub(crate) struct Params<'a> {
     pub(crate) cursor: Option<&'a str>,
     pub(crate) level: Option<&'a str>,
     pub(crate) arguments: Option<&'a str>,
+    /// The filter of `subscriptions/listen`.
+    pub(crate) notifications: Option<&'a str>,
     pub(crate) protocol_version: Option<&'a str>,
     /// An object.
     pub(crate) client_info: Option<&'a str>,
@@ -183,6 +185,7 @@ impl<'a> Params<'a> {
             "cursor" => &mut self.cursor,
             "level" => &mut self.level,
             "arguments" => &mut self.arguments,
+            "notifications" => &mut self.notifications,
             "protocolVersion" => &mut self.protocol_version,
             "clientInfo" => return read_object("clientInfo", &mut self.client_info, scanner, problem),
             "_meta" => return self.meta(scanner, problem),

@@ -48,7 +48,7 @@ impl Reception<'_, '_> {
     }
 
     /// Finds the session that the request belongs to.
-    fn open_session(&mut self) -> Result<Session, Error> {
+    pub(crate) fn open_session(&mut self) -> Result<Session, Error> {
         let header = self.version_header()?;
         let id = self.headers.session_id.value.ok_or(Error::MissingSession)?;
         let session = self

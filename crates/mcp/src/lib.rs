@@ -8,6 +8,7 @@
 //!     → Exchange                            facts() are what limits, logs and variables go by
 //! exchange.start(&server, evaluate)         the request was let through (else server.refuse(…))
 //!     → Step::Reply(reply)                  send it, done
+//!     → Step::Listen(reply, listener)       send it, go on with what the listener makes of deliveries
 //!     → Step::Call(request, pending)        make this upstream request …
 //! pending.begin(&head) …                    … hand over its answer event by event, if it comes so
 //! pending.resume(&server, answer, evaluate) … and what came of it in the end
@@ -29,7 +30,9 @@ mod jsonrpc;
 mod legacy;
 mod level;
 mod list;
+mod listen;
 mod methods;
+mod offers;
 pub mod operation;
 mod origin;
 mod receive;
@@ -45,6 +48,9 @@ mod version;
 pub use exchange::{Exchange, Pending, Step};
 pub use facts::Facts;
 pub use level::LogLevel;
+pub use listen::{
+    BusId, Delivered, Delivery, KEEPALIVE, Listener, MAX_RESOURCES, MAX_URI, Publication, PublishRequest, Topic,
+};
 pub use server::{Server, ServerBuilder};
 pub use session::SessionState;
 pub use tool::{ConfigError, Tool, ToolBuilder};

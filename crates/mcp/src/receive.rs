@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::exchange::{Context, Exchange, Work};
 use crate::facts::Facts;
-use crate::headers::{Known, accepts_events, accepts_json, is_json};
+use crate::headers::{EVENT_STREAM, JSON, Known, accepts, is_json};
 use crate::http::HttpRequest;
 use crate::jsonrpc::{self, Message, Params, is_id, text};
 use crate::methods::{self, Operation};
@@ -35,7 +35,7 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
         Some(version) => version.unwrap_or(ProtocolVersion::V2026_07_28),
         None => ProtocolVersion::V2025_03_26,
     };
-    let hearing = Hearing::default();
+    let hearing = Hearing::NOTHING;
     let mut reception = Reception { server, request, headers, nonce, facts: Facts::default(), version, hearing };
     let mut origin = None;
     let headers = &reception.headers;
@@ -46,7 +46,8 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
         reception.judge()
     });
     let work = judged.unwrap_or_else(|error| Work::Single(Operation::Refuse(error)));
-    let context = Context { version: reception.version, origin, hearing: reception.hearing };
+    let version = reception.version;
+    let context = Context { version, origin, methods: server.methods(version), hearing: reception.hearing };
     Exchange { facts: Arc::new(reception.facts), context, work }
 }
 
@@ -55,11 +56,12 @@ impl Reception<'_, '_> {
         match self.request.method {
             "POST" => self.judge_post(),
             "DELETE" if !self.version.is_stateless() => self.end_session(),
+            "GET" if self.server.offers().channels && !self.version.is_stateless() => self.open_stream(),
             "OPTIONS" => {
-                let context = Context::new(self.version, None);
-                let mut headers = vec![("Allow", context.methods().to_owned())];
+                let methods = self.server.methods(self.version);
+                let mut headers = vec![("Allow", methods.to_owned())];
                 if self.headers.origin.value.is_some() {
-                    headers.extend(preflight(self.request.headers, context.methods()));
+                    headers.extend(preflight(self.request.headers, methods));
                 }
                 Ok(Work::Reply { status: 204, headers })
             }
@@ -71,8 +73,8 @@ impl Reception<'_, '_> {
         if !is_json(self.headers.content_type) {
             return Err(Error::UnsupportedMediaType);
         }
-        if !accepts_json(self.headers.accept, self.request.headers) {
-            return Err(Error::NotAcceptable);
+        if !accepts(JSON, self.headers.accept, self.request.headers) {
+            return Err(Error::NotAcceptable(JSON));
         }
         if jsonrpc::is_batch(self.request.body) {
             return self.judge_batch();
@@ -119,7 +121,7 @@ impl Reception<'_, '_> {
     /// What the client wants to hear while its request runs.
     fn hear(&mut self, message: &Message<'_>) -> Result<(), Error> {
         let Message::Request { params, .. } = message else { return Ok(()) };
-        self.hearing.accepts_events = accepts_events(self.headers.accept, self.request.headers);
+        self.hearing.accepts_events = accepts(EVENT_STREAM, self.headers.accept, self.request.headers);
         self.hearing.log_level = match self.request.session_state {
             Some(SessionState::LogLevel(level)) => Some(level),
             // Without `logging/setLevel` it is for the server to decide.

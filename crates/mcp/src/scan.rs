@@ -56,6 +56,11 @@ impl<'a> Scanner<'a> {
         if self.takes(byte) { Ok(()) } else { Err(NotJson) }
     }
 
+    /// Where the next byte to be read stands.
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
     /// Whether the next value is an object.
     pub(crate) fn is_at_object(&mut self) -> bool {
         self.skip_space();
@@ -274,6 +279,23 @@ pub(crate) fn plain_run(word: [u8; 8]) -> usize {
     special_bytes(word).trailing_zeros() as usize / 8
 }
 
+/// Appends a JSON text without the white space between its tokens.
+pub(crate) fn compact(json: &str, out: &mut String) {
+    let mut rest = json;
+    while let Some(quote) = rest.find('"') {
+        let (between, string) = rest.split_at(quote);
+        out.extend(between.split_ascii_whitespace());
+        let (mut end, bytes) = (1, string.as_bytes());
+        while end < bytes.len() && bytes[end] != b'"' {
+            end += if bytes[end] == b'\\' { 2 } else { 1 };
+        }
+        let (string, after) = string.split_at_checked(end + 1).unwrap_or((string, ""));
+        out.push_str(string);
+        rest = after;
+    }
+    out.extend(rest.split_ascii_whitespace());
+}
+
 /// Whether there are no escapes in a string's text.
 pub(crate) fn is_plain(inner: &str) -> bool {
     plain_end(inner.as_bytes(), 0) == inner.len()
@@ -396,6 +418,23 @@ mod tests {
                 agrees(&format!("{}{replacement}{}", &message[..start], &message[start..]));
             }
             agrees(&message[..start]);
+        }
+    }
+
+    #[test]
+    fn white_space_goes_but_not_out_of_strings() {
+        for (json, expected) in [
+            (
+                " { \"a b\" : [ 1 ,\r\n-2.50e+1 , true ] ,\t\"é \\\" \\\\\" : \" { } \" } \n",
+                r#"{"a b":[1,-2.50e+1,true],"é \" \\":" { } "}"#,
+            ),
+            ("1", "1"),
+            (" \"\" ", "\"\""),
+            ("{}", "{}"),
+        ] {
+            let mut compacted = String::new();
+            compact(json, &mut compacted);
+            assert_eq!(compacted, expected);
         }
     }
 

@@ -13,16 +13,18 @@ use crate::headers::Known;
 use crate::http::{Headers, HttpReply, HttpRequest};
 use crate::list::{Listed, ToolList};
 use crate::methods::initialize::{discover_result, initialize_result};
+use crate::offers::Offers;
 use crate::origin::AllowedOrigins;
 use crate::receive;
 use crate::search::{Search, SearchTool};
 use crate::session::Sessions;
+use crate::stream::Hearing;
 use crate::tool::{ConfigError, Tool};
 
 /// How long a session lasts unless told otherwise: a day.
 const SESSION_LIFETIME: u64 = 24 * 60 * 60;
 /// How long a client may keep a list unless told otherwise: five minutes, as in the specification's examples. Tools
-/// change when the configuration is reloaded, and nothing announces that yet.
+/// change when the configuration is reloaded, and not every client listens.
 const CACHE_TTL: u64 = 5 * 60 * 1000;
 
 /// What the directives of one location said.
@@ -40,6 +42,7 @@ pub struct ServerBuilder {
     session_lifetime: u64,
     cache_ttl: u64,
     cache_private: bool,
+    channels: bool,
 }
 
 impl Default for ServerBuilder {
@@ -63,6 +66,7 @@ impl ServerBuilder {
             session_lifetime: SESSION_LIFETIME,
             cache_ttl: CACHE_TTL,
             cache_private: false,
+            channels: false,
         }
     }
 
@@ -151,12 +155,18 @@ impl ServerBuilder {
         self.cache_private = private;
     }
 
+    /// Whether messages between requests can be delivered, so that clients may listen for them; not by default.
+    pub fn channels(&mut self, on: bool) {
+        self.channels = on;
+    }
+
     /// Checks everything together and compiles it.
     pub fn build(self) -> Result<Server, ConfigError> {
         let secret =
             self.secret.ok_or_else(|| ConfigError("there is no secret to sign session ids with".to_owned()))?;
         let info = json!({"name": self.name, "version": self.version});
         let instructions = self.instructions.as_deref();
+        let offers = Offers { tools: true, prompts: false, resources: false, channels: self.channels };
         let meta = json!({"io.modelcontextprotocol/serverInfo": info}).to_string();
         let scope = if self.cache_private { "private" } else { "public" };
         let cacheable = format!("\"ttlMs\":{},\"cacheScope\":\"{scope}\",\"_meta\":{meta}", self.cache_ttl);
@@ -178,15 +188,16 @@ impl ServerBuilder {
         Ok(Server {
             by_name: names.iter().cloned().enumerate().map(|(index, name)| (name, index)).collect(),
             names,
-            initialize: VERSIONS.map(|version| end(&initialize_result(version, &info, instructions), "")),
-            discover: end(&discover_result(instructions), &format!(",{cacheable}")),
+            initialize: VERSIONS.map(|version| end(&initialize_result(version, offers, &info, instructions), "")),
+            discover: end(&discover_result(offers, instructions), &format!(",{cacheable}")),
             empty: b"{}}"[..].into(),
             tools,
             search,
             origins: self.origins,
             sessions: Sessions::new(&secret, self.session_lifetime),
             lists,
-            meta,
+            meta: meta.into(),
+            offers,
         })
     }
 }
@@ -262,7 +273,8 @@ pub struct Server {
     discover: Arc<[u8]>,
     empty: Arc<[u8]>,
     /// The `_meta` of every result of 2026-07-28.
-    meta: String,
+    meta: Arc<str>,
+    offers: Offers,
 }
 
 impl Server {
@@ -293,7 +305,9 @@ impl Server {
     pub fn refuse_unread(&self, headers: Headers<'_>, status: u16) -> HttpReply {
         let origin = self.origins.check(&Known::of(headers)).ok().flatten().map(str::to_owned);
         // Without an id, which every revision's client can read, or ignore together with the body.
-        Context::new(ProtocolVersion::V2025_11_25, origin).error(None, &Error::Refused(refusal(status)))
+        let version = ProtocolVersion::V2025_11_25;
+        let context = Context { version, origin, methods: self.methods(version), hearing: Hearing::NOTHING };
+        context.error(None, &Error::Refused(refusal(status)))
     }
 
     pub(crate) fn find_tool(&self, name: &str) -> Option<usize> {
@@ -327,6 +341,24 @@ impl Server {
 
     pub(crate) fn meta(&self) -> &str {
         &self.meta
+    }
+
+    /// The same for what outlives a request.
+    pub(crate) fn shared_meta(&self) -> Arc<str> {
+        self.meta.clone()
+    }
+
+    pub(crate) fn offers(&self) -> Offers {
+        self.offers
+    }
+
+    /// The HTTP methods that mean something to clients of a revision.
+    pub(crate) fn methods(&self, version: ProtocolVersion) -> &'static str {
+        match (version.is_stateless(), self.offers.channels) {
+            (true, _) => "POST, OPTIONS",
+            (false, true) => "GET, POST, DELETE, OPTIONS",
+            (false, false) => "POST, DELETE, OPTIONS",
+        }
     }
 
     pub(crate) fn origins(&self) -> &AllowedOrigins {

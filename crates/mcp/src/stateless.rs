@@ -30,6 +30,9 @@ impl Reception<'_, '_> {
                 // Nothing is logged to who has not asked for it.
                 let level = params.meta.as_ref().and_then(|meta| meta.log_level);
                 self.hearing.log_level = level.map(|raw| log_level(Some(raw), "logLevel")).transpose()?;
+                if method == "subscriptions/listen" && self.server.offers().channels {
+                    return self.subscribe(&params);
+                }
                 let operation = self.operation(&method, &params);
                 if let Operation::CallTool { tool, through_search: false } = operation {
                     check_mirrored(self.server, tool, self.facts.arguments(), self.request.headers)?;

@@ -83,6 +83,10 @@ impl Outcome {
     }
 }
 
+impl Hearing {
+    pub(crate) const NOTHING: Hearing = Hearing { accepts_events: false, progress_token: None, log_level: None };
+}
+
 impl Stream {
     pub(crate) fn new(hearing: Hearing) -> Self {
         Stream { hearing, ..Stream::default() }
@@ -230,7 +234,7 @@ impl Stream {
 
 /// Appends an event with a JSON-RPC message.
 pub(crate) fn write_event<T>(out: &mut Vec<u8>, message: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-    out.extend_from_slice(b"event: message\ndata: ");
+    out.extend_from_slice(b"data: ");
     let start = out.len();
     let written = message(out);
     // Between the tokens of JSON a line break is but space, and inside of them there is none.
@@ -326,8 +330,7 @@ mod tests {
         let outcome = stream.finish(&mut out).unwrap();
         let out = String::from_utf8(out).unwrap();
         let events = out.split_terminator("\n\n").map(|event| {
-            let event =
-                event.strip_prefix("event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/").unwrap();
+            let event = event.strip_prefix("data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/").unwrap();
             event.strip_suffix('}').unwrap().replace("\",\"params\":", " ")
         });
         (events.collect(), outcome)

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 use mcp::http::{Body, Headers, HttpReply, HttpRequest, UpstreamFailure, UpstreamResponse};
-use mcp::{Server, ServerBuilder, SessionState, Step, ToolBuilder};
+use mcp::{
+    Delivered, Delivery, KEEPALIVE, Listener, Publication, PublishRequest, Server, ServerBuilder, SessionState, Step,
+    ToolBuilder,
+};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// A generator that gives the same numbers on every run (xorshift).
@@ -33,6 +37,7 @@ fn server() -> Server {
     tool.argument(&["id", "integer", "required", "mirror=Id"]).unwrap();
     let mut builder = ServerBuilder::new();
     builder.secret([1; 32]);
+    builder.channels(true);
     builder.tool(tool.build().unwrap()).unwrap();
     let mut tool = ToolBuilder::new("find_item").unwrap();
     tool.pass(&["POST", "http://upstream/find"]).unwrap();
@@ -41,7 +46,8 @@ fn server() -> Server {
     builder.build().unwrap()
 }
 
-const SEEDS: [&str; 9] = [
+const SEEDS: [&str; 10] = [
+    r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a:"]},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#,
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_item","arguments":{"id":7},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}}}}"#,
     r#"{"jsonrpc":"2.0","id":"a","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#,
     r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","method":"notifications/initialized"},{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"get_item","arguments":{"id":1}}}]"#,
@@ -51,6 +57,23 @@ const SEEDS: [&str; 9] = [
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"call_tool","arguments":{"name":"find_item","arguments":{"text":"x"}}}}"#,
     r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#,
     r#"{"jsonrpc":"2.0","id":-5,"method":"tools/call","params":{"name":"get_item","arguments":{"id":"\u00e4\ud83d\ude00"}}}"#,
+];
+
+/// What backends publish.
+const PUBLISHED: [&str; 5] = [
+    r#"{"method":"notifications/tools/list_changed"}"#,
+    r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"a":[1,{"b":"\r\n"}]},"x":1e400}}"#,
+    r#"{"method":"notifications/resources/updated","params":{"uri":"a:","\u005fmeta":{}}}"#,
+    r#"[{"method":"notifications/tools/list_changed"},
+        {"method":"notifications/message","params":{"level":"info","data":{"a":"\u00e4 \ud83d\ude00"}}}]"#,
+    r#"{"method":"notifications/progress","params":{"progressToken":"t","progress":0.5}}"#,
+];
+
+/// What the bus carries.
+const ENVELOPES: [&str; 3] = [
+    r#"{"topic":"tools","message":{"jsonrpc":"2.0","method":"a","params":{"_meta":{"a":1}}}}"#,
+    r#"{"topic":"session","of":"0123","opened":"00000000000000000000000000000000"}"#,
+    r#"{"topic":"session","of":"0123","ended":true}"#,
 ];
 
 const PIECES: [&str; 20] = [
@@ -76,9 +99,9 @@ const PIECES: [&str; 20] = [
     "\u{1f600}",
 ];
 
-/// A request's body: a known one with bytes changed, cut out, doubled or put in, or plain noise.
-fn body(numbers: &mut Numbers) -> Vec<u8> {
-    let mut body = numbers.pick(&SEEDS).as_bytes().to_vec();
+/// A body: a known one with bytes changed, cut out, doubled or put in, or plain noise.
+fn body(numbers: &mut Numbers, seeds: &[&str]) -> Vec<u8> {
+    let mut body = numbers.pick(seeds).as_bytes().to_vec();
     if numbers.below(16) == 0 {
         body = (0..numbers.below(300)).map(|_| numbers.next() as u8).collect();
     }
@@ -125,6 +148,14 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
     for _ in 0..1000 {
         match step {
             Step::Reply(reply) | Step::KeepSession { reply, .. } => return check(&reply),
+            Step::Listen { reply, mut listener } => {
+                assert_eq!((reply.status, reply.content_type), (200, Some("text/event-stream")));
+                if let Body::Bytes(events) = &reply.body {
+                    check_events(events);
+                }
+                listener.opened().iter().for_each(check_publication);
+                return check_events(&listener.close());
+            }
             Step::Call { pending, .. } => {
                 let noise: Vec<u8> = (0..numbers.below(60)).map(|_| numbers.next() as u8).collect();
                 let types: [Option<&[u8]>; 5] = [
@@ -159,7 +190,7 @@ fn every_request_gets_a_wellformed_reply() {
     let session = session(&server, open);
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     for round in 0..20_000 {
-        let body = body(&mut numbers);
+        let body = body(&mut numbers, &SEEDS);
         let mut headers: Vec<(&str, Vec<u8>)> = Vec::new();
         for (name, values) in [
             (
@@ -169,7 +200,8 @@ fn every_request_gets_a_wellformed_reply() {
             ("accept", &["application/json, text/event-stream", "*/*", ";;q=,,", "application/json;q=0"]),
             ("mcp-protocol-version", &["2026-07-28", "2025-03-26", "", "2027-01-01"]),
             ("mcp-session-id", &[session.as_str(), session.as_str(), ".", "AAAA.AAAA"]),
-            ("mcp-method", &["tools/call", "tools/list", "\t"]),
+            ("mcp-method", &["tools/call", "tools/list", "\t", "subscriptions/listen"]),
+            ("last-event-id", &["get:1:2", "1:[-5],3", ""]),
             ("mcp-name", &["get_item", "=?base64?Z2V0X2l0ZW0=?=", "=?base64?", "=?base64??="]),
             ("mcp-param-id", &["7", "7.0", "=?base64?Nw==?=", "-"]),
             ("origin", &["http://localhost:1", "http://[", "://", "null", "http://evil.example"]),
@@ -206,6 +238,108 @@ fn every_request_gets_a_wellformed_reply() {
             check(&server.refuse(&exchange, numbers.below(700) as u16));
         }
         finish(&server, exchange.start(&server, &mut no_values), &mut numbers);
+    }
+}
+
+/// Every event is whole, and its message one line of JSON.
+fn check_events(events: &[u8]) {
+    let events = std::str::from_utf8(events).expect("UTF-8");
+    assert!(events.is_empty() || events.ends_with("\n\n"), "{events:?}");
+    for event in events.split_terminator("\n\n") {
+        assert!(!event.contains('\r'), "{event:?}");
+        for line in event.split('\n') {
+            let (name, value) = line.split_once(": ").expect("a field");
+            match name {
+                "data" if value.is_empty() => {}
+                // A number may be too large for a `Value`.
+                "data" => {
+                    assert!(value.starts_with(r#"{"jsonrpc":"2.0","#), "{value}");
+                    serde_json::from_str::<IgnoredAny>(value).expect("JSON");
+                }
+                "id" => assert!(value.starts_with("get:") && value.bytes().all(|byte| byte.is_ascii_graphic())),
+                _ => assert_eq!(name, "retry", "{event:?}"),
+            }
+        }
+    }
+}
+
+fn check_publication(publication: &Publication) {
+    assert!(!publication.envelope.iter().any(|byte| matches!(byte, b'\r' | b'\n')));
+    let delivery = Delivery::parse(&publication.envelope).expect("what was published");
+    assert_eq!(delivery.topic(), &publication.topic);
+}
+
+#[test]
+fn whatever_is_published_is_heard_as_it_should_be() {
+    let server = server();
+    let open = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
+    let session = session(&server, open);
+    let listeners = [
+        listener(&server, "GET", "", &[("mcp-session-id", &session)]),
+        listener(&server, "POST", SEEDS[0], &[("mcp-method", "subscriptions/listen")]),
+    ];
+    let mut numbers = Numbers(0x1234_5678_9abc_def1);
+    let (mut published, mut parsed, mut heard) = (0, 0, 0);
+    for _ in 0..3_000 {
+        let body = body(&mut numbers, &PUBLISHED);
+        let request = PublishRequest {
+            method: "POST",
+            content_type: Some(b"application/json"),
+            session: (numbers.below(2) == 0).then_some(session.as_str()),
+            body: &body,
+            now: 1000,
+            session_state: None,
+        };
+        let mut envelopes: Vec<Vec<u8>> = match server.publish(&request) {
+            Ok(publications) => {
+                publications.iter().for_each(check_publication);
+                published += 1;
+                publications.into_iter().map(|publication| publication.envelope).collect()
+            }
+            Err(reply) => {
+                check(&reply);
+                Vec::new()
+            }
+        };
+        // The bus may carry anything; what is not ours must not harm.
+        let known: Vec<String> = envelopes.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).chain(ENVELOPES).collect();
+        let foreign = self::body(&mut numbers, &known);
+        let is_ours = envelopes.len();
+        envelopes.push(foreign);
+        for (index, envelope) in envelopes.iter().enumerate() {
+            let Some(delivery) = Delivery::parse(envelope) else { continue };
+            parsed += 1;
+            for mut listener in listeners.clone() {
+                let (Delivered::Event(events) | Delivered::Close(events)) = listener.deliver(&delivery, None) else {
+                    continue;
+                };
+                heard += 1;
+                if index < is_ours {
+                    check_events(&events);
+                }
+                assert!(
+                    events.is_empty()
+                        || (events.ends_with(b"\n\n") && events.iter().filter(|b| **b == b'\n').count() == 2)
+                );
+            }
+        }
+    }
+    assert!(published > 300 && parsed > 800 && heard > 500, "{published} {parsed} {heard}");
+    assert!(KEEPALIVE.starts_with(b":") && KEEPALIVE.ends_with(b"\n\n"));
+}
+
+/// The listener of a stream that is opened by this request.
+fn listener(server: &Server, method: &str, body: &str, headers: &[(&str, &str)]) -> Listener {
+    let version = if method == "GET" { "2025-11-25" } else { "2026-07-28" };
+    let general = [("accept", "*/*"), ("content-type", "application/json"), ("mcp-protocol-version", version)];
+    let lines: Vec<_> =
+        general.iter().chain(headers).map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    let (headers, body) = (Headers(&lines), body.as_bytes());
+    let request = HttpRequest { method, headers, body, hosts: &[], session_state: None, now: 1000 };
+    match server.receive(&request, &|| [0; 16]).start(server, &mut no_values) {
+        Step::Listen { listener, .. } => listener,
+        step => panic!("{step:?}"),
     }
 }
 

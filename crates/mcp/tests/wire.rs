@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+#[path = "support/stream.rs"]
+mod stream;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +13,8 @@ use mcp::operation::Operation;
 use mcp::{Exchange, Server, ServerBuilder, SessionState, Step, ToolBuilder};
 use openapi::{Document, Limits, Rules};
 use serde_json::{Map, Value, json};
+
+use stream::Stream;
 
 const NOW: u64 = 1_800_000_000;
 const LIFETIME: u64 = 86_400;
@@ -42,6 +47,7 @@ fn server(settings: &Value) -> Server {
             "page_size" => builder.page_size(value.as_u64().unwrap() as usize),
             "cache_ttl" => builder.cache_ttl(value.as_u64().unwrap()),
             "cache_private" => builder.cache_private(value.as_bool().unwrap()),
+            "channels" => builder.channels(value.as_bool().unwrap()),
             "no_tools" | "search" => {}
             other => panic!("unknown setting {other}"),
         }
@@ -153,7 +159,16 @@ impl Sent {
         Sent { method, headers: lines, body, ended: state == Some("ended"), now }
     }
 
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
     fn receive(&self, server: &Server) -> Exchange {
+        self.receive_as(server, 9)
+    }
+
+    /// The same with a nonce of such bytes.
+    fn receive_as(&self, server: &Server, nonce: u8) -> Exchange {
         let lines: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
         let request = HttpRequest {
             method: &self.method,
@@ -163,7 +178,7 @@ impl Sent {
             session_state: self.ended.then_some(SessionState::Ended),
             now: self.now,
         };
-        server.receive(&request, &|| [9; 16])
+        server.receive(&request, &|| [nonce; 16])
     }
 }
 
@@ -214,6 +229,7 @@ fn play(server: &Server, mut step: Step, calls: &mut Vec<String>) -> HttpReply {
     loop {
         match step {
             Step::Reply(reply) | Step::KeepSession { reply, .. } => return reply,
+            Step::Listen { .. } => panic!("a stream is opened"),
             Step::Call { tool, request, pending } => {
                 let method = server.tools()[tool].method();
                 calls.push(call(method, &request));
@@ -341,16 +357,40 @@ fn check_facts(expected: &Value, exchange: &Exchange) {
     }
 }
 
+/// Takes the steps of a case that opens a stream.
+fn listen(server: &Server, sent: &Sent, case: &Value, mut stream: Stream<'_>) {
+    assert_eq!(case["reply"]["status"], 200);
+    let another = || match sent.receive_as(server, 8).start(server, &mut no_values) {
+        Step::Listen { listener, .. } => listener,
+        step => panic!("{step:?}"),
+    };
+    for step in case["stream"].as_array().expect("a stream is opened") {
+        stream.step(step, &another);
+    }
+}
+
 fn run(server: &Server, case: &Value) {
     let sent = Sent::new(server, &case["request"]);
     let exchange = sent.receive(server);
     check_facts(&case["facts"], &exchange);
     let mut calls = Vec::new();
+    let expected = &case["reply"];
     let reply = match case["request"]["refused"].as_u64() {
         Some(status) => server.refuse(&exchange, status as u16),
-        None => play(server, exchange.start(server, &mut no_values), &mut calls),
+        None => match exchange.start(server, &mut no_values) {
+            Step::Listen { reply, listener } => {
+                check_headers(&expected["headers"], &reply);
+                return listen(
+                    server,
+                    &sent,
+                    case,
+                    Stream::open(server, sent.header("mcp-session-id"), &reply, listener),
+                );
+            }
+            step => play(server, step, &mut calls),
+        },
     };
-    let expected = &case["reply"];
+    assert_eq!(case.get("stream"), None, "no stream is opened: {}", text_of(&reply.body).unwrap_or_default());
     let text = text_of(&reply.body);
     let body: Option<Value> = text.as_deref().map(|text| serde_json::from_str(text).expect("JSON"));
     assert_eq!(Some(u64::from(reply.status)), expected["status"].as_u64(), "status of {text:?}");

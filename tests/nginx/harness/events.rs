@@ -72,7 +72,7 @@ impl Events {
             if event.comment.is_some() {
                 continue;
             }
-            assert_eq!(event.name.as_deref(), Some("message"), "{event:?}");
+            assert_eq!(event.name, None, "{event:?}");
             let message: Value = serde_json::from_str(&event.data.expect("data")).expect("a message");
             assert_eq!(message["jsonrpc"], "2.0", "{message}");
             return message;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::jsonrpc::{Params, text};
+use crate::offers::Offers;
 
 /// The revision in which a session goes on: the one that the client asks for, if it is one with sessions, else the
 /// newest of those.
@@ -16,14 +17,15 @@ pub(crate) fn negotiate(params: &Params<'_>) -> Result<ProtocolVersion, Error> {
         .unwrap_or(ProtocolVersion::LATEST_LEGACY))
 }
 
-/// What this server can do. No `listChanged`: changes are not announced yet.
-fn capabilities() -> Value {
-    json!({"logging": {}, "tools": {}})
-}
-
 /// The result of `initialize`.
-pub(crate) fn initialize_result(version: ProtocolVersion, info: &Value, instructions: Option<&str>) -> Value {
-    let mut result = json!({"protocolVersion": version.as_str(), "capabilities": capabilities(), "serverInfo": info});
+pub(crate) fn initialize_result(
+    version: ProtocolVersion,
+    offers: Offers,
+    info: &Value,
+    instructions: Option<&str>,
+) -> Value {
+    let mut result =
+        json!({"protocolVersion": version.as_str(), "capabilities": offers.capabilities(), "serverInfo": info});
     if let Some(instructions) = instructions {
         result["instructions"] = instructions.into();
     }
@@ -31,11 +33,11 @@ pub(crate) fn initialize_result(version: ProtocolVersion, info: &Value, instruct
 }
 
 /// The result of `server/discover`; what caching and identity want is added by the caller.
-pub(crate) fn discover_result(instructions: Option<&str>) -> Value {
+pub(crate) fn discover_result(offers: Offers, instructions: Option<&str>) -> Value {
     let mut result = json!({
         "resultType": "complete",
         "supportedVersions": ProtocolVersion::ADVERTISED.map(ProtocolVersion::as_str),
-        "capabilities": capabilities(),
+        "capabilities": offers.capabilities(),
     });
     if let Some(instructions) = instructions {
         result["instructions"] = instructions.into();

@@ -1,0 +1,294 @@
+//! What goes over the bus.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::SUBSCRIPTION_ID;
+use super::topic::{LIST_CHANGES, Topic, hex};
+use crate::jsonrpc::{text, write_json};
+use crate::scan::{NotJson, Scanner};
+
+/// The id of a stored message on the bus, later ones being greater: `time:tag`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BusId {
+    /// Seconds since the epoch.
+    pub time: u64,
+    /// Tells messages of the same second apart.
+    pub tag: u64,
+}
+
+impl BusId {
+    /// Reads `time:tag`, both of them decimal digits.
+    pub fn parse(id: &str) -> Option<BusId> {
+        let (time, tag) = id.split_once(':')?;
+        let number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?;
+        Some(BusId { time: number(time)?, tag: number(tag)? })
+    }
+}
+
+impl fmt::Display for BusId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.time, self.tag)
+    }
+}
+
+/// What the host publishes: on the channel of [`Topic::session`], or on the broadcast channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// Whom it is for.
+    pub topic: Topic,
+    /// One line of JSON for [`Delivery::parse`], without a line break.
+    pub envelope: Vec<u8>,
+}
+
+impl Publication {
+    /// A message, which must be compact JSON.
+    pub(crate) fn message(topic: Topic, message: &str) -> Publication {
+        Publication::new(topic, "message", message)
+    }
+
+    /// A session's stream has been opened: those that were opened before end.
+    pub(super) fn opened(topic: Topic, stream: &[u8; 16]) -> Publication {
+        Publication::new(topic, "opened", &format!("\"{}\"", hex(stream)))
+    }
+
+    /// What to publish when a session has ended ([`SessionState::Ended`](crate::SessionState::Ended)), so that its streams
+    /// end in every worker.
+    pub fn end_of_session(id: &str) -> Publication {
+        Publication::new(Topic::of_session(id), "ended", "true")
+    }
+
+    fn new(topic: Topic, content: &str, json: &str) -> Publication {
+        let mut envelope = Vec::with_capacity(json.len() + 128);
+        envelope.extend_from_slice(b"{\"topic\":");
+        let (name, value) = match &topic {
+            Topic::ResourceUpdated(uri) => ("resource", Some(uri)),
+            Topic::Session(name) => ("session", Some(name)),
+            list => (LIST_CHANGES.iter().find(|change| change.topic == *list).map_or("", |list| list.capability), None),
+        };
+        write_json(name, &mut envelope);
+        if let Some(value) = value {
+            envelope.extend_from_slice(b",\"of\":");
+            write_json(value, &mut envelope);
+        }
+        envelope.extend_from_slice(format!(",\"{content}\":{json}}}").as_bytes());
+        Publication { topic, envelope }
+    }
+}
+
+/// What came over the bus: read once, then handed to each listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    topic: Topic,
+    pub(super) content: Content,
+}
+
+/// What a delivery is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Content {
+    /// A message for clients.
+    Message(Message),
+    /// A session's stream has been opened.
+    Opened { stream: String },
+    /// The session has ended.
+    Ended,
+}
+
+impl Delivery {
+    /// Reads an envelope; none if it is not one of ours.
+    pub fn parse(envelope: &[u8]) -> Option<Delivery> {
+        let envelope = std::str::from_utf8(envelope).ok()?;
+        // A message goes out as the data of one line.
+        if envelope.contains(['\r', '\n']) {
+            return None;
+        }
+        let mut members = Members::default();
+        let mut scanner = Scanner::new(envelope);
+        scanner.object(|name, scanner| members.member(name, scanner)).and_then(|()| scanner.end()).ok()?;
+        let content = match (members.message, members.opened, members.ended) {
+            (Some(message), None, None) => Content::Message(Message::new(message)?),
+            (None, Some(stream), None) => Content::Opened { stream: text(stream)?.into_owned() },
+            (None, None, Some("true")) => Content::Ended,
+            _ => return None,
+        };
+        let of = || members.of.and_then(text).map(Cow::into_owned);
+        let topic = match &*text(members.topic?)? {
+            "resource" => Topic::ResourceUpdated(of()?),
+            "session" => Topic::Session(of()?),
+            list => LIST_CHANGES.into_iter().find(|change| change.capability == list)?.topic,
+        };
+        // Only a session has a stream of its own.
+        let fits = matches!(content, Content::Message(_)) || topic.session().is_some();
+        fits.then_some(Delivery { topic, content })
+    }
+
+    /// Whom it is for.
+    pub fn topic(&self) -> &Topic {
+        &self.topic
+    }
+}
+
+/// An envelope's members, raw.
+#[derive(Default)]
+struct Members<'a> {
+    topic: Option<&'a str>,
+    of: Option<&'a str>,
+    message: Option<&'a str>,
+    opened: Option<&'a str>,
+    ended: Option<&'a str>,
+}
+
+impl<'a> Members<'a> {
+    fn member(&mut self, name: &str, scanner: &mut Scanner<'a>) -> Result<(), NotJson> {
+        let value = Some(scanner.value()?);
+        match name {
+            "topic" => self.topic = value,
+            "of" => self.of = value,
+            "message" => self.message = value,
+            "opened" => self.opened = value,
+            "ended" => self.ended = value,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// A notification, and where the id of a subscription is to be put in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Message {
+    text: String,
+    /// Where the tag goes, and what stands around it there.
+    at: usize,
+    before: &'static str,
+    after: &'static str,
+}
+
+impl Message {
+    /// Finds the place in a compact text; none if the text is not one of a message.
+    fn new(message: &str) -> Option<Message> {
+        let (mut has_method, mut params, mut meta) = (false, None, None);
+        let walked = Scanner::new(message).object(|name, scanner| {
+            has_method |= name == "method";
+            if name != "params" || !scanner.is_at_object() {
+                return scanner.skip();
+            }
+            params = Some(scanner.position() + 1);
+            scanner.object(|name, scanner| {
+                if name == "_meta" && scanner.is_at_object() {
+                    meta = Some(scanner.position() + 1);
+                }
+                scanner.skip()
+            })
+        });
+        walked.ok().filter(|()| has_method)?;
+        let is_empty = |at: usize| message[at..].starts_with('}');
+        let (at, before, after) = match (params, meta) {
+            (_, Some(at)) => (at, "", if is_empty(at) { "" } else { "," }),
+            (Some(at), None) => (at, "\"_meta\":{", if is_empty(at) { "}" } else { "}," }),
+            (None, None) => (message.len() - 1, ",\"params\":{\"_meta\":{", "}}"),
+        };
+        Some(Message { text: message.to_owned(), at, before, after })
+    }
+
+    /// The notification as it was published.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// The notification in a subscription, whose id is raw JSON.
+    pub(super) fn tagged(&self, id: &str) -> Vec<u8> {
+        let (head, tail) = self.text.split_at(self.at);
+        [head, self.before, "\"", SUBSCRIPTION_ID, "\":", id, self.after, tail].concat().into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_the_bus_are_ordered() {
+        let id = |text: &str| BusId::parse(text).unwrap();
+        assert!(id("1:2") < id("1:10") && id("1:10") < id("2:0"));
+        assert_eq!(id("18446744073709551615:0").to_string(), "18446744073709551615:0");
+        for wrong in ["", ":", "1", "1:", ":1", "1:2:3", "+1:2", "1:-2", " 1:2", "18446744073709551616:0"] {
+            assert_eq!(BusId::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_published_is_delivered() {
+        let message = r#"{"jsonrpc":"2.0","method":"m"}"#;
+        let content = Content::Message(Message::new(message).unwrap());
+        for (topic, envelope) in [
+            (Topic::ToolsListChanged, r#"{"topic":"tools","message":"#),
+            (Topic::PromptsListChanged, r#"{"topic":"prompts","message":"#),
+            (Topic::ResourcesListChanged, r#"{"topic":"resources","message":"#),
+            (Topic::ResourceUpdated("a\n\"é".into()), r#"{"topic":"resource","of":"a\n\"é","message":"#),
+            (Topic::Session("0f".into()), r#"{"topic":"session","of":"0f","message":"#),
+        ] {
+            let published = Publication::message(topic.clone(), message);
+            assert_eq!(String::from_utf8_lossy(&published.envelope), format!("{envelope}{message}}}"));
+            assert_eq!(published.topic, topic);
+            assert_eq!(Delivery::parse(&published.envelope), Some(Delivery { topic, content: content.clone() }));
+        }
+        let session = Topic::of_session("id");
+        let opened = Publication::opened(session.clone(), &[10; 16]);
+        let content = Content::Opened { stream: "0a".repeat(16) };
+        assert_eq!(Delivery::parse(&opened.envelope), Some(Delivery { topic: session.clone(), content }));
+        let ended = Publication::end_of_session("id");
+        assert_eq!(Delivery::parse(&ended.envelope), Some(Delivery { topic: session, content: Content::Ended }));
+    }
+
+    #[test]
+    fn what_is_no_envelope_is_not_delivered() {
+        for wrong in [
+            "",
+            "hi",
+            "[]",
+            "{}",
+            r#"{"topic":"tools"}"#,
+            r#"{"topic":"tools","message":1}"#,
+            r#"{"topic":"tools","message":{}}"#,
+            r#"{"topic":"tools","message":{"method":"m"}} x"#,
+            r#"{"topic":"session","of":"a","message":{"method":"m"},"ended":true}"#,
+            r#"{"topic":"tools","message":{"a":}}"#,
+            "{\"topic\":\"tools\",\"message\":{\n\"method\":\"m\"}}",
+            "{\"topic\":\"tools\",\r\"message\":{\"method\":\"m\"}}",
+            r#"{"topic":"tools","opened":"a"}"#,
+            r#"{"topic":"resource","of":"a:","ended":true}"#,
+            r#"{"topic":"other","message":{"method":"m"}}"#,
+            r#"{"topic":"","message":{"method":"m"}}"#,
+            r#"{"topic":"session","message":{"method":"m"}}"#,
+            r#"{"topic":"resource","of":1,"message":{"method":"m"}}"#,
+            r#"{"topic":"session","of":"a","opened":1}"#,
+            r#"{"topic":"session","of":"a","ended":false}"#,
+            r#"{"message":{"method":"m"}}"#,
+        ] {
+            assert_eq!(Delivery::parse(wrong.as_bytes()), None, "{wrong}");
+        }
+        assert_eq!(Delivery::parse(b"{\"topic\":\"tools\",\"message\":{\"method\":\"\xff\"}}"), None);
+    }
+
+    #[test]
+    fn a_message_is_tagged_and_keeps_what_it_has() {
+        for (message, tagged) in [
+            (r#"{"method":"m"}"#, r#"{"method":"m","params":{"_meta":{TAG}}}"#),
+            (r#"{"method":"m","params":{}}"#, r#"{"method":"m","params":{"_meta":{TAG}}}"#),
+            (r#"{"params":{"uri":"a"},"method":"m"}"#, r#"{"params":{"_meta":{TAG},"uri":"a"},"method":"m"}"#),
+            (r#"{"method":1,"params":{"uri":"a","_meta":{}}}"#, r#"{"method":1,"params":{"uri":"a","_meta":{TAG}}}"#),
+            (
+                r#"{"params":{"_meta":{"a":{"params":{}}},"b":1},"method":1}"#,
+                r#"{"params":{"_meta":{TAG,"a":{"params":{}}},"b":1},"method":1}"#,
+            ),
+            (
+                r#"{"method":1,"a":{"params":{"_meta":{}}}}"#,
+                r#"{"method":1,"a":{"params":{"_meta":{}}},"params":{"_meta":{TAG}}}"#,
+            ),
+        ] {
+            let tag = format!("\"{SUBSCRIPTION_ID}\":\"a-1\"");
+            let text = Message::new(message).unwrap().tagged("\"a-1\"");
+            assert_eq!(String::from_utf8(text).unwrap(), tagged.replace("TAG", &tag));
+        }
+    }
+}

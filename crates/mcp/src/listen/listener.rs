@@ -1,0 +1,364 @@
+//! A stream that is open, and what its client gets to hear.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::SUBSCRIPTION_ID;
+use super::delivery::{BusId, Content, Delivery, Publication};
+use super::event::{event, retry};
+use super::topic::{LIST_CHANGES, Topic, hex};
+use crate::ProtocolVersion;
+use crate::jsonrpc::begin_result;
+
+/// Milliseconds after which the client of a closed stream comes back, and how many more some of them take: not all
+/// are to come at once.
+const RETRY: (u64, u64) = (500, 2000);
+
+/// A client that waits for messages: one for each open stream.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// Sorted.
+    topics: Vec<Topic>,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    /// `subscriptions/listen`.
+    Subscription {
+        /// The request's id, raw JSON.
+        id: Box<str>,
+        /// The `_meta` of the server's results.
+        meta: Arc<str>,
+    },
+    /// A session's own stream.
+    Session(SessionStream),
+}
+
+#[derive(Debug, Clone)]
+struct SessionStream {
+    version: ProtocolVersion,
+    session: Topic,
+    /// Tells this stream from the others of its session.
+    nonce: [u8; 16],
+    /// The news of this stream's opening have come: all that comes from now on is later than it.
+    is_counted: bool,
+    /// What the channel carries up to here is not for this stream: its client has got it already, or it has come
+    /// before and is repeated.
+    after: Option<BusId>,
+}
+
+/// What a delivery means to one listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivered {
+    /// Nothing.
+    Nothing,
+    /// Send this, which is `text/event-stream`.
+    Event(Vec<u8>),
+    /// Send this, which may be empty, and end the stream.
+    Close(Vec<u8>),
+}
+
+impl Listener {
+    /// The listener of a `subscriptions/listen` request. `meta` is the one of the server's results.
+    pub(super) fn subscription(mut topics: Vec<Topic>, id: &str, meta: Arc<str>) -> Listener {
+        topics.sort_unstable();
+        topics.dedup();
+        Listener { topics, kind: Kind::Subscription { id: id.into(), meta } }
+    }
+
+    /// The listener of a GET in a session, which hears of these lists beside the session's own messages.
+    pub(super) fn session(
+        version: ProtocolVersion,
+        session: Topic,
+        lists: impl Iterator<Item = Topic>,
+        nonce: [u8; 16],
+        after: Option<BusId>,
+    ) -> Listener {
+        let mut topics: Vec<Topic> = lists.chain([session.clone()]).collect();
+        topics.sort_unstable();
+        Listener { topics, kind: Kind::Session(SessionStream { version, session, nonce, is_counted: false, after }) }
+    }
+
+    /// What it hears of. The channels to listen to are those of [`Topic::session`].
+    pub fn topics(&self) -> &[Topic] {
+        &self.topics
+    }
+
+    /// What the host publishes once the stream is open: older streams of the same session end.
+    pub fn opened(&self) -> Option<Publication> {
+        match &self.kind {
+            Kind::Subscription { .. } => None,
+            Kind::Session(stream) => Some(Publication::opened(stream.session.clone(), &stream.nonce)),
+        }
+    }
+
+    /// What the stream begins with: the acknowledgement of a subscription.
+    pub(crate) fn opening(&self) -> Vec<u8> {
+        let Kind::Subscription { id, .. } = &self.kind else { return Vec::new() };
+        let data = format!(
+            "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\
+             \"params\":{{\"_meta\":{{\"{SUBSCRIPTION_ID}\":{id}}},\"notifications\":{}}}}}",
+            self.honoured()
+        );
+        event(None, data.as_bytes())
+    }
+
+    /// The filter that the topics come to.
+    fn honoured(&self) -> Value {
+        let mut filter = Map::new();
+        for change in LIST_CHANGES.iter().filter(|change| self.hears(&change.topic)) {
+            filter.insert(change.filter.to_owned(), true.into());
+        }
+        let uri = |topic: &Topic| match topic {
+            Topic::ResourceUpdated(uri) => Some(Value::from(uri.as_str())),
+            _ => None,
+        };
+        let resources: Vec<Value> = self.topics.iter().filter_map(uri).collect();
+        if !resources.is_empty() {
+            filter.insert("resourceSubscriptions".to_owned(), resources.into());
+        }
+        filter.into()
+    }
+
+    fn hears(&self, topic: &Topic) -> bool {
+        self.topics.binary_search(topic).is_ok()
+    }
+
+    /// Hands over what came over the bus, in the order in which it came. `id` is the bus's id of what a session's
+    /// channel carries. What is not for this listener is [`Delivered::Nothing`].
+    pub fn deliver(&mut self, delivery: &Delivery, id: Option<BusId>) -> Delivered {
+        if !self.hears(delivery.topic()) {
+            return Delivered::Nothing;
+        }
+        match (&mut self.kind, &delivery.content) {
+            (Kind::Subscription { id, .. }, Content::Message(message)) => {
+                Delivered::Event(event(None, &message.tagged(id)))
+            }
+            (Kind::Subscription { .. }, _) => Delivered::Nothing,
+            (Kind::Session(stream), Content::Opened { stream: nonce }) => stream.see_opened(nonce, id),
+            (Kind::Session(_), Content::Ended) => Delivered::Close(Vec::new()),
+            (Kind::Session(stream), Content::Message(message)) => {
+                // The broadcast channel has ids of its own.
+                let id = id.filter(|_| delivery.topic().session().is_some());
+                if stream.is_past(id) {
+                    return Delivered::Nothing;
+                }
+                Delivered::Event(event(id, message.as_bytes()))
+            }
+        }
+    }
+
+    /// What to send before the stream is ended for a reason of the server's: a reload, or the end of the session.
+    pub fn close(&mut self) -> Vec<u8> {
+        match &self.kind {
+            Kind::Subscription { id, meta } => {
+                let mut data = Vec::with_capacity(meta.len() + 2 * id.len() + 128);
+                begin_result(id, &mut data);
+                data.extend_from_slice(b"{\"resultType\":\"complete\",\"_meta\":");
+                // The server's has a member: who it is.
+                data.extend_from_slice(meta.strip_suffix('}').unwrap_or(meta).as_bytes());
+                data.extend_from_slice(format!(",\"{SUBSCRIPTION_ID}\":{id}}}}}}}").as_bytes());
+                event(None, &data)
+            }
+            Kind::Session(stream) => {
+                let [.., high, low] = stream.nonce;
+                retry(RETRY.0 + u64::from(u16::from_be_bytes([high, low])) % RETRY.1)
+            }
+        }
+    }
+}
+
+impl SessionStream {
+    fn is_past(&self, id: Option<BusId>) -> bool {
+        id.zip(self.after).is_some_and(|(id, after)| id <= after)
+    }
+
+    /// A stream of this session has been opened. The channel may have stored that for long: only what comes after the
+    /// news of this very stream is of a newer one.
+    fn see_opened(&mut self, stream: &str, id: Option<BusId>) -> Delivered {
+        if stream != hex(&self.nonce) {
+            let is_newer = self.is_counted && !self.is_past(id);
+            return if is_newer { Delivered::Close(Vec::new()) } else { Delivered::Nothing };
+        }
+        if std::mem::replace(&mut self.is_counted, true) {
+            return Delivered::Nothing;
+        }
+        // Whatever the client claims to have got, it cannot have got what is yet to come.
+        self.after = id;
+        // A place to resume from, even if no message comes. Clients of older revisions want JSON in every event.
+        match id.filter(|_| self.version >= ProtocolVersion::V2025_11_25) {
+            Some(id) => Delivered::Event(event(Some(id), b"")),
+            None => Delivered::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "0123";
+    const MESSAGE: &str = r#"{"jsonrpc":"2.0","method":"m","params":{"uri":"a:"}}"#;
+
+    fn session(version: ProtocolVersion, nonce: u8, after: Option<BusId>) -> Listener {
+        let lists = [Topic::ToolsListChanged].into_iter();
+        Listener::session(version, Topic::Session(NAME.to_owned()), lists, [nonce; 16], after)
+    }
+
+    fn subscription(topics: &[Topic], id: &str) -> Listener {
+        Listener::subscription(topics.to_vec(), id, r#"{"server":1}"#.into())
+    }
+
+    fn message(topic: Topic) -> Delivery {
+        Delivery::parse(&Publication::message(topic, MESSAGE).envelope).unwrap()
+    }
+
+    fn to_session() -> Delivery {
+        message(Topic::Session(NAME.to_owned()))
+    }
+
+    fn opened(listener: &Listener) -> Delivery {
+        Delivery::parse(&listener.opened().unwrap().envelope).unwrap()
+    }
+
+    fn id(tag: u64) -> Option<BusId> {
+        Some(BusId { time: 5, tag })
+    }
+
+    fn text(delivered: Delivered) -> String {
+        match delivered {
+            Delivered::Nothing => "nothing".to_owned(),
+            Delivered::Event(bytes) => String::from_utf8(bytes).unwrap(),
+            Delivered::Close(bytes) => format!("close {}", String::from_utf8(bytes).unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_subscription_is_acknowledged_heard_and_closed_with_its_id() {
+        let topics =
+            [Topic::ResourceUpdated("b:".into()), Topic::ToolsListChanged, Topic::ResourceUpdated("a:".into())];
+        for id in ["1", "\"a\\u00e9\"", "12345678901234567890123"] {
+            let mut listener = subscription(&[&topics[..], &topics].concat(), id);
+            let tag = format!(r#""io.modelcontextprotocol/subscriptionId":{id}"#);
+            let filter = r#"{"toolsListChanged":true,"resourceSubscriptions":["a:","b:"]}"#;
+            let expected = format!(
+                "data: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":\
+                 {{\"_meta\":{{{tag}}},\"notifications\":{filter}}}}}\n\n"
+            );
+            assert_eq!(String::from_utf8(listener.opening()).unwrap(), expected);
+            let tagged = format!(
+                "data: {{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{{\"_meta\":{{{tag}}},\"uri\":\"a:\"}}}}\n\n"
+            );
+            assert_eq!(text(listener.deliver(&message(topics[0].clone()), self::id(1))), tagged);
+            let result = format!(
+                "data: {{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":\
+                 {{\"resultType\":\"complete\",\"_meta\":{{\"server\":1,{tag}}}}}}}\n\n"
+            );
+            assert_eq!(String::from_utf8(listener.close()).unwrap(), result);
+            assert_eq!(listener.opened(), None);
+        }
+    }
+
+    #[test]
+    fn nobody_hears_what_was_not_asked_for() {
+        let mut subscription = subscription(&[Topic::ToolsListChanged, Topic::ResourceUpdated("a:".into())], "1");
+        let mut session = session(ProtocolVersion::V2025_06_18, 1, None);
+        for (topic, by_subscription, by_session) in [
+            (Topic::ToolsListChanged, true, true),
+            (Topic::PromptsListChanged, false, false),
+            (Topic::ResourcesListChanged, false, false),
+            (Topic::ResourceUpdated("a:".into()), true, false),
+            (Topic::ResourceUpdated("a".into()), false, false),
+            (Topic::Session(NAME.into()), false, true),
+            (Topic::Session("4567".into()), false, false),
+        ] {
+            let delivery = message(topic);
+            let hears = |listener: &mut Listener| listener.deliver(&delivery, None) != Delivered::Nothing;
+            assert_eq!((hears(&mut subscription), hears(&mut session)), (by_subscription, by_session), "{delivery:?}");
+        }
+        let other = Publication::end_of_session("other").envelope;
+        assert_eq!(session.deliver(&Delivery::parse(&other).unwrap(), None), Delivered::Nothing);
+    }
+
+    #[test]
+    fn only_what_a_session_can_resume_from_has_an_id() {
+        let mut listener = session(ProtocolVersion::V2025_06_18, 1, None);
+        assert_eq!(text(listener.deliver(&to_session(), id(3))), format!("id: get:5:3\ndata: {MESSAGE}\n\n"));
+        assert_eq!(text(listener.deliver(&to_session(), None)), format!("data: {MESSAGE}\n\n"));
+        let broadcast = message(Topic::ToolsListChanged);
+        assert_eq!(text(listener.deliver(&broadcast, id(4))), format!("data: {MESSAGE}\n\n"));
+    }
+
+    #[test]
+    fn a_stream_goes_on_after_the_last_event_that_the_client_has() {
+        let mut listener = session(ProtocolVersion::V2025_06_18, 1, id(3));
+        let mut heard = |delivery: &Delivery, id| listener.deliver(delivery, id) != Delivered::Nothing;
+        assert!(!heard(&to_session(), id(2)) && !heard(&to_session(), id(3)));
+        assert!(heard(&to_session(), id(4)));
+        assert!(heard(&message(Topic::ToolsListChanged), id(1)), "another channel's ids");
+        // An id that the bus has not given yet holds back what is stored, but nothing that is new.
+        let mut listener = session(ProtocolVersion::V2025_06_18, 1, id(99));
+        assert_eq!(listener.deliver(&to_session(), id(4)), Delivered::Nothing);
+        assert_eq!(listener.deliver(&opened(&listener.clone()), id(5)), Delivered::Nothing);
+        assert_ne!(listener.deliver(&to_session(), id(6)), Delivered::Nothing);
+    }
+
+    #[test]
+    fn a_newer_stream_of_the_session_closes_the_older() {
+        let streams = [1, 2, 3].map(|nonce| session(ProtocolVersion::V2025_06_18, nonce, None));
+        let news = streams.each_ref().map(opened);
+        // In whatever order the streams were opened, all see the same order on the channel, and one is left.
+        for order in [[0, 1, 2], [2, 0, 1], [1, 0, 2], [2, 1, 0]] {
+            let left = streams.iter().enumerate().filter(|(_, stream)| {
+                let mut stream = (*stream).clone();
+                let mut tags = 1..;
+                order.iter().all(|index| stream.deliver(&news[*index], id(tags.next().unwrap())) == Delivered::Nothing)
+            });
+            assert_eq!(left.map(|(index, _)| index).collect::<Vec<_>>(), [order[2]], "{order:?}");
+        }
+        let mut stream = streams[0].clone();
+        assert_eq!(stream.deliver(&news[0], id(1)), Delivered::Nothing);
+        assert_eq!(text(stream.deliver(&news[1], id(2))), "close ");
+    }
+
+    #[test]
+    fn what_the_channel_repeats_of_the_time_before_is_not_heard_again() {
+        let streams = [1, 2].map(|nonce| session(ProtocolVersion::V2025_11_25, nonce, None));
+        let [older, newer] = streams.each_ref().map(opened);
+        let mut stream = streams[1].clone();
+        let mut heard = || {
+            let deliveries = [(&older, id(1)), (&to_session(), id(2)), (&newer, id(3))];
+            deliveries.map(|(delivery, id)| stream.deliver(delivery, id) != Delivered::Nothing)
+        };
+        assert_eq!(heard(), [false, true, true]);
+        assert_eq!(heard(), [false, false, false]);
+        assert_ne!(stream.deliver(&to_session(), id(4)), Delivered::Nothing);
+    }
+
+    #[test]
+    fn clients_of_the_last_revision_with_sessions_learn_where_to_resume_at_once() {
+        let mut listener = session(ProtocolVersion::V2025_11_25, 1, None);
+        let news = opened(&listener);
+        assert_eq!(text(listener.deliver(&news, id(7))), "id: get:5:7\ndata: \n\n");
+        assert_eq!(text(session(ProtocolVersion::V2025_11_25, 1, None).deliver(&news, None)), "nothing");
+    }
+
+    #[test]
+    fn a_session_ends_with_its_streams() {
+        let topic = Topic::of_session("id");
+        let lists = std::iter::empty();
+        let mut listener = Listener::session(ProtocolVersion::V2025_06_18, topic, lists, [0; 16], id(9));
+        let ended = Delivery::parse(&Publication::end_of_session("id").envelope).unwrap();
+        assert_eq!(text(listener.deliver(&ended, id(1))), "close ");
+    }
+
+    #[test]
+    fn clients_of_a_closed_stream_do_not_come_back_all_at_once() {
+        let close = |nonce| String::from_utf8(session(ProtocolVersion::V2025_11_25, nonce, None).close()).unwrap();
+        assert_eq!(close(0), "retry: 500\n\n");
+        assert_eq!(close(3), "retry: 1271\n\n");
+        assert_eq!(close(255), "retry: 2035\n\n");
+    }
+}

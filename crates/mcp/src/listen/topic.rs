@@ -1,0 +1,78 @@
+//! What can be heard of.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+/// Bytes of the digest that a session's name is made of.
+const SESSION_NAME: usize = 16;
+
+/// Who hears what.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Topic {
+    /// The list of tools has changed.
+    ToolsListChanged,
+    /// The list of prompts has changed.
+    PromptsListChanged,
+    /// The list of resources has changed.
+    ResourcesListChanged,
+    /// The resource of this URI has changed.
+    ResourceUpdated(String),
+    /// Messages to one session. The name is made of its id, which cannot be found out from it: 32 hexadecimal digits.
+    Session(String),
+}
+
+impl Topic {
+    /// The name of the session whose channel carries this; none for what the broadcast channel carries.
+    pub fn session(&self) -> Option<&str> {
+        match self {
+            Topic::Session(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The topic of a session's messages, from its id.
+    pub(crate) fn of_session(id: &str) -> Topic {
+        Topic::Session(hex(&Sha256::digest(id)[..SESSION_NAME]))
+    }
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // A `String` takes everything.
+        let written = write!(text, "{byte:02x}");
+        debug_assert!(written.is_ok());
+        text
+    })
+}
+
+/// A list whose changes are announced.
+#[derive(Debug)]
+pub(crate) struct ListChange {
+    pub(crate) topic: Topic,
+    /// The capability that the list belongs to.
+    pub(crate) capability: &'static str,
+    /// The member of a filter that asks for it.
+    pub(crate) filter: &'static str,
+}
+
+/// Every list that there is.
+pub(crate) const LIST_CHANGES: [ListChange; 3] = [
+    ListChange { topic: Topic::ToolsListChanged, capability: "tools", filter: "toolsListChanged" },
+    ListChange { topic: Topic::PromptsListChanged, capability: "prompts", filter: "promptsListChanged" },
+    ListChange { topic: Topic::ResourcesListChanged, capability: "resources", filter: "resourcesListChanged" },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_has_a_name_of_its_own() {
+        let topic = Topic::of_session("abc");
+        assert_eq!(topic.session(), Some("ba7816bf8f01cfea414140de5dae2223"));
+        assert_ne!(topic, Topic::of_session("abd"));
+        assert_eq!(Topic::ResourceUpdated("a".to_owned()).session(), None);
+    }
+}

@@ -1,0 +1,74 @@
+//! What a server offers: its capabilities, and which changes it can announce.
+
+use serde_json::{Map, Value, json};
+
+use crate::listen::{LIST_CHANGES, Topic};
+
+/// What the clients of a server find there. The one place that says so.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Offers {
+    pub(crate) tools: bool,
+    pub(crate) prompts: bool,
+    pub(crate) resources: bool,
+    /// Messages between requests can be delivered.
+    pub(crate) channels: bool,
+}
+
+impl Offers {
+    fn has(self, capability: &str) -> bool {
+        match capability {
+            "tools" => self.tools,
+            "prompts" => self.prompts,
+            "resources" => self.resources,
+            _ => false,
+        }
+    }
+
+    /// `capabilities` of `initialize` and `server/discover`.
+    pub(crate) fn capabilities(self) -> Value {
+        let mut capabilities = Map::new();
+        // A tool's upstream may log while it works.
+        capabilities.insert("logging".to_owned(), json!({}));
+        for change in LIST_CHANGES.iter().filter(|change| self.has(change.capability)) {
+            let mut capability = Map::new();
+            if self.channels {
+                capability.insert("listChanged".to_owned(), json!(true));
+                if change.capability == "resources" {
+                    capability.insert("subscribe".to_owned(), json!(true));
+                }
+            }
+            capabilities.insert(change.capability.to_owned(), capability.into());
+        }
+        capabilities.into()
+    }
+
+    /// Whether news of this kind can be asked for.
+    pub(crate) fn announces(self, topic: &Topic) -> bool {
+        self.channels
+            && match topic {
+                Topic::ToolsListChanged => self.tools,
+                Topic::PromptsListChanged => self.prompts,
+                Topic::ResourcesListChanged | Topic::ResourceUpdated(_) => self.resources,
+                Topic::Session(_) => true,
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_promised_only_where_they_can_be_delivered() {
+        let mut offers = Offers { tools: true, ..Offers::default() };
+        assert_eq!(offers.capabilities(), json!({"logging": {}, "tools": {}}));
+        offers.channels = true;
+        assert_eq!(offers.capabilities(), json!({"logging": {}, "tools": {"listChanged": true}}));
+        offers.resources = true;
+        let resources = json!({"listChanged": true, "subscribe": true});
+        assert_eq!(
+            offers.capabilities(),
+            json!({"logging": {}, "tools": {"listChanged": true}, "resources": resources})
+        );
+    }
+}
