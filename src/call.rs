@@ -293,9 +293,9 @@ pub(crate) fn start_beside(
 }
 
 /// A call beside the client's request is over: its outcome waits for the request to be woken.
-pub(crate) fn finished_beside(beside: Request, status: Status) {
-    let (Some(own), Some(context)) = (Context::of(beside), Context::of(beside.main())) else { return };
-    let (Stage::Calling(mut call), Some(batch)) = (own.take_stage(), context.batch()) else { return };
+pub(crate) fn finished_beside(beside: Request, mut call: Box<Call>, status: Status) {
+    let Some(context) = Context::of(beside.main()) else { return };
+    let Some(batch) = context.batch() else { return };
     call.undisguise(beside);
     let failed = match u16::try_from(status.0) {
         _ if call.body.len() > context.location.max_result_size => {

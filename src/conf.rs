@@ -1,5 +1,6 @@
 //! What the directives said, and what becomes of it when nginx merges its levels.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::ffi::c_void;
 use std::rc::Rc;
@@ -7,7 +8,9 @@ use std::rc::Rc;
 use ::openapi::Edit;
 use mcp::{ConfigError, Server, ServerBuilder, Tool, ToolBuilder};
 
-use crate::ngx::{self, ComplexValue, Conf, LocationContext, Place, ServerNames, SessionStates};
+use crate::bus::Bus;
+use crate::channels::{self, Channels};
+use crate::ngx::{self, ComplexValue, Conf, LocationContext, Messages, Place, ServerNames, SessionStates};
 use crate::openapi;
 use crate::proxy::ProxySettings;
 use crate::secret;
@@ -46,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) allowed_origins: Option<Vec<String>>,
     pub(crate) max_result_size: Option<usize>,
     pub(crate) heartbeat: Option<usize>,
+    pub(crate) listen: Option<bool>,
     pub(crate) secret: Option<[u8; 32]>,
     pub(crate) page_size: Option<usize>,
     pub(crate) session_timeout: Option<u64>,
@@ -68,6 +72,7 @@ impl Settings {
         unset(&mut self.allowed_origins, &outer.allowed_origins);
         unset(&mut self.max_result_size, &outer.max_result_size);
         unset(&mut self.heartbeat, &outer.heartbeat);
+        unset(&mut self.listen, &outer.listen);
         unset(&mut self.secret, &outer.secret);
         unset(&mut self.page_size, &outer.page_size);
         unset(&mut self.session_timeout, &outer.session_timeout);
@@ -147,6 +152,14 @@ pub(crate) struct LocationConf {
     pub(crate) draft: Option<Draft>,
     pub(crate) tool: Option<ToolLocation>,
     pub(crate) location: Option<Rc<Location>>,
+    /// The locations of Nchan's channels.
+    pub(crate) channels: Option<Channels>,
+    /// Where `mcp_channels` stands.
+    pub(crate) channels_block: Option<Place>,
+    /// `mcp_publish`: the path of an MCP location.
+    pub(crate) publish: Option<(String, Place)>,
+    /// The MCP location of that path.
+    pub(crate) publish_to: OnceCell<Rc<Location>>,
 }
 
 impl LocationConf {
@@ -200,6 +213,11 @@ impl LocationConf {
         self.tools.iter().map(|declared| declared.tool.name().to_owned()).collect()
     }
 
+    /// The MCP location whose clients hear what is posted here.
+    pub(crate) fn publishes_to(&self) -> Option<&Location> {
+        self.publish_to.get().map(Rc::as_ref)
+    }
+
     /// The MCP server that answers here.
     pub(crate) fn location(&self) -> Option<&Location> {
         self.location.as_deref()
@@ -216,12 +234,19 @@ impl LocationConf {
         if self.block.is_some() {
             return Ok(());
         }
+        if self.publish.is_some() {
+            main.publishers.push((cf.served(), cf.loc_conf()));
+        }
         match self.enabled.take() {
             Some((true, place)) => cf.report_at(place, "mcp", |cf| self.compile(cf, main)),
             _ if !self.tools.is_empty() => {
                 let error = Error::new("needs \"mcp on\" in the same location: nobody could call the tool");
                 let first = self.tools.iter().find_map(|tool| tool.context.own_conf().tool.as_ref());
                 first.map_or(Ok(()), |tool| cf.report_at(tool.place(), tool.directive(), |_| Err(error)))
+            }
+            _ if self.channels_block.is_some() => {
+                let error = Error::new("needs \"mcp on\" in the same location");
+                self.channels_block.map_or(Ok(()), |place| cf.report_at(place, "mcp_channels", |_| Err(error)))
             }
             None if cf.is_unnamed() && outer.location.is_some() => {
                 self.location.clone_from(&outer.location);
@@ -250,7 +275,11 @@ impl LocationConf {
             }
             contexts.push(context);
         }
+        let channels = self.channels.filter(|_| self.settings.listen != Some(false));
+        builder.channels(channels.is_some());
+        let bus = channels.map(|channels| Bus::new(channels, cf.served().key(main.served.len()), main.messages));
         let location = Rc::new(Location {
+            bus,
             server: builder.build()?,
             tools: contexts,
             operator_values,
@@ -271,6 +300,8 @@ impl LocationConf {
 pub(crate) struct Location {
     /// The protocol core.
     pub(crate) server: Server,
+    /// What is heard between requests, if Nchan is there.
+    pub(crate) bus: Option<Bus>,
     /// For each tool of `server` the location that its calls go through.
     pub(crate) tools: Vec<LocationContext>,
     /// For each tool of `server` its operator's texts.
@@ -288,10 +319,13 @@ pub(crate) struct Location {
 /// What the configuration holds once.
 pub(crate) struct MainConf {
     session_states: SessionStates,
+    messages: Messages,
     /// The locations of ours and whether each is a tool's, for the time after all modules have merged.
     pub(crate) locations: Vec<(*mut *mut c_void, bool)>,
     /// Every MCP location, for requests that nginx refuses before it looks for their location.
     pub(crate) served: Vec<(ngx::Served, Rc<Location>)>,
+    /// The locations of `mcp_publish`.
+    pub(crate) publishers: Vec<(ngx::Served, *mut *mut c_void)>,
     /// The upstreams that were made for literal URLs, by scheme and authority.
     upstreams: Vec<String>,
     /// API descriptions were read, which take far more memory than what is made of them.
@@ -299,22 +333,47 @@ pub(crate) struct MainConf {
 }
 
 impl MainConf {
-    pub(crate) fn new(session_states: SessionStates) -> MainConf {
+    pub(crate) fn new(session_states: SessionStates, messages: Messages) -> MainConf {
         MainConf {
             session_states,
+            messages,
             locations: Vec::new(),
             served: Vec::new(),
+            publishers: Vec::new(),
             upstreams: Vec::new(),
             has_documents: false,
         }
     }
 }
 
+/// What is wrong where another module answers the same requests.
+pub(crate) const ALONE: &str =
+    "answers the location's requests alone: remove the other directive that does (such as \"proxy_pass\")";
+
+/// Finds the MCP locations that are published to, once all are known.
+pub(crate) fn find_published(cf: Conf, main: &MainConf) -> Result<(), Error> {
+    for (served, loc_conf) in &main.publishers {
+        let conf = ngx::own_conf(*loc_conf);
+        let Some((path, place)) = &conf.publish else { continue };
+        let target = main.served.iter().find(|(other, _)| other.is_beside(served) && other.name() == path.as_bytes());
+        cf.report_at(*place, "mcp_publish", |_| match target {
+            None => Err(Error::new(format!("names \"{path}\", which is no location with \"mcp on\" in this server"))),
+            Some((_, location)) if location.bus.is_none() && cf.has_directive("nchan_pubsub") => {
+                Err(Error::new(format!("names \"{path}\", where nobody listens: \"mcp_listen\" is off")))
+            }
+            Some((_, location)) if location.bus.is_none() => Err(Error::new(channels::NEEDED)),
+            Some((_, location)) => {
+                let _ = conf.publish_to.set(Rc::clone(location));
+                Ok(())
+            }
+        })?;
+    }
+    Ok(())
+}
+
 pub(crate) fn own_content(cf: Conf) -> Result<(), Error> {
     if cf.set_content_handler(ngx::content) {
         return Ok(());
     }
-    Err(Error::new(
-        "answers the location's requests alone: remove the other directive that does (such as \"proxy_pass\")",
-    ))
+    Err(Error::new(ALONE))
 }

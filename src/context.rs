@@ -1,14 +1,18 @@
 //! What the module keeps of a request while nginx has it.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use mcp::http::{Body, Outcome, UpstreamRequest};
 use mcp::{Exchange, Facts, Step, Tool};
 
+use crate::bus::ChannelRequest;
 use crate::call::Call;
 use crate::conf::{Location, LocationConf};
+use crate::listening::Listening;
 use crate::ngx::{self, Outbox, ReadHandler, Request, Wake};
+use crate::publish::Publishing;
 
 /// How far a request is.
 pub(crate) enum Stage {
@@ -18,6 +22,12 @@ pub(crate) enum Stage {
     Received(Exchange),
     /// A call is under way.
     Calling(Box<Call>),
+    /// A stream is open to the client.
+    Listening(Box<Listening>),
+    /// A backend's messages are being published.
+    Publishing(Rc<Publishing>),
+    /// Nchan is asked for something.
+    Channel(Box<ChannelRequest>),
     /// The reply is with nginx; whatever else wants to be sent is dropped.
     Done,
 }
@@ -75,6 +85,16 @@ impl Context {
 
     pub(crate) fn set_stage(&self, stage: Stage) {
         self.stage.replace(stage);
+    }
+
+    /// The stage, to be changed in place.
+    pub(crate) fn stage_mut(&self) -> RefMut<'_, Stage> {
+        self.stage.borrow_mut()
+    }
+
+    /// How a request goes that is not over yet.
+    pub(crate) fn note(&self, outcome: Outcome) {
+        self.outcome.set(Some(outcome));
     }
 
     pub(crate) fn is_done(&self) -> bool {

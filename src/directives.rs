@@ -5,10 +5,11 @@ use std::fs;
 
 use mcp::{ServerBuilder, ToolBuilder};
 
-use crate::conf::{DeclaredTool, Draft, Error, LocationConf, own_content};
+use crate::channels;
+use crate::conf::{ALONE, DeclaredTool, Draft, Error, LocationConf, own_content};
 use crate::ngx::sys::{
-    NGX_CONF_1MORE, NGX_CONF_ANY, NGX_CONF_BLOCK, NGX_CONF_FLAG, NGX_CONF_TAKE1, NGX_CONF_TAKE2, NGX_HTTP_LOC_CONF,
-    NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
+    NGX_CONF_1MORE, NGX_CONF_ANY, NGX_CONF_BLOCK, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1, NGX_CONF_TAKE2,
+    NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
 use crate::ngx::{self, Conf, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, NGX_HTTP_MCP_TOOL_CONF};
 use crate::openapi;
@@ -37,7 +38,7 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 ///
 /// Three groups: our own; the words of our blocks; and directives of other modules that we look at ([`ProxySettings`]) or
 /// refuse inside of our blocks, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 77] = [
+pub(crate) static DIRECTIVES: [Directive; 80] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
     directive(c"mcp_server_info", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
         let (name, version) = pair(cf)?;
@@ -59,6 +60,13 @@ pub(crate) static DIRECTIVES: [Directive; 77] = [
     directive(c"mcp_heartbeat", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
         once(&mut conf.settings.heartbeat, milliseconds(cf)?)
     }),
+    directive(c"mcp_listen", ANYWHERE | NGX_CONF_FLAG, |cf, conf| {
+        let on = flag(cf)?;
+        if on && !channels::are_available(cf) {
+            return Err(Error::new(channels::NEEDED));
+        }
+        once(&mut conf.settings.listen, on)
+    }),
     directive(c"mcp_secret", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
         once(&mut conf.settings.secret, secret::from_file(&cf.full_path(&one(cf)?)?)?)
     }),
@@ -77,6 +85,11 @@ pub(crate) static DIRECTIVES: [Directive; 77] = [
     }),
     directive(c"mcp_tool", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, mcp_tool),
     directive(c"mcp_openapi", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, openapi::mcp_openapi),
+    directive(c"mcp_channels", LOCATION | NGX_CONF_BLOCK | NGX_CONF_NOARGS, channels::mcp_channels),
+    directive(c"mcp_publish", LOCATION | NGX_CONF_TAKE1, |cf, conf| {
+        once(&mut conf.publish, (one(cf)?, cf.place()))?;
+        if cf.set_content_handler(ngx::publish) { Ok(()) } else { Err(Error::new(ALONE)) }
+    }),
     directive(c"title", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.title(&cf.arguments()?)?)),
     directive(c"description", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.description(&cf.arguments()?)?)),
     directive(c"pass", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.pass(&cf.arguments()?)?)),
@@ -183,7 +196,13 @@ pub(crate) static DIRECTIVES: [Directive; 77] = [
 fn mcp(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
     let on = flag(cf)?;
     once(&mut conf.enabled, (on, cf.place()))?;
-    if on { own_content(cf) } else { Ok(()) }
+    if !on {
+        return Ok(());
+    }
+    if channels::are_available(cf) {
+        channels::of(cf, conf)?;
+    }
+    own_content(cf)
 }
 
 fn mcp_tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 use mcp::Step;
 use mcp::http::{Headers, HttpReply, UpstreamFailure};
 
+use crate::bus;
 use crate::call::{Call, failure};
 use crate::conf::Location;
 use crate::context::{Context, Stage, location_of};
@@ -22,6 +23,7 @@ pub(crate) fn header(request: Request) -> Status {
     let Some(context) = Context::of(request) else { return early_refusal(request) };
     match context.take_stage() {
         Stage::Done => ngx::next_header_filter(request),
+        Stage::Channel(channel) => bus::header(request, context, channel),
         Stage::Calling(mut call) => match request.take_refusal() {
             Some(status) => {
                 call.undisguise(request);
@@ -62,6 +64,7 @@ pub(crate) fn body(request: Request, chain: Chain) -> Pass {
         return Pass::Nothing(Status::OK);
     }
     match context.take_stage() {
+        Stage::Channel(channel) => Pass::Nothing(bus::body(context, channel, chain)),
         Stage::Calling(call) if call.has_begun() => Pass::Nothing(collect(request, context, call, chain)),
         stage => {
             context.set_stage(stage);

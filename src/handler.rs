@@ -2,13 +2,14 @@
 //!
 //! The body is read in the rewrite phase, so that `limit_req`, `auth_request`, `map` and logs can go by what is in it.
 
-use mcp::Step;
 use mcp::http::{Headers, HttpRequest};
+use mcp::{Publication, SessionState, Step};
 
+use crate::bus;
 use crate::call;
 use crate::context::{Context, Stage, location_of};
 use crate::ngx::{self, Request, Status};
-use crate::{reply, secret};
+use crate::{listening, reply, secret};
 
 /// Rewrite phase: reads the body, once.
 pub(crate) fn rewrite(request: Request) -> Status {
@@ -83,16 +84,38 @@ pub(crate) fn content(request: Request) -> Status {
     }
 }
 
+/// Runs a request of ours beside another one.
+pub(crate) fn run_beside(request: Request) -> Status {
+    match Context::of(request) {
+        Some(context) if matches!(*context.stage_mut(), Stage::Channel(_)) => bus::run(request, context),
+        _ => call::run(request),
+    }
+}
+
+/// A request beside another one is over.
+pub(crate) fn finished_beside(request: Request, status: Status) {
+    let Some(context) = Context::of(request) else { return };
+    match context.take_stage() {
+        Stage::Channel(channel) => bus::finished(context, *channel, status),
+        Stage::Calling(call) => call::finished_beside(request, call, status),
+        _ => {}
+    }
+}
+
 /// Does what the core says. Calls of a batch run beside the request, one after another; a single call is the request.
 pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, beside: bool) -> Status {
     match step {
         Step::Reply(reply) => reply::send(request, context, reply),
         Step::KeepSession { session, state, until, reply } => {
-            context.location.session_states.insert(session.as_bytes(), state, until, request.now());
+            let location = context.location;
+            location.session_states.insert(session.as_bytes(), state, until, request.now());
+            if let (SessionState::Ended, Some(bus)) = (state, &location.bus) {
+                bus.publish(location, &Publication::end_of_session(&session), |_| {});
+            }
             reply::send(request, context, reply)
         }
         // Nothing delivers yet, so no server offers it.
-        Step::Listen { .. } => Status::INTERNAL_SERVER_ERROR,
+        Step::Listen { reply, listener } => listening::start(request, context, reply, listener),
         Step::Call { tool, request: upstream, pending } if beside => {
             call::start_beside(request, context, tool, upstream, pending)
         }

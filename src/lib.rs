@@ -14,15 +14,19 @@
 //! location that calls go through, `variables` the `$mcp_*`.
 //! Everything that touches C is below [`ngx`].
 
+mod bus;
 mod call;
+mod channels;
 mod conf;
 mod context;
 mod directives;
 mod filter;
 mod handler;
+mod listening;
 mod ngx;
 mod openapi;
 mod proxy;
+mod publish;
 mod reply;
 mod secret;
 mod tool;

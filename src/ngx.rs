@@ -7,9 +7,11 @@
 mod buf;
 mod complex;
 mod conf;
+mod detached;
 mod entry;
 mod event;
 mod log;
+mod messages;
 mod module;
 mod outbox;
 mod pool;
@@ -24,16 +26,18 @@ mod variable;
 pub(crate) use buf::{Chain, Held, Taken, response};
 pub(crate) use complex::ComplexValue;
 pub(crate) use conf::{
-    Conf, LocationContext, Place, Served, ServerNames, parse_milliseconds, parse_seconds, parse_size,
+    Conf, LocationContext, Place, Served, ServerNames, own_conf, parse_milliseconds, parse_seconds, parse_size,
 };
+pub(crate) use detached::{Detached, is_exiting};
 pub(crate) use event::Wake;
-pub(crate) use log::Level;
+pub(crate) use log::{Level, Log};
+pub(crate) use messages::Messages;
 pub(crate) use module::{
     NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, NGX_HTTP_MCP_TOOL_CONF, body_event, body_ready, content,
-    flush, mcp_module, next_body_filter, next_header_filter, upstream_finished,
+    flush, mcp_module, next_body_filter, next_header_filter, publish, publish_ready, upstream_finished,
 };
 pub(crate) use outbox::Outbox;
-pub(crate) use request::{Disguise, ReadHandler, Request, Status, UpstreamFinalizer, run_finalizer, run_reader};
+pub(crate) use request::{Disguise, ReadHandler, Request, Status, UpstreamFinalizer, now, run_finalizer, run_reader};
 pub(crate) use sessions::SessionStates;
 pub(crate) use subrequest::start as start_subrequest;
 pub(crate) use upstream::last_attempt;

@@ -6,6 +6,7 @@ use std::ffi::CStr;
 use mcp::Facts;
 use mcp::http::Outcome;
 
+use crate::bus;
 use crate::context::Context;
 use crate::ngx::{Request, last_attempt};
 use crate::tool::ACCEPT;
@@ -17,8 +18,9 @@ pub(crate) struct Variable {
     pub(crate) get: fn(request: Request, rest: &str) -> Option<&'static [u8]>,
 }
 
-/// Every variable. Those that begin with `mcp_upstream_` and are not in the README carry a call to the proxy module.
-pub(crate) static VARIABLES: [Variable; 19] = [
+/// Every variable. Those that begin with `mcp_upstream_` and are not in the README carry a call to the proxy module,
+/// `mcp_channel` a channel's name to Nchan.
+pub(crate) static VARIABLES: [Variable; 20] = [
     Variable { name: c"mcp_method", get: |r, _| text(r, facts(r)?.method()?.into()) },
     Variable { name: c"mcp_tool", get: |r, _| text(r, facts(r)?.tool()?.into()) },
     Variable {
@@ -33,6 +35,7 @@ pub(crate) static VARIABLES: [Variable; 19] = [
     Variable { name: c"mcp_client_version", get: |r, _| text(r, facts(r)?.client_version()?) },
     Variable { name: c"mcp_session", get: |r, _| text(r, facts(r)?.session()?.into()) },
     Variable { name: c"mcp_arg_", get: |r, rest| text(r, facts(r)?.argument(rest)?) },
+    Variable { name: c"mcp_channel", get: |r, _| bus::channel_name(r).map(str::as_bytes) },
     Variable { name: c"mcp_upstream_status", get: |r, _| text(r, last_attempt(r.main())?.status.to_string().into()) },
     Variable { name: c"mcp_upstream_time", get: upstream_time },
     Variable { name: c"mcp_upstream_method", get: |r, _| Some(Context::of(r)?.tool()?.method().as_bytes()) },

@@ -97,7 +97,8 @@ flags! {
     ngx_http_upstream_t:
         buffering by set_buffering in mcp_layout_ngx_http_upstream_t_buffering;
     ngx_connection_t:
-        error by set_error in mcp_layout_ngx_connection_t_error;
+        error by set_error in mcp_layout_ngx_connection_t_error,
+        buffered by set_buffered in mcp_layout_ngx_connection_t_buffered;
 }
 
 sizes! {

@@ -138,6 +138,15 @@ pub(crate) fn response(request: Request, parts: [&[u8]; 2]) -> Option<*mut ngx_c
     link(request, parts[0], second)
 }
 
+/// A chain with a copy of some bytes, as a request's body is.
+pub(super) fn memory(request: Request, bytes: &[u8]) -> Option<*mut ngx_chain_t> {
+    let copy = request.copy(bytes)?;
+    let chain = link(request, copy, ptr::null_mut())?;
+    // SAFETY: just made.
+    unsafe { (*(*chain).buf).set_last_buf(1) };
+    Some(chain)
+}
+
 fn link(request: Request, part: &[u8], next: *mut ngx_chain_t) -> Option<*mut ngx_chain_t> {
     let link = request.pool().zeroed::<Link>()?.as_ptr();
     // SAFETY: just allocated, zeroed, and written by nobody else.

@@ -89,6 +89,22 @@ impl Served {
         request.srv_conf() == self.srv_conf && if self.exact { path == name } else { path.starts_with(name) }
     }
 
+    /// Its path.
+    pub(crate) fn name(&self) -> &'static [u8] {
+        bytes(&self.name)
+    }
+
+    /// Whether another one is in the same server.
+    pub(crate) fn is_beside(&self, other: &Served) -> bool {
+        self.srv_conf == other.srv_conf
+    }
+
+    /// A name for it that is the same wherever nginx has this configuration; `number` tells locations of one path apart.
+    pub(crate) fn key(&self, number: usize) -> String {
+        let path = self.name().iter().map(|byte| if byte.is_ascii_alphanumeric() { char::from(*byte) } else { '_' });
+        format!("{number}{}", path.take(64).collect::<String>())
+    }
+
     /// Of several that answer, nginx takes the one of the longest name, and an exact one before others.
     pub(crate) fn rank(&self) -> (usize, bool) {
         (self.name.len, self.exact)
@@ -100,6 +116,11 @@ impl LocationContext {
     pub(crate) fn own_conf<'a>(self) -> &'a mut LocationConf {
         // SAFETY: `new_location` filled our slot; nobody else looks at it while the configuration is read.
         unsafe { &mut *(*self.loc_conf().add(mcp_module().ctx_index)).cast() }
+    }
+
+    /// nginx's own pointer to the location's context.
+    pub(super) fn as_ptr(self) -> *mut ngx_http_conf_ctx_t {
+        self.0
     }
 
     /// The array that a request is moved into the location with.
@@ -279,15 +300,7 @@ impl Conf {
     pub(crate) fn block(self, words: u32, draft: Draft) -> Result<LocationContext, Error> {
         let context = self.new_location()?;
         context.own_conf().begin(draft);
-        let saved = *self.raw();
-        self.raw().ctx = context.0.cast();
-        self.raw().cmd_type = (NGX_HTTP_LOC_CONF | words) as ngx_uint_t;
-        // SAFETY: the parser stands behind the `{`.
-        let result = unsafe { ngx_conf_parse(self.0, ptr::null_mut()) };
-        *self.raw() = saved;
-        if !result.is_null() {
-            return Err(Error::Logged);
-        }
+        self.parse_into(context, words)?;
         // SAFETY: the core module has a configuration in the new location.
         let core = unsafe { &*core_loc_conf(context.loc_conf()) };
         if core.handler.is_some() {
@@ -297,6 +310,44 @@ impl Conf {
             return Err(Error::new("is invalid: a block such as \"location\" is not allowed in it"));
         }
         Ok(context)
+    }
+
+    /// Reads a `{ … }` block into a location that there is already, where it may say what a location may.
+    pub(crate) fn block_into(self, context: LocationContext) -> Result<(), Error> {
+        self.parse_into(context, 0)?;
+        // SAFETY: as in `block`.
+        match unsafe { (*core_loc_conf(context.loc_conf())).handler }.is_none() {
+            true => Ok(()),
+            false => Err(Error::new("takes settings alone: remove the directive that answers requests")),
+        }
+    }
+
+    fn parse_into(self, context: LocationContext, words: u32) -> Result<(), Error> {
+        let saved = *self.raw();
+        self.raw().ctx = context.0.cast();
+        self.raw().cmd_type = (NGX_HTTP_LOC_CONF | words) as ngx_uint_t;
+        // SAFETY: the parser stands behind the `{`.
+        let result = unsafe { ngx_conf_parse(self.0, ptr::null_mut()) };
+        *self.raw() = saved;
+        if result.is_null() { Ok(()) } else { Err(Error::Logged) }
+    }
+
+    /// A location below the current one that no path leads to.
+    pub(crate) fn hidden_location(self) -> Result<LocationContext, Error> {
+        self.new_location()
+    }
+
+    /// Sets a directive in a location of ours.
+    pub(crate) fn apply_in(self, location: LocationContext, words: &[&str]) -> Result<(), Error> {
+        let saved = std::mem::replace(&mut self.raw().ctx, location.0.cast());
+        let result = self.apply(words);
+        self.raw().ctx = saved;
+        result
+    }
+
+    /// Whether this nginx has a directive for locations.
+    pub(crate) fn has_directive(self, name: &str) -> bool {
+        self.foreign_command(name.as_bytes()).is_ok()
     }
 
     /// A further location below one that a block was read into.
@@ -497,6 +548,12 @@ pub(crate) fn finish_location(cf: Conf, loc_conf: *mut *mut c_void, is_tool: boo
             | NGX_HTTP_UPSTREAM_IGN_XA_CHARSET)
             as ngx_uint_t;
     }
+}
+
+/// Our own configuration in a location's array.
+pub(crate) fn own_conf<'a>(loc_conf: *mut *mut c_void) -> &'a LocationConf {
+    // SAFETY: a location's array has our configuration in our slot, as long as the cycle lives.
+    unsafe { &*(*loc_conf.add(mcp_module().ctx_index)).cast() }
 }
 
 /// How many locations stand in another one.

@@ -12,12 +12,13 @@ use super::buf::Chain;
 use super::conf::{Conf, finish_location, report, set_directive};
 use super::entry::guard;
 use super::log::Log;
+use super::messages::Messages;
 use super::request::{Request, Status};
 use super::sessions::SessionStates;
 use super::sys::*;
-use crate::conf::{Error, LocationConf, MainConf};
+use crate::conf::{Error, LocationConf, MainConf, find_published};
 use crate::directives::DIRECTIVES;
-use crate::{filter, handler, variables};
+use crate::{filter, handler, listening, publish, variables};
 
 /// The context inside `mcp_tool { … }`: a bit of `ngx_command_t.type` that nginx does not use.
 pub(crate) const NGX_HTTP_MCP_TOOL_CONF: u32 = 0x0010_0000;
@@ -148,8 +149,8 @@ extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
 }
 
 extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
-    let Some(ended) = SessionStates::add(cf) else { return ptr::null_mut() };
-    Conf::new(cf).pool().keep(MainConf::new(ended)).map_or(ptr::null_mut(), |conf| conf.as_ptr().cast())
+    let (Some(states), Some(messages)) = (SessionStates::add(cf), Messages::add(cf)) else { return ptr::null_mut() };
+    Conf::new(cf).pool().keep(MainConf::new(states, messages)).map_or(ptr::null_mut(), |conf| conf.as_ptr().cast())
 }
 
 extern "C" fn create_loc_conf(cf: *mut ngx_conf_t) -> *mut c_void {
@@ -174,6 +175,9 @@ extern "C" fn postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
         let context = (*cf).ctx.cast::<ngx_http_conf_ctx_t>();
         &*(*(*context).main_conf.add(mcp_module().ctx_index)).cast::<MainConf>()
     };
+    if !report(Conf::new(cf), "", find_published(Conf::new(cf), main)).is_null() {
+        return NGX_ERROR as ngx_int_t;
+    }
     for (loc_conf, is_tool) in &main.locations {
         finish_location(Conf::new(cf), *loc_conf, *is_tool);
     }
@@ -267,6 +271,23 @@ pub(crate) extern "C" fn body_ready(r: *mut ngx_http_request_t) {
 pub(crate) extern "C" fn body_event(r: *mut ngx_http_request_t) {
     let Some(request) = Request::new(r) else { return };
     guard(request.log(), (), || handler::body_event(request));
+}
+
+pub(crate) extern "C" fn publish(r: *mut ngx_http_request_t) -> ngx_int_t {
+    enter(r, publish::content)
+}
+
+pub(crate) extern "C" fn publish_ready(r: *mut ngx_http_request_t) {
+    let Some(request) = Request::new(r) else { return };
+    let failed = Some(Status::INTERNAL_SERVER_ERROR);
+    if let Some(status) = guard(request.log(), failed, || publish::body_ready(request)) {
+        request.finalize(status);
+    }
+}
+
+pub(super) extern "C" fn writable(r: *mut ngx_http_request_t) {
+    let Some(request) = Request::new(r) else { return };
+    guard(request.log(), (), || listening::writable(request));
 }
 
 pub(crate) extern "C" fn upstream_finished(r: *mut ngx_http_request_t, rc: ngx_int_t) {

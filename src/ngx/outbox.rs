@@ -59,9 +59,14 @@ impl Outbox {
 
     /// Whether the client has more to read than should wait for it.
     pub(crate) fn is_crowded(&mut self) -> bool {
+        self.backlog() > CROWDED
+    }
+
+    /// Bytes that are still under way.
+    pub(crate) fn backlog(&mut self) -> usize {
         self.reclaim();
         // SAFETY: as in `send`.
-        self.parts.iter().map(|part| unsafe { length(&(**part).buf) }).sum::<usize>() > CROWDED
+        self.parts.iter().map(|part| unsafe { length(&(**part).buf) }).sum()
     }
 
     /// Frees what is sent: nobody points to it any more.

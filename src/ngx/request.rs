@@ -21,6 +21,7 @@ impl Status {
     pub(crate) const AGAIN: Status = Status(NGX_AGAIN as ngx_int_t);
     pub(crate) const DONE: Status = Status(NGX_DONE as ngx_int_t);
     pub(crate) const DECLINED: Status = Status(NGX_DECLINED as ngx_int_t);
+    pub(crate) const REQUEST_TIME_OUT: Status = Status(NGX_HTTP_REQUEST_TIME_OUT as ngx_int_t);
     pub(crate) const INTERNAL_SERVER_ERROR: Status = Status(NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t);
 
     /// Whether it is an HTTP status that ends the request.
@@ -159,6 +160,22 @@ impl Request {
         std::str::from_utf8(bytes(&self.raw().method_name)).unwrap_or("?").trim_end()
     }
 
+    /// An argument of the request line, decoded; none if it is not UTF-8.
+    pub(crate) fn argument(self, name: &[u8]) -> Option<String> {
+        let mut value = borrowed(b"");
+        // SAFETY: nginx reads the name and the request's arguments; what is decoded is a copy, which becomes no longer.
+        unsafe {
+            if ngx_http_arg(self.as_ptr(), name.as_ptr().cast_mut(), name.len(), &mut value) != NGX_OK as ngx_int_t {
+                return None;
+            }
+            let copy = self.copy(bytes(&value))?;
+            let (mut from, mut to) = (copy.as_ptr().cast_mut(), copy.as_ptr().cast_mut());
+            ngx_unescape_uri(&mut to, &mut from, copy.len(), 0);
+            let length = usize::try_from(to.offset_from(copy.as_ptr())).unwrap_or(0);
+            String::from_utf8(copy[..length].to_vec()).ok()
+        }
+    }
+
     /// The path of the request line, decoded; empty when the request line could not be read.
     pub(crate) fn path(self) -> &'static [u8] {
         bytes(&self.raw().uri)
@@ -284,7 +301,43 @@ impl Request {
     pub(crate) fn hold(self) {
         let r = self.raw_mut();
         r.set_count(r.count() + 1);
-        r.read_event_handler = Some(ngx_http_test_reading);
+        self.watch();
+    }
+
+    /// Ends the request when its client leaves.
+    pub(crate) fn watch(self) {
+        self.raw_mut().read_event_handler = Some(ngx_http_test_reading);
+    }
+
+    /// The same for a response that goes on for long: what the client does not take at once is sent when it can take it.
+    pub(crate) fn hold_stream(self) {
+        self.hold();
+        self.raw_mut().write_event_handler = Some(super::module::writable);
+    }
+
+    /// Whether the client took nothing for `send_timeout`.
+    pub(crate) fn write_timed_out(self) -> bool {
+        // SAFETY: a request's connection has a write event.
+        unsafe { (*(*self.raw().connection).write).timedout() != 0 }
+    }
+
+    /// Waits for the client if it has not taken everything, as nginx does for the body of a response; false if that cannot be
+    /// waited for.
+    pub(crate) fn pace_writing(self) -> bool {
+        // SAFETY: the request and its connection are alive; the core module has a configuration in every location.
+        unsafe { mcp_pace_writing(self.as_ptr()) == NGX_OK as ngx_int_t }
+    }
+
+    /// Gives the request a body, which is copied.
+    pub(crate) fn set_body(self, bytes: &[u8]) -> bool {
+        let Some(body) = self.pool().zeroed::<ngx_http_request_body_t>() else { return false };
+        let Some(chain) = buf::memory(self, bytes) else { return false };
+        let r = self.raw_mut();
+        r.request_body = body.as_ptr();
+        // SAFETY: just allocated.
+        unsafe { (*body.as_ptr()).bufs = chain };
+        r.headers_in.content_length_n = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+        true
     }
 
     /// A copy in the request's pool.
@@ -409,10 +462,9 @@ impl Request {
         HeadersOut(self)
     }
 
-    /// Seconds since the epoch, as of nginx's last look at the clock.
+    /// Seconds since the epoch.
     pub(crate) fn now(self) -> u64 {
-        // SAFETY: nginx sets the cached time before it starts.
-        u64::try_from(unsafe { (*ngx_cached_time).sec }).unwrap_or(0)
+        now()
     }
 
     /// Puts `finalizer` in the place of what nginx calls when its side of the upstream is over, and returns that.
@@ -421,6 +473,12 @@ impl Request {
         unsafe { self.raw().upstream.as_mut() }
             .and_then(|upstream| std::mem::replace(&mut upstream.finalize_request, finalizer))
     }
+}
+
+/// Seconds since the epoch, as of nginx's last look at the clock.
+pub(crate) fn now() -> u64 {
+    // SAFETY: nginx sets the cached time before it starts.
+    u64::try_from(unsafe { (*ngx_cached_time).sec }).unwrap_or(0)
 }
 
 /// What the client's request says about the reply (its range, its condition, another protocol) must not be taken to be

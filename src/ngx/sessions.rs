@@ -41,7 +41,7 @@ impl SessionStates {
             if zone.is_null() {
                 return None;
             }
-            (*zone).init = Some(init);
+            (*zone).init = Some(init_zone::<{ size_of::<Table>() }>);
             Some(SessionStates(zone))
         }
     }
@@ -102,7 +102,8 @@ fn fingerprint(session: &[u8]) -> u64 {
     hasher.finish()
 }
 
-extern "C" fn init(zone: *mut ngx_shm_zone_t, data: *mut c_void) -> ngx_int_t {
+/// Gives a zone so many bytes of zeros, or what it held before a reload.
+pub(super) extern "C" fn init_zone<const SIZE: usize>(zone: *mut ngx_shm_zone_t, data: *mut c_void) -> ngx_int_t {
     // SAFETY: nginx calls this with a mapped zone; `data` is what the zone of the previous configuration held.
     unsafe {
         if !data.is_null() {
@@ -114,7 +115,7 @@ extern "C" fn init(zone: *mut ngx_shm_zone_t, data: *mut c_void) -> ngx_int_t {
             (*zone).data = (*slab).data;
             return NGX_OK as ngx_int_t;
         }
-        let table = ngx_slab_calloc(slab, size_of::<Table>());
+        let table = ngx_slab_calloc(slab, SIZE);
         if table.is_null() {
             return NGX_ERROR as ngx_int_t;
         }

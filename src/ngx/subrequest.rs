@@ -1,4 +1,4 @@
-//! Calls that run beside the client's request: the elements of a batch.
+//! Requests that run beside another one: the calls of a batch, and what is asked of Nchan.
 
 use std::ptr;
 
@@ -35,13 +35,13 @@ pub(crate) fn start(parent: Request, begin: impl FnOnce(Request) -> Option<()>) 
 
 extern "C" fn run(r: *mut ngx_http_request_t) {
     let Some(request) = Request::new(r) else { return };
-    let status = guard(request.log(), Status::INTERNAL_SERVER_ERROR, || crate::call::run(request));
+    let status = guard(request.log(), Status::INTERNAL_SERVER_ERROR, || crate::handler::run_beside(request));
     request.finalize(status);
 }
 
 extern "C" fn done(r: *mut ngx_http_request_t, _data: *mut std::ffi::c_void, rc: ngx_int_t) -> ngx_int_t {
     let Some(request) = Request::new(r) else { return rc };
-    guard(request.log(), (), || crate::call::finished_beside(request, Status(rc)));
+    guard(request.log(), (), || crate::handler::finished_beside(request, Status(rc)));
     // SAFETY: the request's connection outlives it.
     if unsafe { (*(*r).connection).error() } != 0 { rc } else { NGX_OK as ngx_int_t }
 }

@@ -2,7 +2,14 @@
 #![allow(missing_docs, non_camel_case_types, non_snake_case, non_upper_case_globals, unreachable_pub, dead_code)]
 // Headers of newer systems mention 128-bit integers, which Rust 1.85 does not take for C's; none is used here.
 #![allow(improper_ctypes)]
-#![allow(clippy::all, clippy::undocumented_unsafe_blocks, unsafe_op_in_unsafe_fn, unnecessary_transmutes)]
+// Rust 1.85 does not know the last of these lints.
+#![allow(
+    unknown_lints,
+    clippy::all,
+    clippy::undocumented_unsafe_blocks,
+    unsafe_op_in_unsafe_fn,
+    unnecessary_transmutes
+)]
 
 include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 
@@ -15,6 +22,12 @@ unsafe extern "C" {
     pub fn mcp_add_timer(event: *mut ngx_event_t, milliseconds: ngx_msec_t);
     /// `ngx_del_timer()` of an event whose timer is set (shim.c).
     pub fn mcp_delete_timer(event: *mut ngx_event_t);
+    /// What `ngx_http_writer()` does after it has written (shim.c).
+    pub fn mcp_pace_writing(request: *mut ngx_http_request_t) -> ngx_int_t;
+    /// A request in a location, without a client (detached.c).
+    pub fn mcp_create_detached(conf: *mut ngx_http_conf_ctx_t) -> *mut ngx_http_request_t;
+    /// Frees one (detached.c).
+    pub fn mcp_free_detached(request: *mut ngx_http_request_t);
     /// Gives freed memory back to the system (shim.c).
     pub fn mcp_trim_heap();
 }

@@ -6,6 +6,7 @@ import http.server
 import json
 import time
 import urllib.parse
+import urllib.request
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
 WAV = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAAB9AAACABAAZGF0YQIAAAAAAA=="
@@ -35,6 +36,7 @@ NAME_QUESTION = {
 
 # path: status, media type, body
 ANSWERS = {
+    "/trigger-tool-change": (200, "text/plain", b"The tools have changed."),
     "/simple-text": (200, "text/plain", b"This is a simple text response for testing."),
     "/image": (200, "image/png", base64.b64decode(PNG)),
     "/audio": (200, "audio/wav", base64.b64decode(WAV)),
@@ -65,6 +67,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self):
         url = urllib.parse.urlsplit(self.path)
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if url.path == "/trigger-tool-change":
+            self.publish({"method": "notifications/tools/list_changed"})
         if url.path in STREAMS:
             self.stream(STREAMS[url.path])
             return
@@ -80,6 +84,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def publish(self, notification):
+        body, headers = json.dumps(notification).encode(), {"Content-Type": "application/json"}
+        urllib.request.urlopen(urllib.request.Request(self.headers["X-Publish"], body, headers)).close()
 
     def stream(self, events):
         self.send_response(200)

@@ -14,7 +14,7 @@ mod upstream;
 pub(crate) use check::{all_refused, refused, taken};
 pub(crate) use client::{Connection, Request, Response};
 pub(crate) use conf::Conf;
-pub(crate) use events::{Event, Events};
+pub(crate) use events::Events;
 pub(crate) use message::{Session, call, request};
 pub(crate) use nginx::{Nginx, nginx};
 pub(crate) use port::Port;

@@ -108,7 +108,7 @@ fn errors_and_results_share_a_connection() {
                 (numbered(3), 200, json!(true)),
                 (request(1, "no/such", json!({})), 404, Value::Null),
                 (Request { body: b"{".to_vec(), ..numbered(1) }, 400, Value::Null),
-                (Request::new("GET"), 405, Value::Null),
+                (Request::new("PATCH"), 405, Value::Null),
             ] {
                 let (seen, message) = receive(send(&mut client, &request).await).await;
                 assert_eq!((seen, &message["result"]["isError"]), (status, &is_error), "{message}");

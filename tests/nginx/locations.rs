@@ -24,7 +24,7 @@ fn any_kind_of_location_can_be_one() {
     let nginx = conf.start();
     for path in ["/prefix", "/prefix/below?x=1", "/first", "/re/a/b", "/outer/inner", "/to-named", "/", "/anything"] {
         nginx.send(&call("t", json!({"text": path})).to(path)).success();
-        assert_eq!(nginx.send(&Request::new("GET").to(path)).error_code(), 405, "{path}");
+        assert_eq!(nginx.send(&Request::new("PATCH").to(path)).error_code(), 405, "{path}");
     }
     assert_eq!(nginx.send(&Request::new("GET").to("/outer")).header("content-type"), Some("text/html"));
     assert!(upstream.requests().iter().all(|request| request.line() == "POST /x"));

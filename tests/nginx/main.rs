@@ -15,6 +15,7 @@ mod examples;
 mod harness;
 mod http2;
 mod limits;
+mod listening;
 mod locations;
 mod openapi;
 mod proxying;

@@ -71,7 +71,7 @@ fn a_failed_call_is_told_from_a_refused_request() {
         (call("none", json!({})), "protocol_error", "-32602", ""),
         (request(1, "no/such", json!({})), "protocol_error", "-32601", ""),
         (Request::post("{"), "protocol_error", "-32700", ""),
-        (Request::new("GET"), "protocol_error", "405", ""),
+        (Request::new("PATCH"), "protocol_error", "405", ""),
         (request(1, "tools/list", json!({})), "ok", "", ""),
         (Request::new("OPTIONS"), "ok", "", ""),
     ] {

@@ -29,7 +29,7 @@ fn quoted(word: &str) -> String {
 
 /// The server that a file describes, as directives.
 fn settings(settings: &Value) -> String {
-    let mut directives = "mcp_server_info wire 1.0.0;\n".to_owned();
+    let mut directives = "mcp_server_info wire 1.0.0;\nmcp_listen off;\n".to_owned();
     for (name, value) in settings.as_object().into_iter().flatten() {
         directives += &match name.as_str() {
             "allowed_origins" => {

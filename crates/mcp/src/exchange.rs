@@ -34,7 +34,7 @@ pub(crate) enum Work {
     /// `DELETE` and `logging/setLevel`, which the host remembers.
     KeepSession { state: SessionState, until: u64 },
     /// A stream is opened.
-    Listen(Listener),
+    Listen(Box<Listener>),
     /// One request, or a message that was refused.
     Single(Operation),
     /// Several.
@@ -76,7 +76,7 @@ impl Exchange {
                 };
                 Step::KeepSession { session, state, until, reply }
             }
-            Work::Listen(listener) => Step::Listen { reply: context.stream(listener.opening()), listener },
+            Work::Listen(listener) => Step::Listen { reply: context.stream(listener.opening()), listener: *listener },
             Work::Single(operation) => context.answer(server, facts, operation, evaluate),
             Work::Batch(requests) => Batch::new(requests).run(server, context, evaluate),
         }

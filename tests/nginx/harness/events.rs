@@ -69,7 +69,8 @@ impl Events {
     pub(crate) fn message(&mut self) -> Value {
         loop {
             let event = self.next().expect("an event");
-            if event.comment.is_some() {
+            // Without data it only carries an id.
+            if event.comment.is_some() || event.data.as_deref() == Some("") {
                 continue;
             }
             assert_eq!(event.name, None, "{event:?}");

@@ -39,6 +39,8 @@ pub struct Publication {
     pub topic: Topic,
     /// One line of JSON for [`Delivery::parse`], without a line break.
     pub envelope: Vec<u8>,
+    /// The host keeps it for streams of the session that come later ([`MessageLog`](crate::MessageLog)).
+    pub keep: bool,
 }
 
 impl Publication {
@@ -72,7 +74,8 @@ impl Publication {
             write_json(value, &mut envelope);
         }
         envelope.extend_from_slice(format!(",\"{content}\":{json}}}").as_bytes());
-        Publication { topic, envelope }
+        let keep = content == "message" && topic.session().is_some();
+        Publication { topic, envelope, keep }
     }
 }
 
@@ -120,6 +123,11 @@ impl Delivery {
         // Only a session has a stream of its own.
         let fits = matches!(content, Content::Message(_)) || topic.session().is_some();
         fits.then_some(Delivery { topic, content })
+    }
+
+    /// Whether it is kept for streams that come later.
+    pub fn is_kept(&self) -> bool {
+        matches!(self.content, Content::Message(_)) && self.topic.session().is_some()
     }
 
     /// Whom it is for.

@@ -18,7 +18,7 @@ impl Reception<'_, '_> {
         }
         let topics = read(params.notifications, self.server.offers())?;
         let id = self.facts.request_id().unwrap_or_default();
-        Ok(Work::Listen(Listener::subscription(topics, id, self.server.shared_meta())))
+        Ok(Work::Listen(Box::new(Listener::subscription(topics, id, self.server.shared_meta()))))
     }
 }
 

@@ -42,10 +42,10 @@ struct SessionStream {
     session: Topic,
     /// Tells this stream from the others of its session.
     nonce: [u8; 16],
-    /// The news of this stream's opening have come: all that comes from now on is later than it.
-    is_counted: bool,
-    /// What the channel carries up to here is not for this stream: its client has got it already, or it has come
-    /// before and is repeated.
+    /// When this stream was opened, once the news of it have come; and the latest that another one was.
+    opened: Option<BusId>,
+    other: Option<BusId>,
+    /// What was published up to here is not for this stream: its client has got it already.
     after: Option<BusId>,
 }
 
@@ -78,7 +78,10 @@ impl Listener {
     ) -> Listener {
         let mut topics: Vec<Topic> = lists.chain([session.clone()]).collect();
         topics.sort_unstable();
-        Listener { topics, kind: Kind::Session(SessionStream { version, session, nonce, is_counted: false, after }) }
+        Listener {
+            topics,
+            kind: Kind::Session(SessionStream { version, session, nonce, opened: None, other: None, after }),
+        }
     }
 
     /// What it hears of. The channels to listen to are those of [`Topic::session`].
@@ -91,6 +94,14 @@ impl Listener {
         match &self.kind {
             Kind::Subscription { .. } => None,
             Kind::Session(stream) => Some(Publication::opened(stream.session.clone(), &stream.nonce)),
+        }
+    }
+
+    /// The session whose kept messages the host hands over first, each with its id, and the last one that its client has.
+    pub fn resumes(&self) -> Option<(&str, Option<BusId>)> {
+        match &self.kind {
+            Kind::Subscription { .. } => None,
+            Kind::Session(stream) => Some((stream.session.session()?, stream.after)),
         }
     }
 
@@ -175,20 +186,22 @@ impl SessionStream {
         id.zip(self.after).is_some_and(|(id, after)| id <= after)
     }
 
-    /// A stream of this session has been opened. The channel may have stored that for long: only what comes after the
-    /// news of this very stream is of a newer one.
+    /// A stream of this session has been opened. Of several the one with the greatest id stays, in whatever order the news
+    /// come.
     fn see_opened(&mut self, stream: &str, id: Option<BusId>) -> Delivered {
-        if stream != hex(&self.nonce) {
-            let is_newer = self.is_counted && !self.is_past(id);
-            return if is_newer { Delivered::Close(Vec::new()) } else { Delivered::Nothing };
+        if stream == hex(&self.nonce) {
+            self.opened = id;
+            // Whatever the client claims to have got, it cannot have got what is yet to come.
+            self.after = self.after.min(id);
+        } else {
+            self.other = self.other.max(id);
         }
-        if std::mem::replace(&mut self.is_counted, true) {
-            return Delivered::Nothing;
+        if self.opened.is_some() && self.other > self.opened {
+            return Delivered::Close(Vec::new());
         }
-        // Whatever the client claims to have got, it cannot have got what is yet to come.
-        self.after = id;
         // A place to resume from, even if no message comes. Clients of older revisions want JSON in every event.
-        match id.filter(|_| self.version >= ProtocolVersion::V2025_11_25) {
+        let is_own = self.opened.is_some() && self.opened == id;
+        match id.filter(|_| is_own && self.version >= ProtocolVersion::V2025_11_25) {
             Some(id) => Delivered::Event(event(Some(id), b"")),
             None => Delivered::Nothing,
         }
@@ -324,17 +337,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_channel_repeats_of_the_time_before_is_not_heard_again() {
-        let streams = [1, 2].map(|nonce| session(ProtocolVersion::V2025_11_25, nonce, None));
-        let [older, newer] = streams.each_ref().map(opened);
-        let mut stream = streams[1].clone();
-        let mut heard = || {
-            let deliveries = [(&older, id(1)), (&to_session(), id(2)), (&newer, id(3))];
-            deliveries.map(|(delivery, id)| stream.deliver(delivery, id) != Delivered::Nothing)
-        };
-        assert_eq!(heard(), [false, true, true]);
-        assert_eq!(heard(), [false, false, false]);
-        assert_ne!(stream.deliver(&to_session(), id(4)), Delivered::Nothing);
+    fn what_was_overtaken_is_heard_nevertheless() {
+        let mut stream = session(ProtocolVersion::V2025_06_18, 1, None);
+        let news = opened(&stream);
+        stream.deliver(&news, id(3));
+        assert_ne!(stream.deliver(&to_session(), id(2)), Delivered::Nothing);
+        // The news of an older stream come late, and mean nothing.
+        let older = opened(&session(ProtocolVersion::V2025_06_18, 2, None));
+        assert_eq!(stream.deliver(&older, id(2)), Delivered::Nothing);
     }
 
     #[test]

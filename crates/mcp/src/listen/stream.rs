@@ -20,6 +20,6 @@ impl Reception<'_, '_> {
         let lists = LIST_CHANGES.into_iter().map(|change| change.topic).filter(|topic| offers.announces(topic));
         let last = Header::find(self.request.headers, "last-event-id");
         let after = last.value.filter(|_| !last.is_ambiguous).and_then(last_event_id);
-        Ok(Work::Listen(Listener::session(version, session, lists, (self.nonce)(), after)))
+        Ok(Work::Listen(Box::new(Listener::session(version, session, lists, (self.nonce)(), after))))
     }
 }

@@ -1,0 +1,205 @@
+//! A stream on which a client hears what happens between its requests.
+
+use mcp::http::{Body, HttpReply};
+use mcp::{BusId, Delivered, Delivery, KEEPALIVE, Listener};
+
+use crate::conf::Location;
+use crate::context::{Context, Stage};
+use crate::ngx::{self, Request, Status, Wake};
+use crate::reply;
+
+/// Bytes under way to a client after which its stream is given up: it can come again.
+const LARGEST_BACKLOG: usize = 1 << 20;
+
+/// A client's stream.
+pub(crate) struct Listening {
+    location: &'static Location,
+    listener: Listener,
+    /// Its number on the bus.
+    number: Option<u64>,
+    /// What opens it, until it is open.
+    reply: Option<HttpReply>,
+    /// What was sent of what had been published before.
+    kept: Vec<BusId>,
+    wake: Wake,
+    /// Nothing was sent since the wake was set.
+    is_silent: bool,
+    /// How the request is to be finished, once nothing else runs for it.
+    end: Option<Status>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let (Some(number), Some(bus)) = (self.number, &self.location.bus) {
+            bus.leave(number);
+        }
+    }
+}
+
+/// Opens a stream, as soon as the bus is heard.
+pub(crate) fn start(request: Request, context: &'static Context, reply: HttpReply, listener: Listener) -> Status {
+    let Some(bus) = &context.location.bus else { return Status::INTERNAL_SERVER_ERROR };
+    let Some(wake) = Wake::new(request, wake) else { return Status::INTERNAL_SERVER_ERROR };
+    let topics = listener.topics().to_vec();
+    request.hold_stream();
+    context.set_stage(Stage::Listening(Box::new(Listening {
+        location: context.location,
+        listener,
+        number: None,
+        reply: Some(reply),
+        kept: Vec::new(),
+        wake,
+        is_silent: true,
+        end: None,
+    })));
+    let number = bus.join(context.location, request, &topics);
+    with(request, |_, listening| listening.number = Some(number));
+    Status::DONE
+}
+
+/// Does something to the stream of a request, if it has one.
+fn with(request: Request, act: impl FnOnce(&'static Context, &mut Listening)) {
+    let Some(context) = Context::of(request) else { return };
+    match context.take_stage() {
+        Stage::Listening(mut listening) => {
+            act(context, &mut listening);
+            context.set_stage(Stage::Listening(listening));
+        }
+        stage => context.set_stage(stage),
+    }
+}
+
+/// The bus is heard: the client is told that its stream is open.
+pub(crate) fn opened(request: Request) {
+    with(request, |context, listening| {
+        let Some(reply) = listening.reply.take() else { return };
+        context.note(reply.outcome);
+        let mut status = reply::begin_stream(request, &reply);
+        if let (Body::Bytes(bytes), true) = (reply.body, status != Status::ERROR) {
+            status = listening.send(request, context, bytes);
+        } else if status != Status::ERROR {
+            status = listening.send(request, context, KEEPALIVE.to_vec());
+        }
+        if status == Status::ERROR {
+            listening.finish(Status::ERROR);
+            return;
+        }
+        listening.rest();
+        let Some(bus) = &context.location.bus else { return };
+        let kept = listening.listener.resumes().map(|(session, after)| bus.kept(session, after)).unwrap_or_default();
+        for (id, envelope) in kept {
+            listening.kept.push(id);
+            if let Some(delivery) = Delivery::parse(&envelope) {
+                listening.deliver(request, context, &delivery, id);
+            }
+        }
+        if let Some(publication) = listening.listener.opened() {
+            bus.publish(context.location, &publication, |_| {});
+        }
+    });
+}
+
+/// Something was published that the client may want to hear.
+pub(crate) fn deliver(request: Request, delivery: &Delivery, id: BusId) {
+    with(request, |context, listening| {
+        // What was kept has been sent when the stream was opened, and may come once more.
+        if listening.reply.is_none() && !listening.kept.contains(&id) {
+            listening.deliver(request, context, delivery, id);
+        }
+    });
+}
+
+/// The server ends the stream.
+pub(crate) fn close(request: Request) {
+    with(request, |context, listening| {
+        if listening.end.is_none() {
+            let bytes = listening.listener.close();
+            listening.close(request, context, bytes);
+        }
+    });
+}
+
+/// The client can take more, or has not for too long.
+pub(crate) fn writable(request: Request) {
+    if request.write_timed_out() {
+        request.finalize(Status::REQUEST_TIME_OUT);
+        return;
+    }
+    let status = ngx::flush(request);
+    if status == Status::ERROR || !request.pace_writing() {
+        request.finalize(Status::ERROR);
+    }
+}
+
+fn wake(request: Request) {
+    let mut end = None;
+    with(request, |context, listening| {
+        end = listening.end;
+        if end.is_none() {
+            if listening.is_silent && !request.is_backed_up() {
+                listening.send(request, context, KEEPALIVE.to_vec());
+            }
+            listening.rest();
+        }
+    });
+    if let Some(status) = end {
+        request.finalize(status);
+    }
+}
+
+impl Listening {
+    fn deliver(&mut self, request: Request, context: &'static Context, delivery: &Delivery, id: BusId) {
+        if self.end.is_some() {
+            return;
+        }
+        match self.listener.deliver(delivery, Some(id)) {
+            Delivered::Nothing => {}
+            Delivered::Event(bytes) => {
+                self.send(request, context, bytes);
+            }
+            Delivered::Close(bytes) => self.close(request, context, bytes),
+        }
+    }
+
+    fn send(&mut self, request: Request, context: &'static Context, bytes: Vec<u8>) -> Status {
+        self.is_silent = false;
+        let mut outbox = context.outbox.borrow_mut();
+        let mut status = outbox.send(request, bytes, false);
+        if outbox.backlog() > LARGEST_BACKLOG || !request.pace_writing() {
+            status = Status::ERROR;
+        }
+        if status == Status::ERROR {
+            self.finish(status);
+        }
+        status
+    }
+
+    fn close(&mut self, request: Request, context: &'static Context, bytes: Vec<u8>) {
+        if let Some(reply) = self.reply.take() {
+            // It was not open yet.
+            context.note(reply.outcome);
+            if reply::begin_stream(request, &reply) == Status::ERROR {
+                self.finish(Status::ERROR);
+                return;
+            }
+        }
+        let status = context.outbox.borrow_mut().send(request, bytes, true);
+        self.finish(if status == Status::ERROR { status } else { Status::OK });
+    }
+
+    /// Ends the request, but not from within whatever runs now.
+    fn finish(&mut self, status: Status) {
+        self.end = Some(status);
+        self.wake.cancel();
+        self.wake.post();
+    }
+
+    /// Waits until something must be said so that nobody on the way takes the connection for dead.
+    fn rest(&mut self) {
+        self.is_silent = true;
+        let interval = self.location.heartbeat;
+        if interval > 0 {
+            self.wake.post_in(interval);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Requests without a client.
+
+use std::cell::{Cell, RefCell};
+use std::ptr;
+
+use super::conf::LocationContext;
+use super::entry::guard;
+use super::log::Log;
+use super::request::Request;
+use super::sys::*;
+
+/// A request that nginx makes of itself; whatever runs for it ends soon after this is dropped.
+///
+/// It does nothing: what is to be done runs beside it, as a [subrequest](super::start_subrequest), whose end nginx reports to
+/// us without touching the connection.
+pub(crate) struct Detached(Request);
+
+impl Detached {
+    /// A request in a location; none when there is no connection or memory left.
+    pub(crate) fn new(location: LocationContext) -> Option<Detached> {
+        // SAFETY: the context is one of the running configuration.
+        Request::new(unsafe { mcp_create_detached(location.as_ptr()) }).map(Detached)
+    }
+
+    pub(crate) fn request(&self) -> Request {
+        self.0
+    }
+}
+
+thread_local! {
+    /// Requests that are over. They are freed when nothing of theirs can be running any more.
+    static OVER: RefCell<Vec<Request>> = const { RefCell::new(Vec::new()) };
+    static BURIAL: Cell<*mut ngx_event_t> = const { Cell::new(ptr::null_mut()) };
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        let request = self.0;
+        // A worker that ends has no use for it.
+        let _ = OVER.try_with(|over| over.borrow_mut().push(request));
+        let _ = BURIAL.try_with(|burial| {
+            if burial.get().is_null() {
+                // SAFETY: all-zero is what nginx starts an event from; the one event stays for as long as the worker.
+                let event: &mut ngx_event_t = Box::leak(Box::new(unsafe { std::mem::zeroed() }));
+                event.handler = Some(bury);
+                burial.set(event);
+            }
+            // SAFETY: the event lives on; the cycle has a log.
+            unsafe {
+                (*burial.get()).log = (*ngx_cycle).log;
+                mcp_post_event(burial.get());
+            }
+        });
+    }
+}
+
+extern "C" fn bury(_event: *mut ngx_event_t) {
+    guard(Log::cycle(), (), || {
+        let over = OVER.take();
+        for request in over {
+            // SAFETY: made by `Detached::new`, given up once, and nothing of it is running: posted events run by themselves.
+            unsafe { mcp_free_detached(request.as_ptr()) }
+        }
+    });
+}
+
+/// Whether nginx asked the worker to end once its requests are answered.
+pub(crate) fn is_exiting() -> bool {
+    // SAFETY: nginx's global, which only changes between events.
+    unsafe { ngx_exiting != 0 || ngx_quit != 0 || ngx_terminate != 0 }
+}

@@ -1,0 +1,203 @@
+//! Streams on which clients hear what happens between their requests. They need Nchan.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Conf, Events, Nginx, Request, Session, all_refused, request, taken};
+
+const TOOL: &str = "mcp_tool t { description d; pass GET http://127.0.0.1:9/; }";
+const PUBLISH: &str = "location = /publish { mcp_publish /mcp; }";
+const VERSIONS: [&str; 3] = ["2025-03-26", "2025-06-18", "2025-11-25"];
+
+/// An nginx whose workers share its connections evenly.
+fn nginx(directives: &str) -> Nginx {
+    assert!(std::env::var_os("MCP_NCHAN").is_some(), "MCP_NCHAN is not set: it names Nchan's module");
+    let location = format!("{TOOL}\nadd_header X-Worker $pid always;\n{directives}");
+    Conf::location(&location).server(PUBLISH).listen("reuseport").start()
+}
+
+fn listen(nginx: &Nginx, filter: Value) -> Events {
+    let mut events =
+        Events::open(nginx.connect(), &request("s", "subscriptions/listen", json!({"notifications": filter})));
+    let acknowledged = events.notification("notifications/subscriptions/acknowledged");
+    assert_eq!(acknowledged["_meta"], json!({"io.modelcontextprotocol/subscriptionId": "s"}));
+    events
+}
+
+/// A GET stream of a session.
+fn stream(nginx: &Nginx, session: &Session, last: Option<&str>) -> Events {
+    let mut get = session.carry(Request::new("GET").header("Accept", "text/event-stream"));
+    if let Some(last) = last {
+        get = get.header("Last-Event-ID", last);
+    }
+    Events::open(nginx.connect(), &get)
+}
+
+fn publish(nginx: &Nginx, session: Option<&Session>, message: &Value) {
+    let target = session.map_or("/publish".to_owned(), |session| format!("/publish?session={}", session.id));
+    let response = nginx.send(&Request::post(message.to_string()).to(&target));
+    assert_eq!((response.status, response.json()), (200, json!({"published": 1})));
+}
+
+fn tools_changed() -> Value {
+    json!({"method": "notifications/tools/list_changed"})
+}
+
+fn note(text: &str) -> Value {
+    json!({"method": "notifications/message", "params": {"level": "info", "data": text}})
+}
+
+#[test]
+fn what_is_published_reaches_every_listener_in_every_worker() {
+    let nginx = nginx("");
+    let mut listeners: Vec<Events> = (0..16).map(|_| listen(&nginx, json!({"toolsListChanged": true}))).collect();
+    let mut deaf = listen(&nginx, json!({}));
+    let workers: Vec<_> = listeners.iter().map(|events| events.head.header("x-worker").unwrap()).collect();
+    assert!(workers.iter().any(|worker| *worker != workers[0]), "one worker has them all");
+    for _ in 0..3 {
+        publish(&nginx, None, &tools_changed());
+        for events in &mut listeners {
+            let heard = events.notification("notifications/tools/list_changed");
+            assert_eq!(heard["_meta"], json!({"io.modelcontextprotocol/subscriptionId": "s"}));
+        }
+    }
+    nginx.reload();
+    let end = deaf.message();
+    assert_eq!((&end["id"], &end["result"]["resultType"]), (&json!("s"), &json!("complete")));
+    assert_eq!(deaf.next(), None);
+}
+
+#[test]
+fn a_session_hears_what_is_meant_for_it_and_for_all() {
+    let nginx = nginx("");
+    for version in VERSIONS {
+        let sessions = [Session::open(&nginx, version), Session::open(&nginx, version)];
+        let mut streams: Vec<_> = sessions.iter().map(|session| stream(&nginx, session, None)).collect();
+        publish(&nginx, Some(&sessions[1]), &note("second"));
+        publish(&nginx, Some(&sessions[0]), &note("first"));
+        for (events, expected) in streams.iter_mut().zip(["first", "second"]) {
+            assert_eq!(events.notification("notifications/message")["data"], expected);
+        }
+        publish(&nginx, None, &tools_changed());
+        streams.iter_mut().for_each(|events| {
+            events.notification("notifications/tools/list_changed");
+        });
+    }
+}
+
+#[test]
+fn a_stream_is_resumed_after_the_last_event_that_was_seen() {
+    let nginx = nginx("");
+    let session = Session::open(&nginx, "2025-11-25");
+    // Published before there is a stream: kept.
+    publish(&nginx, Some(&session), &note("0"));
+    let mut events = stream(&nginx, &session, None);
+    assert_eq!(events.notification("notifications/message")["data"], "0");
+    publish(&nginx, Some(&session), &note("1"));
+    let last = loop {
+        let event = events.next().unwrap();
+        if event.data.as_deref().is_some_and(|data| data.contains("\"1\"")) {
+            break event.id.unwrap();
+        }
+    };
+    drop(events);
+    for text in ["2", "3"] {
+        publish(&nginx, Some(&session), &note(text));
+    }
+    for _ in 0..4 {
+        // In whatever worker.
+        let mut again = stream(&nginx, &session, Some(&last));
+        for text in ["2", "3"] {
+            assert_eq!(again.notification("notifications/message")["data"], text);
+        }
+    }
+}
+
+#[test]
+fn a_newer_stream_of_a_session_ends_the_older_one() {
+    let nginx = nginx("");
+    let session = Session::open(&nginx, "2025-06-18");
+    let mut streams: Vec<Events> = Vec::new();
+    for _ in 0..4 {
+        let mut newer = stream(&nginx, &session, None);
+        publish(&nginx, Some(&session), &note("x"));
+        newer.notification("notifications/message");
+        if let Some(mut older) = streams.pop() {
+            while older.next().is_some() {}
+        }
+        streams.push(newer);
+    }
+}
+
+#[test]
+fn the_end_of_a_session_ends_its_stream() {
+    let nginx = nginx("");
+    for version in VERSIONS {
+        let session = Session::open(&nginx, version);
+        let mut events = stream(&nginx, &session, None);
+        assert_eq!(nginx.send(&session.carry(Request::new("DELETE"))).status, 204);
+        while events.next().is_some() {}
+        let gone = session.carry(Request::new("GET").header("Accept", "text/event-stream"));
+        assert_eq!(nginx.send(&gone).status, 404);
+        let gone = Request::post(note("x").to_string()).to(&format!("/publish?session={}", session.id));
+        assert_eq!(nginx.send(&gone).status, 404);
+    }
+}
+
+#[test]
+fn a_silent_stream_is_kept_alive() {
+    let nginx = nginx("mcp_heartbeat 20ms;");
+    let mut events = listen(&nginx, json!({}));
+    for _ in 0..3 {
+        assert!(events.next().unwrap().comment.is_some());
+    }
+}
+
+#[test]
+fn listeners_come_and_go() {
+    let nginx = nginx("");
+    let session = Session::open(&nginx, "2025-11-25");
+    for round in 0..40 {
+        let mut events = listen(&nginx, json!({"toolsListChanged": true}));
+        let get = stream(&nginx, &session, None);
+        if round % 2 == 0 {
+            drop(get);
+        }
+        publish(&nginx, None, &tools_changed());
+        events.notification("notifications/tools/list_changed");
+    }
+}
+
+#[test]
+fn what_cannot_be_published_is_refused() {
+    let nginx = nginx("");
+    for (request, status) in [
+        (Request::new("GET").to("/publish"), 405),
+        (Request::post("{").to("/publish"), 400),
+        (Request::post(note("x").to_string()).to("/publish"), 400),
+        (Request::post(tools_changed().to_string()).to("/publish?session=x"), 404),
+        (Request::post(tools_changed().to_string()).to("/publish").header("Content-Type", "text/plain"), 415),
+    ] {
+        let response = nginx.send(&request);
+        assert_eq!(response.status, status, "{response:?}");
+        response.error_code();
+    }
+    let from_outside = nginx.send(&Request::post(tools_changed().to_string()).to("/pub"));
+    assert_eq!(from_outside.status, 404);
+}
+
+#[test]
+fn wrong_directives_say_what_to_do() {
+    let server = |directives: &str| Conf::location(TOOL).server(directives);
+    all_refused([
+        (server("location = /p { mcp_publish /other; #here\n }"), vec!["\"mcp_publish\"", "\"/other\"", "\"mcp on\""]),
+        (server("location = /p { mcp_publish /mcp; mcp_publish /mcp; #here\n }"), vec!["\"mcp_publish\"", "duplicate"]),
+        (server("location = /p { proxy_pass http://127.0.0.1:1; mcp_publish /mcp; #here\n }"), vec!["alone"]),
+        (server("mcp_listen off; location = /p { mcp_publish /mcp; #here\n }"), vec!["\"mcp_listen\" is off"]),
+        (server("location /c { mcp_channels { } #here\n }"), vec!["\"mcp_channels\"", "\"mcp on\""]),
+        (server("mcp_listen maybe; #here\n"), vec!["\"mcp_listen\"", "\"maybe\""]),
+        (server("mcp_heartbeat soon; #here\n"), vec!["\"mcp_heartbeat\"", "\"soon\""]),
+        (Conf::location("mcp_channels { nchan_no_such_thing 1; #here\n }"), vec!["nchan_no_such_thing"]),
+        (Conf::location("mcp_channels { }\nmcp_channels { } #here\n"), vec!["\"mcp_channels\"", "duplicate"]),
+    ]);
+    taken(Conf::location("mcp_channels { nchan_message_timeout 1m; nchan_channel_group tenant; }"));
+}
