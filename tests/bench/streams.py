@@ -1,0 +1,204 @@
+"""What streams cost, in one run.
+
+  event    from the upstream's write of an event to the client's read of it as progress, beside a proxy_pass without buffering
+  fan-out  from a POST to mcp_publish to the client's read, over all listeners
+  idle     memory of the workers for each listener that waits
+  reload   until every open stream has ended, and how many of them with a word
+"""
+
+import http.client
+import json
+import os
+import re
+import select
+import signal
+import socket
+import statistics
+import subprocess
+import threading
+import time
+
+CONF = """
+{modules}
+daemon off; error_log {work}/streams.log notice; pid streams.pid; {user}
+worker_processes 2; worker_rlimit_nofile 20000;
+events {{ worker_connections 15000; }}
+http {{
+    access_log off; variables_hash_max_size 2048;
+    upstream work {{ server 127.0.0.1:{upstream}; }}
+    server {{
+        listen 127.0.0.1:{port} reuseport;
+        location = /mcp {{ mcp on; mcp_heartbeat 0; mcp_tool work {{ description d; pass POST http://work/; }} }}
+        location = /publish {{ mcp_publish /mcp; }}
+        location = /proxy {{ proxy_pass http://work/; proxy_buffering off; proxy_http_version 1.1; }}
+    }}
+}}
+"""
+META = "io.modelcontextprotocol/"
+CALLS = 400
+LISTENERS = 1000
+
+
+class Bench:
+    def __init__(self, nginx, module, nchan, work, ports):
+        self.work, (self.port, upstream) = work, ports
+        modules = f"load_module {nchan};\nload_module {module};"
+        user = "user root;" if os.geteuid() == 0 else ""
+        conf = work / "streams.conf"
+        conf.write_text(CONF.format(modules=modules, work=work, user=user, port=self.port, upstream=upstream))
+        threading.Thread(target=self.upstream, args=(upstream,), daemon=True).start()
+        self.nginx = subprocess.Popen([nginx, "-p", work, "-c", conf], stderr=subprocess.DEVNULL)
+        while True:
+            try:
+                self.connect().close()
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.02)
+
+    def upstream(self, port):
+        """Says when it writes, in an event of its own, and closes."""
+        listener = socket.create_server(("127.0.0.1", port))
+        while True:
+            connection, _ = listener.accept()
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+            time.sleep(0.002)
+            connection.sendall(b'data: {"progress":%d}\n\n' % time.perf_counter_ns())
+            time.sleep(0.002)
+            connection.close()
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port))
+
+    def workers(self):
+        children = f"/proc/{self.nginx.pid}/task/{self.nginx.pid}/children"
+        with open(children) as file:
+            return file.read().split()
+
+    def memory(self):
+        """KB that the workers have of their own."""
+        total = 0
+        for pid in self.workers():
+            with open(f"/proc/{pid}/smaps_rollup") as file:
+                total += sum(int(kb) for kb in re.findall(r"^Private_\w+: +(\d+)", file.read(), re.M))
+        return total
+
+    def request(self, method, params, name=None):
+        meta = {"protocolVersion": "2026-07-28", "clientInfo": {"name": "bench", "version": "1"}, "clientCapabilities": {}}
+        params = {**params, "_meta": {**params.get("_meta", {}), **{META + key: value for key, value in meta.items()}}}
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        head = f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nMcp-Method: {method}\r\nMCP-Protocol-Version: 2026-07-28\r\n"
+        head += f"Mcp-Name: {name}\r\n" if name else ""
+        head += "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
+        return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+    def listener(self):
+        connection = self.connect()
+        connection.sendall(self.request("subscriptions/listen", {"notifications": {"toolsListChanged": True}}))
+        return connection, b"acknowledged"
+
+    def get_stream(self):
+        hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
+        client = http.client.HTTPConnection("127.0.0.1", self.port)
+        headers = {"Host": "localhost", "Content-Type": "application/json", "Accept": "application/json"}
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello})
+        client.request("POST", "/mcp", body, headers)
+        session = client.getresponse().getheader("Mcp-Session-Id")
+        client.close()
+        connection = self.connect()
+        connection.sendall(
+            f"GET /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nMcp-Session-Id: {session}\r\n\r\n".encode()
+        )
+        return connection, b"event-stream"
+
+    def open(self, kind, count):
+        """Opens so many streams and awaits their beginning."""
+        connections = []
+        for _ in range(count):
+            connection, begin = getattr(self, kind)()
+            received = b""
+            while begin not in received:
+                part = connection.recv(65536)
+                assert part, received
+                received += part
+            connections.append(connection)
+        return connections
+
+    def publish(self):
+        client = http.client.HTTPConnection("127.0.0.1", self.port)
+        body = json.dumps({"method": "notifications/tools/list_changed"})
+        client.request("POST", "/publish", body, {"Host": "localhost", "Content-Type": "application/json"})
+        assert client.getresponse().read() == b'{"published":1}'
+
+
+def event_times(bench, request):
+    connection = bench.connect()
+    connection.sendall(request)
+    received = b""
+    while not (found := re.search(rb'"progress":(\d{6,})', received)):
+        received += connection.recv(65536)
+    seen = time.perf_counter_ns()
+    connection.close()
+    return (seen - int(found[1])) / 1000
+
+
+def read_all(connections, wanted):
+    """Seconds after which each has received `wanted`, or its end; and what they received."""
+    poll, received, times = select.epoll(), {}, []
+    by_fd = {connection.fileno(): connection for connection in connections}
+    for fd in by_fd:
+        poll.register(fd, select.EPOLLIN)
+        received[fd] = b""
+    while by_fd:
+        for fd, _ in poll.poll():
+            part = by_fd[fd].recv(65536)
+            received[fd] += part
+            if wanted in received[fd] or not part:
+                times.append(time.perf_counter())
+                poll.unregister(fd)
+                del by_fd[fd]
+    return times, received.values()
+
+
+def spread(name, values, unit):
+    values = sorted(values)
+    p99 = values[min(len(values) - 1, len(values) * 99 // 100)]
+    print(f"{name:34} median {statistics.median(values):8.1f} {unit}   p99 {p99:8.1f}   last {values[-1]:8.1f}")
+
+
+def run(bench, idle):
+    call = bench.request("tools/call", {"name": "work", "arguments": {}, "_meta": {"progressToken": 1}}, "work")
+    proxy = b"POST /proxy HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+    times = {"event, proxy_pass": [], "event, tools/call": []}
+    for _ in range(CALLS):
+        for name, request in zip(times, (proxy, call)):
+            times[name].append(event_times(bench, request))
+    for name, values in times.items():
+        spread(name, values, "us")
+
+    listeners = bench.open("listener", LISTENERS)
+    for _ in range(5):
+        begin = time.perf_counter()
+        publisher = threading.Thread(target=bench.publish)
+        publisher.start()
+        seen, _ = read_all(listeners, b"list_changed")
+        publisher.join()
+        spread(f"fan-out to {LISTENERS} listeners", [(when - begin) * 1000 for when in seen], "ms")
+
+    begin = time.perf_counter()
+    bench.nginx.send_signal(signal.SIGHUP)
+    seen, received = read_all(listeners, b"resultType")
+    ended = sum(b"resultType" in text for text in received)
+    print(f"{'reload':34} {(max(seen) - begin) * 1000:8.0f} ms until the last of {LISTENERS} ended, {ended} with a result")
+    for connection in listeners:
+        connection.close()
+    time.sleep(1)  # the old workers end
+
+    streams = []
+    for kind in ("listener", "get_stream"):
+        before = bench.memory()
+        streams += bench.open(kind, idle)
+        print(f"{'idle ' + kind:34} {(bench.memory() - before) / idle:8.2f} KB each, {idle} of them")
+    bench.nginx.terminate()
+    bench.nginx.wait()
