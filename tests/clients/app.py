@@ -1,10 +1,13 @@
 """A FastAPI application as its author would write it: it knows nothing of MCP."""
 
 import asyncio
+import json
+import urllib.request
 from collections import defaultdict
 from typing import Annotated, Literal
 
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 app = FastAPI()
@@ -61,6 +64,26 @@ async def meet(name: str, size: int):
         meeting.complete.set()
     await meeting.complete.wait()
     return {"seat": seat}
+
+
+# Neither is in the description.
+@app.post("/inspection", include_in_schema=False)
+async def inspect():
+    async def count():
+        for shelf in (1, 2, 3):
+            yield f'event: progress\ndata: {{"progress": {shelf}, "total": 3, "message": "shelf {shelf}"}}\n\n'
+            await asyncio.sleep(0.02)
+        yield 'event: result\ndata: {"items": 42}\n\n'
+
+    return StreamingResponse(count(), media_type="text/event-stream")
+
+
+@app.post("/announcement", include_in_schema=False)
+def announce(request: Request):
+    body, headers = b'{"method": "notifications/tools/list_changed"}', {"Content-Type": "application/json"}
+    publish = urllib.request.Request(request.headers["x-publish"], body, headers)
+    with urllib.request.urlopen(publish) as answer:
+        return json.load(answer)
 
 
 # In place of APIs that only their descriptions are here of.

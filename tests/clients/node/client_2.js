@@ -10,13 +10,20 @@ async function connect(url, revision, complain) {
   const client = new Client({ name: "client", version: "2" }, options);
   const transport = new StreamableHTTPClientTransport(new URL(url));
   client.onerror = complain;
+  const changed = new Promise((resolve) =>
+    client.setNotificationHandler("notifications/tools/list_changed", resolve),
+  );
   await client.connect(transport);
   return {
     revision: client.getNegotiatedProtocolVersion(),
     server: client.getServerVersion(),
     instructions: client.getInstructions(),
     tools: async () => (await client.listTools()).tools,
-    call: (name, args) => client.callTool({ name, arguments: args }).catch(refuse),
+    call: (name, args, onprogress) => client.callTool({ name, arguments: args }, { onprogress }).catch(refuse),
+    changes: async () => {
+      const listening = revision < "2026" ? undefined : await client.listen({ toolsListChanged: true });
+      return { heard: changed, close: () => listening?.close() };
+    },
     ping: () => client.ping(),
     close: async () => {
       await transport.terminateSession();

@@ -73,6 +73,22 @@ async function checkMeeting(peer, { tool, size }) {
   assert.deepEqual(seats, Array.from({ length: size }, (_, index) => index + 1));
 }
 
+// What is said during a call, and between calls, to clients that can hear it.
+async function checkNews(peer, { progress, change }, revision) {
+  const told = [];
+  const tell = ({ progress: done, total, message }) => told.push([done, total, message]);
+  checkResult({ ...progress, arguments: {} }, await peer.call(progress.tool, {}, tell), revision);
+  assert.deepEqual(told, progress.told);
+  const changes = await peer.changes();
+  // A session's stream is opened beside everything else, and may not be open yet.
+  for (let turn = 0; turn < 50; turn += 1) {
+    await peer.call(change.tool, {});
+    const pause = new Promise((resolve) => setTimeout(resolve, 200));
+    if (await Promise.race([changes.heard.then(() => true), pause])) return changes.close?.();
+  }
+  assert.fail("the change was not heard of");
+}
+
 // `connect(url, revision, complain)` gives the peer; whatever the SDK complains about is a fault of the server.
 export async function main(name, version, connect) {
   const { url, revision, expected } = expectations();
@@ -88,6 +104,7 @@ export async function main(name, version, connect) {
   checkTools(await peer.tools(), expected, revision);
   for (const call of expected.calls) await checkCall(peer, call, revision);
   if (expected.meeting) await checkMeeting(peer, expected.meeting);
+  if (expected.news && peer.changes) await checkNews(peer, expected.news, revision);
   if (revision < "2026") await peer.ping();
   await peer.close();
   assert.deepEqual(complaints, []);

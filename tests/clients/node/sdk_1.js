@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { McpError } from "@modelcontextprotocol/sdk/types.js";
+import { McpError, ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { main, Refused } from "./conversation.js";
 
 // An older client: the SDK's own handshake always asks for its latest revision.
@@ -23,13 +23,16 @@ async function connect(url, revision, complain) {
   const client = new Client({ name: "sdk", version: "1" });
   const transport = new Transport(new URL(url), revision);
   client.onerror = complain;
+  const changed = new Promise((resolve) => client.setNotificationHandler(ToolListChangedNotificationSchema, resolve));
   await client.connect(transport);
   return {
     revision: transport.protocolVersion,
     server: client.getServerVersion(),
     instructions: client.getInstructions(),
     tools: async () => (await client.listTools()).tools,
-    call: (name, args) => client.callTool({ name, arguments: args }).catch(refuse),
+    call: (name, args, onprogress) =>
+      client.callTool({ name, arguments: args }, undefined, { onprogress }).catch(refuse),
+    changes: async () => ({ heard: changed }),
     ping: () => client.ping(),
     close: async () => {
       await transport.terminateSession();

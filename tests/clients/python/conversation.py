@@ -81,6 +81,28 @@ async def check_meeting(peer, meeting):
     same("seats", seats, list(range(1, meeting["size"] + 1)))
 
 
+async def check_news(peer, news):
+    """What is said during a call, and between calls, to clients that can hear it."""
+    progress, told = news["progress"], []
+
+    async def tell(done, total, message):
+        told.append([done, total, message])
+
+    result = await peer.call(progress["tool"], {}, progress=tell)
+    check_result({**progress, "arguments": {}}, result, peer.revision)
+    same("progress", told, progress["told"])
+    async with peer.changes() as changed:
+        # A session's stream is opened beside everything else, and may not be open yet.
+        for _ in range(50):
+            await peer.call(news["change"]["tool"], {})
+            try:
+                await asyncio.wait_for(changed.wait(), 0.2)
+                return
+            except TimeoutError:
+                pass
+    raise AssertionError("the change was not heard of")
+
+
 async def check_tools(peer, expected):
     """Of tools that are too large to be written down, only the names are expected."""
     heard = await peer.tools()
@@ -99,6 +121,8 @@ async def converse(peer, expected, revision):
         await check_call(peer, call)
     if "meeting" in expected:
         await check_meeting(peer, expected["meeting"])
+    if "news" in expected and hasattr(peer, "changes"):
+        await check_news(peer, expected["news"])
     if revision < "2026":
         await peer.ping()
 

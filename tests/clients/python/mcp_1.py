@@ -1,5 +1,6 @@
 """The Python SDK `mcp` 1.x."""
 
+import asyncio
 from contextlib import asynccontextmanager
 
 from mcp import ClientSession, McpError, types
@@ -9,8 +10,9 @@ from conversation import Refused, main
 
 
 class Peer:
-    def __init__(self, session, initialized):
+    def __init__(self, session, initialized, changed):
         self.session = session
+        self.changed = changed
         self.revision = initialized.protocolVersion
         self.server = initialized.serverInfo
         self.instructions = initialized.instructions
@@ -19,12 +21,16 @@ class Peer:
         listed = await self.session.list_tools()
         return [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed.tools]
 
-    async def call(self, name, arguments):
+    async def call(self, name, arguments, progress=None):
         try:
-            result = await self.session.call_tool(name, arguments)
+            result = await self.session.call_tool(name, arguments, progress_callback=progress)
         except McpError as error:
             raise Refused(error.error.code, error.error.message) from error
         return result.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    @asynccontextmanager
+    async def changes(self):
+        yield self.changed
 
     async def ping(self):
         await self.session.send_ping()
@@ -47,8 +53,17 @@ async def initialize(session, revision):
 
 @asynccontextmanager
 async def connect(url, revision):
-    async with streamable_http_client(url) as (read, write, _), ClientSession(read, write) as session:
-        yield Peer(session, await initialize(session, revision))
+    changed = asyncio.Event()
+
+    async def hear(message):
+        if isinstance(message, types.ServerNotification) and isinstance(message.root, types.ToolListChangedNotification):
+            changed.set()
+
+    async with (
+        streamable_http_client(url) as (read, write, _),
+        ClientSession(read, write, message_handler=hear) as session,
+    ):
+        yield Peer(session, await initialize(session, revision), changed)
 
 
 main("mcp", connect)

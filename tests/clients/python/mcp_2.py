@@ -1,5 +1,6 @@
 """The Python SDK `mcp` 2.x: `Client` for the newest revision of either era, a bare session for an older one."""
 
+import asyncio
 import warnings
 from contextlib import asynccontextmanager
 
@@ -23,9 +24,9 @@ class Peer:
         listed = await self.client.list_tools()
         return [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed.tools]
 
-    async def call(self, name, arguments):
+    async def call(self, name, arguments, progress=None):
         try:
-            result = await self.client.call_tool(name, arguments)
+            result = await self.client.call_tool(name, arguments, progress_callback=progress)
         except MCPError as error:
             raise Refused(error.code, error.message) from error
         return result.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -34,6 +35,21 @@ class Peer:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MCPDeprecationWarning)
             await self.client.send_ping()
+
+
+class ListeningPeer(Peer):
+    @asynccontextmanager
+    async def changes(self):
+        changed = asyncio.Event()
+        async with self.client.listen(tools_list_changed=True) as subscription:
+
+            async def hear():
+                async for _ in subscription:
+                    changed.set()
+
+            hearing = asyncio.create_task(hear())
+            yield changed
+            hearing.cancel()
 
 
 async def initialize(session, revision):
@@ -51,7 +67,7 @@ async def initialize(session, revision):
 async def connect(url, revision):
     if revision in MODES:
         async with Client(url, mode=MODES[revision]) as client:
-            yield Peer(client)
+            yield (ListeningPeer if revision >= "2026" else Peer)(client)
     else:
         async with streamable_http_client(url) as (read, write), ClientSession(read, write) as session:
             await initialize(session, revision)
