@@ -220,7 +220,7 @@ impl Bus {
     /// Sends a request to Nchan. What keeps it alive is returned if that is for the caller to do.
     fn send(&self, location: &'static Location, errand: Errand) -> Option<Detached> {
         let mut errand = Some(errand);
-        let sent = Detached::new(self.channels.broadcast).and_then(|detached| {
+        let sent = Detached::new(self.channels.location()).and_then(|detached| {
             let request = detached.request();
             Context::create(request, location)?;
             let wake = Wake::new(request, |_| {})?;
@@ -282,7 +282,7 @@ pub(crate) fn run(request: Request, context: &'static Context) -> Status {
         },
         _ => return Status::INTERNAL_SERVER_ERROR,
     };
-    request.enter_location(bus.channels.broadcast.loc_conf(), method, "/");
+    request.enter_location(bus.channels.location().loc_conf(), method, "/");
     if body.is_some_and(|body| !request.set_body(&body)) {
         return Status::INTERNAL_SERVER_ERROR;
     }

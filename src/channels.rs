@@ -1,17 +1,18 @@
-//! The locations that Nchan is reached through, below an MCP location.
+//! The location that Nchan is reached through, below an MCP location.
 //!
 //! No client's request ever gets there: the module asks them itself, by requests without a client ([`crate::bus`]).
 
 use crate::conf::{Error, LocationConf};
 use crate::ngx::{Conf, LocationContext, Place};
 
-/// The locations of an MCP location's channels.
+/// The location of an MCP location's channel, which every worker hears. It keeps nothing.
 #[derive(Clone, Copy)]
-pub(crate) struct Channels {
-    /// What `mcp_channels` says; it holds for the following.
-    settings: LocationContext,
-    /// The channel that every worker hears. It keeps nothing.
-    pub(crate) broadcast: LocationContext,
+pub(crate) struct Channels(LocationContext);
+
+impl Channels {
+    pub(crate) fn location(self) -> LocationContext {
+        self.0
+    }
 }
 
 /// What is wrong where Nchan is not there.
@@ -22,17 +23,17 @@ pub(crate) fn are_available(cf: Conf) -> bool {
     cf.has_directive("nchan_pubsub")
 }
 
-/// The locations of the location that is being read, made when they are first asked for.
+/// The location of the channel of the location that is being read, made when it is first asked for.
 pub(crate) fn of(cf: Conf, conf: &mut LocationConf) -> Result<Channels, Error> {
     if let Some(channels) = conf.channels {
         return Ok(channels);
     }
-    // Three levels: what holds unless told otherwise, what the operator says, and what must be so.
+    // What an operator may say otherwise stands a level further out: some of Nchan's settings are not inherited, so his
+    // must be those of the location itself.
     let defaults = cf.hidden_location()?;
     cf.apply_in(defaults, &["nchan_channel_group", "mcp"])?;
-    let settings = cf.location_below(defaults)?;
-    settings.own_conf().block = Some("mcp_channels");
-    let broadcast = cf.location_below(settings)?;
+    let location = cf.location_below(defaults)?;
+    location.own_conf().block = Some("mcp_channels");
     for directive in [
         &["nchan_pubsub", "http", "eventsource"][..],
         &["nchan_channel_id", "$mcp_channel"],
@@ -43,14 +44,14 @@ pub(crate) fn of(cf: Conf, conf: &mut LocationConf) -> Result<Channels, Error> {
         // A message is larger than what was posted, by what goes around it.
         &["client_max_body_size", "0"],
     ] {
-        cf.apply_in(broadcast, directive)?;
+        cf.apply_in(location, directive)?;
     }
-    let channels = Channels { settings, broadcast };
+    let channels = Channels(location);
     conf.channels = Some(channels);
     Ok(channels)
 }
 
-/// `mcp_channels { … }`: settings of Nchan for the channels of this location.
+/// `mcp_channels { … }`: settings of Nchan for the channel of this location.
 pub(crate) fn mcp_channels(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
     if !are_available(cf) {
         return Err(Error::new(NEEDED));
@@ -60,5 +61,5 @@ pub(crate) fn mcp_channels(cf: Conf, conf: &mut LocationConf) -> Result<(), Erro
         return Err(Error::new("is duplicate"));
     }
     let channels = of(cf, conf)?;
-    cf.block_into(channels.settings)
+    cf.block_into(channels.location())
 }

@@ -10,6 +10,9 @@
 //!         filter              what comes back is collected, the core makes the reply of it
 //! ```
 //!
+//! What clients hear between their requests goes another way: `listening` is a client's open stream, `publish` takes what
+//! backends say, `bus` carries it between the workers through Nchan, whose location `channels` makes.
+//!
 //! `directives` and `conf` hold the configuration, `openapi` makes tools of API descriptions, `tool` and `proxy` hold the
 //! location that calls go through, `variables` the `$mcp_*`.
 //! Everything that touches C is below [`ngx`].

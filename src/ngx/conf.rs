@@ -314,9 +314,11 @@ impl Conf {
 
     /// Reads a `{ … }` block into a location that there is already, where it may say what a location may.
     pub(crate) fn block_into(self, context: LocationContext) -> Result<(), Error> {
-        self.parse_into(context, 0)?;
         // SAFETY: as in `block`.
-        match unsafe { (*core_loc_conf(context.loc_conf())).handler }.is_none() {
+        let handler = || unsafe { (*core_loc_conf(context.loc_conf())).handler.map(|handler| handler as usize) };
+        let before = handler();
+        self.parse_into(context, 0)?;
+        match handler() == before {
             true => Ok(()),
             false => Err(Error::new("takes settings alone: remove the directive that answers requests")),
         }
