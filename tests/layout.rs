@@ -4,6 +4,7 @@
 //! that means something else. `src/ngx/layout.c` sets each bit in C; here Rust has to see that one, and no other.
 
 #[allow(
+    unknown_lints,
     clippy::all,
     clippy::undocumented_unsafe_blocks,
     dead_code,

@@ -48,7 +48,7 @@ fn a_post_has_its_body_with_type_and_length() {
     let request = upstream.only_request();
     let body = r#"{"item":"Schraube 🔩 \"M8\"","count":1}"#;
     assert_eq!(request.line(), "POST /orders");
-    assert_eq!(str::from_utf8(request.body()).unwrap(), body);
+    assert_eq!(std::str::from_utf8(request.body()).unwrap(), body);
     let mut headers = request.headers();
     headers.sort();
     let expected = [
@@ -90,7 +90,7 @@ fn arguments_are_placed_where_they_are_declared() {
     assert_eq!(request.line(), "POST /p/x?fixed=1&b=v&q=1&q=2");
     assert_eq!(request.header("x-h").as_deref(), Some("line"));
     assert_eq!(request.header("cookie").as_deref(), Some("sid=s; d=t"));
-    assert_eq!(str::from_utf8(request.body()).unwrap(), r#"{"j":{"k":[1,null]},"number":5}"#);
+    assert_eq!(std::str::from_utf8(request.body()).unwrap(), r#"{"j":{"k":[1,null]},"number":5}"#);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_form_is_sent_as_forms_are() {
         json!({"name": "a&b=c d+ä", "tags": ["x", "y z"]}),
     );
     assert_eq!(request.header("content-type").as_deref(), Some("application/x-www-form-urlencoded"));
-    assert_eq!(str::from_utf8(request.body()).unwrap(), "name=a%26b%3Dc+d%2B%C3%A4&tags=x&tags=y+z");
+    assert_eq!(std::str::from_utf8(request.body()).unwrap(), "name=a%26b%3Dc+d%2B%C3%A4&tags=x&tags=y+z");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn one_argument_can_be_the_whole_body() {
         json!({"item": {"b": 1, "a": [2]}, "dry": true}),
     );
     assert_eq!(request.line(), "PUT /x?dry=true");
-    assert_eq!(str::from_utf8(request.body()).unwrap(), r#"{"b":1,"a":[2]}"#);
+    assert_eq!(std::str::from_utf8(request.body()).unwrap(), r#"{"b":1,"a":[2]}"#);
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn numbers_reach_the_upstream_as_they_were_written() {
         request.body = body_text.replace(r#"{"i":0}"#, arguments).into_bytes();
         nginx.send(&request).success();
         let request = upstream.requests().pop().unwrap();
-        assert_eq!((request.line().as_str(), str::from_utf8(request.body()).unwrap()), (line, body));
+        assert_eq!((request.line().as_str(), std::str::from_utf8(request.body()).unwrap()), (line, body));
     }
 }
 

@@ -50,7 +50,7 @@ fn json_becomes_structured_content_and_the_same_text() {
     let result = result_of(200, "application/json; charset=utf-8", body);
     assert_eq!(result["isError"], false);
     assert_eq!(result["structuredContent"], json!({"id": 7, "name": "Müller", "price": 1.5}));
-    assert_eq!(result["content"], json!([{"type": "text", "text": str::from_utf8(body).unwrap()}]));
+    assert_eq!(result["content"], json!([{"type": "text", "text": std::str::from_utf8(body).unwrap()}]));
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl<'m> MessageLog<'m> {
         let (time, tag) = (self.word(0), self.word(8));
         // A clock that was put back does not take ids back.
         let (time, number) = if now > time { (now, 0) } else { (time, (tag >> 16) + 1) };
-        let id = BusId { time, tag: number << 16 | u64::from(machine) };
+        let id = BusId { time, tag: (number << 16) | u64::from(machine) };
         self.note(id);
         id
     }
@@ -57,7 +57,7 @@ impl<'m> MessageLog<'m> {
         }
         self.make_room(at, size);
         let start = HEAD + at;
-        self.set_word(start, (message.len() as u64) << 32 | size as u64);
+        self.set_word(start, ((message.len() as u64) << 32) | size as u64);
         self.set_word(start + 8, fingerprint(session).0);
         self.set_word(start + 16, fingerprint(session).1);
         self.set_word(start + 24, id.time);
@@ -135,7 +135,7 @@ impl<'m> MessageLog<'m> {
     /// Fills a place with an entry that is none.
     fn skip(&mut self, at: usize, size: usize) {
         if size > 0 {
-            self.set_word(HEAD + at, u64::from(u32::MAX) << 32 | size as u64);
+            self.set_word(HEAD + at, (u64::from(u32::MAX) << 32) | size as u64);
             self.set_word(32, self.count() + 1);
         }
     }
