@@ -60,10 +60,10 @@ impl ServerNames {
     #[cfg(ngx_pcre)]
     fn match_pattern(&self, request: Request) -> bool {
         let mut host = request.host();
-        // SAFETY: the expressions are the configuration's; nginx ran them on this host when it chose the server.
-        self.patterns
-            .iter()
-            .any(|pattern| unsafe { ngx_http_regex_exec(request.as_ptr(), *pattern, &mut host) == NGX_OK as ngx_int_t })
+        self.patterns.iter().any(|pattern| {
+            // SAFETY: the expressions are the configuration's; nginx ran them on this host when it chose the server.
+            unsafe { ngx_http_regex_exec(request.as_ptr(), *pattern, &mut host) == NGX_OK as ngx_int_t }
+        })
     }
 
     /// Whether the host that a request names matches one of the server's regular expressions: this nginx has none.

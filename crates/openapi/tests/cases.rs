@@ -251,9 +251,9 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for chunk in bytes.chunks(3) {
-        let number = (0..3).fold(0, |number, i| number << 8 | usize::from(chunk.get(i).copied().unwrap_or(0)));
+        let number = (0..3).fold(0, |number, i| (number << 8) | usize::from(chunk.get(i).copied().unwrap_or(0)));
         for i in 0..4 {
-            let digit = DIGITS[number >> (18 - 6 * i) & 63] as char;
+            let digit = DIGITS[(number >> (18 - 6 * i)) & 63] as char;
             out.push(if i <= chunk.len() { digit } else { '=' });
         }
     }

@@ -99,7 +99,7 @@ fn a_flood_of_pings_is_answered_within_bounds() {
 fn reserved_bits_3() {
     for bits in 1..8 {
         for first in [TEXT, PING, CLOSE, CONTINUATION] {
-            let bytes = [frame(TEXT, "Hello"), frame(first | bits << 4, ""), frame(PING, "")].concat();
+            let bytes = [frame(TEXT, "Hello"), frame(first | (bits << 4), ""), frame(PING, "")].concat();
             assert_eq!(outcome(&bytes).shown(), ["message Hello", "closed", "close 1002"], "{bits} {first:#x}");
         }
     }

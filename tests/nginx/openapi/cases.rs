@@ -171,8 +171,8 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let number = (0..3).fold(0, |number, i| number << 8 | usize::from(chunk.get(i).copied().unwrap_or(0)));
-        text.extend((0..4).map(|i| if i <= chunk.len() { DIGITS[number >> (18 - 6 * i) & 63] as char } else { '=' }));
+        let number = (0..3).fold(0, |number, i| (number << 8) | usize::from(chunk.get(i).copied().unwrap_or(0)));
+        text.extend((0..4).map(|i| if i <= chunk.len() { DIGITS[(number >> (18 - 6 * i)) & 63] as char } else { '=' }));
     }
     text
 }
