@@ -17,7 +17,7 @@ use crate::ngx::{self, Chain, Detached, Level, Messages, Request, Status, Wake};
 
 /// Milliseconds after which a channel that was lost is sought again, and after which the worker's end is noticed.
 const TICK: usize = 500;
-/// Bytes of a message on the channel at the most; a publisher is refused before that.
+/// Bytes of a message on the channel at the most; what is larger, by a `client_max_body_size` that allows it, is lost.
 const LARGEST_MESSAGE: usize = 64 << 20;
 /// Seconds for which a session's messages are kept.
 const KEPT: u64 = 300;
@@ -286,7 +286,9 @@ pub(crate) fn run(request: Request, context: &'static Context) -> Status {
     if body.is_some_and(|body| !request.set_body(&body)) {
         return Status::INTERNAL_SERVER_ERROR;
     }
-    request.run_content_handler()
+    let status = request.run_content_handler();
+    // Some of Nchan's refusals end the request themselves, and then are not told from others.
+    if context.is_done() { Status::DONE } else { status }
 }
 
 /// Nchan's header: it delivers, or says why it does not.

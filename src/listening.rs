@@ -1,6 +1,6 @@
 //! A stream on which a client hears what happens between its requests.
 
-use mcp::http::{Body, HttpReply};
+use mcp::http::{Body, Headers, HttpReply};
 use mcp::{BusId, Delivered, Delivery, KEEPALIVE, Listener};
 
 use crate::conf::Location;
@@ -8,8 +8,11 @@ use crate::context::{Context, Stage};
 use crate::ngx::{self, Request, Status, Wake};
 use crate::reply;
 
-/// Bytes under way to a client after which its stream is given up: it can come again.
+/// Bytes under way to a client after which its stream is given up, beside what was kept for it: it can come again.
 const LARGEST_BACKLOG: usize = 1 << 20;
+
+/// Bytes around a message in an event, at the most.
+const EVENT: usize = 128;
 
 /// A client's stream.
 pub(crate) struct Listening {
@@ -19,8 +22,9 @@ pub(crate) struct Listening {
     number: Option<u64>,
     /// What opens it, until it is open.
     reply: Option<HttpReply>,
-    /// What was sent of what had been published before.
+    /// What was sent of what had been published before, sorted; and how many bytes that were.
     kept: Vec<BusId>,
+    kept_size: usize,
     wake: Wake,
     /// Nothing was sent since the wake was set.
     is_silent: bool,
@@ -48,6 +52,7 @@ pub(crate) fn start(request: Request, context: &'static Context, reply: HttpRepl
         number: None,
         reply: Some(reply),
         kept: Vec::new(),
+        kept_size: 0,
         wake,
         is_silent: true,
         end: None,
@@ -87,8 +92,9 @@ pub(crate) fn opened(request: Request) {
         listening.rest();
         let Some(bus) = &context.location.bus else { return };
         let kept = listening.listener.resumes().map(|(session, after)| bus.kept(session, after)).unwrap_or_default();
+        listening.kept = kept.iter().map(|(id, _)| *id).collect();
+        listening.kept_size = kept.iter().map(|(_, envelope)| envelope.len() + EVENT).sum();
         for (id, envelope) in kept {
-            listening.kept.push(id);
             if let Some(delivery) = Delivery::parse(&envelope) {
                 listening.deliver(request, context, &delivery, id);
             }
@@ -103,7 +109,7 @@ pub(crate) fn opened(request: Request) {
 pub(crate) fn deliver(request: Request, delivery: &Delivery, id: BusId) {
     with(request, |context, listening| {
         // What was kept has been sent when the stream was opened, and may come once more.
-        if listening.reply.is_none() && !listening.kept.contains(&id) {
+        if listening.reply.is_none() && listening.kept.binary_search(&id).is_err() {
             listening.deliver(request, context, delivery, id);
         }
     });
@@ -165,7 +171,7 @@ impl Listening {
         self.is_silent = false;
         let mut outbox = context.outbox.borrow_mut();
         let mut status = outbox.send(request, bytes, false);
-        if outbox.backlog() > LARGEST_BACKLOG || !request.pace_writing() {
+        if outbox.backlog() > LARGEST_BACKLOG + self.kept_size || !request.pace_writing() {
             status = Status::ERROR;
         }
         if status == Status::ERROR {
@@ -175,13 +181,12 @@ impl Listening {
     }
 
     fn close(&mut self, request: Request, context: &'static Context, bytes: Vec<u8>) {
-        if let Some(reply) = self.reply.take() {
-            // It was not open yet.
-            context.note(reply.outcome);
-            if reply::begin_stream(request, &reply) == Status::ERROR {
-                self.finish(Status::ERROR);
-                return;
-            }
+        if self.reply.take().is_some() {
+            // It was never open, as the bus cannot be heard.
+            let refusal = context.location.server.refuse_unread(Headers(&request.headers()), 503);
+            let status = reply::send(request, context, refusal);
+            self.finish(status);
+            return;
         }
         let status = context.outbox.borrow_mut().send(request, bytes, true);
         self.finish(if status == Status::ERROR { status } else { Status::OK });

@@ -22,6 +22,7 @@ mod subrequest;
 pub(crate) mod sys;
 mod upstream;
 mod variable;
+mod zone;
 
 pub(crate) use buf::{Chain, Held, Taken, response};
 pub(crate) use complex::ComplexValue;

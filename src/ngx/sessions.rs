@@ -1,20 +1,16 @@
 //! What is remembered of sessions, shared by all workers and kept over reload.
 
-use std::ffi::c_void;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::ptr;
 
 use mcp::{LogLevel, SessionState};
 
-use super::module::mcp_module;
-use super::string::borrowed;
-use super::sys::*;
+use super::sys::ngx_conf_t;
+use super::zone::Zone;
 
 /// How many sessions something is remembered of. The one that would expire first makes room, and one that has ended is
 /// kept longer than one that has only set a log level.
 const WAYS: usize = 8;
 const SETS: usize = 2048;
-const ZONE_SIZE: usize = SETS * size_of::<[Entry; WAYS]>() + 65536;
 
 #[derive(Clone, Copy)]
 struct Entry {
@@ -28,22 +24,12 @@ type Table = [[Entry; WAYS]; SETS];
 
 /// A handle to the shared table.
 #[derive(Clone, Copy)]
-pub(crate) struct SessionStates(*mut ngx_shm_zone_t);
+pub(crate) struct SessionStates(Zone<{ size_of::<Table>() }>);
 
 impl SessionStates {
-    /// Asks for the shared memory zone; once per configuration.
+    /// Asks for the shared memory; once per configuration.
     pub(crate) fn add(cf: *mut ngx_conf_t) -> Option<SessionStates> {
-        let mut name = borrowed(b"mcp_sessions");
-        // SAFETY: `cf` is nginx's at configuration time; the tag is the address of our module.
-        unsafe {
-            let tag = ptr::from_ref(mcp_module()).cast_mut().cast::<c_void>();
-            let zone = ngx_shared_memory_add(cf, &mut name, ZONE_SIZE, tag);
-            if zone.is_null() {
-                return None;
-            }
-            (*zone).init = Some(init_zone::<{ size_of::<Table>() }>);
-            Some(SessionStates(zone))
-        }
+        Zone::add(cf, "mcp_sessions").map(SessionStates)
     }
 
     /// Remembers this of a session until `until` (seconds since the epoch).
@@ -80,18 +66,8 @@ impl SessionStates {
     }
 
     fn with(self, act: impl FnOnce(&mut Table)) {
-        // SAFETY: nginx initialised the zone before the first request; the mutex orders the workers, and `act` does not
-        // unwind: it only compares and assigns.
-        unsafe {
-            let table = (*self.0).data.cast::<Table>();
-            if table.is_null() {
-                return;
-            }
-            let slab = (*self.0).shm.addr.cast::<ngx_slab_pool_t>();
-            ngx_shmtx_lock(&mut (*slab).mutex);
-            act(&mut *table);
-            ngx_shmtx_unlock(&mut (*slab).mutex);
-        }
+        // SAFETY: the zone has the size of a table, for which all bits zero is a value, and nobody else uses it now.
+        self.0.with(|memory| act(unsafe { &mut *memory.cast::<Table>() }));
     }
 }
 
@@ -100,27 +76,4 @@ fn fingerprint(session: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     session.hash(&mut hasher);
     hasher.finish()
-}
-
-/// Gives a zone so many bytes of zeros, or what it held before a reload.
-pub(super) extern "C" fn init_zone<const SIZE: usize>(zone: *mut ngx_shm_zone_t, data: *mut c_void) -> ngx_int_t {
-    // SAFETY: nginx calls this with a mapped zone; `data` is what the zone of the previous configuration held.
-    unsafe {
-        if !data.is_null() {
-            (*zone).data = data;
-            return NGX_OK as ngx_int_t;
-        }
-        let slab = (*zone).shm.addr.cast::<ngx_slab_pool_t>();
-        if (*zone).shm.exists != 0 {
-            (*zone).data = (*slab).data;
-            return NGX_OK as ngx_int_t;
-        }
-        let table = ngx_slab_calloc(slab, SIZE);
-        if table.is_null() {
-            return NGX_ERROR as ngx_int_t;
-        }
-        (*slab).data = table;
-        (*zone).data = table;
-    }
-    NGX_OK as ngx_int_t
 }

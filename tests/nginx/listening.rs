@@ -186,6 +186,32 @@ fn what_cannot_be_published_is_refused() {
 }
 
 #[test]
+fn more_than_a_client_may_leave_unread_is_resumed_whole() {
+    let nginx = nginx("");
+    let session = Session::open(&nginx, "2025-06-18");
+    let text = "x".repeat(100_000);
+    for number in 0..30 {
+        publish(&nginx, Some(&session), &note(&format!("{number} {text}")));
+    }
+    let mut events = stream(&nginx, &session, None);
+    for number in 0..30 {
+        let data = events.notification("notifications/message")["data"].as_str().unwrap().to_owned();
+        assert_eq!(data, format!("{number} {text}"));
+    }
+}
+
+#[test]
+fn who_cannot_be_told_anything_is_refused() {
+    let redis = "upstream redis { nchan_redis_server redis://127.0.0.1:1; }";
+    let channels = format!("{TOOL}\nmcp_channels {{ nchan_redis_pass redis; }}");
+    let nginx = Conf::location(&channels).http(redis).server(PUBLISH).start();
+    let listen = request(1, "subscriptions/listen", json!({"notifications": {"toolsListChanged": true}}));
+    assert_eq!(nginx.send(&listen).status, 503);
+    let published = nginx.send(&Request::post(tools_changed().to_string()).to("/publish"));
+    assert_eq!((published.status, published.error_code()), (503, 503));
+}
+
+#[test]
 fn wrong_directives_say_what_to_do() {
     let server = |directives: &str| Conf::location(TOOL).server(directives);
     all_refused([

@@ -53,12 +53,12 @@ pub(crate) struct Stream {
 #[derive(Debug)]
 struct Intake {
     reader: EventReader,
-    outcome: Outcome,
+    outcome: Conclusion,
 }
 
 /// What the events have come to so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum Conclusion {
     /// There was none that says anything.
     #[default]
     Nothing,
@@ -68,16 +68,16 @@ pub(crate) enum Outcome {
     Failed(String),
 }
 
-impl Outcome {
+impl Conclusion {
     /// The same as an answer that came whole.
     pub(crate) fn answer<'a>(&'a self, head: UpstreamResponse<'a>) -> Answer<'a> {
         let (content_type, body) = match self {
-            Outcome::Nothing => (head.content_type, &[][..]),
-            Outcome::Failed(why) => return Answer::Reported(why),
-            Outcome::Result(body) if std::str::from_utf8(body).is_ok_and(is_json) => {
+            Conclusion::Nothing => (head.content_type, &[][..]),
+            Conclusion::Failed(why) => return Answer::Reported(why),
+            Conclusion::Result(body) if std::str::from_utf8(body).is_ok_and(is_json) => {
                 (Some(&b"application/json"[..]), &body[..])
             }
-            Outcome::Result(body) => (Some(&b"text/plain; charset=utf-8"[..]), &body[..]),
+            Conclusion::Result(body) => (Some(&b"text/plain; charset=utf-8"[..]), &body[..]),
         };
         Answer::Response(UpstreamResponse { content_type, body, ..head })
     }
@@ -103,7 +103,7 @@ impl Stream {
         let is_plain = head.content_encoding.is_none_or(|coding| coding.eq_ignore_ascii_case(b"identity"));
         let format = Format::of(head.content_type).filter(|_| is_plain && (200..300).contains(&head.status));
         self.intake =
-            format.map(|format| Intake { reader: EventReader::new(format, limit), outcome: Outcome::Nothing });
+            format.map(|format| Intake { reader: EventReader::new(format, limit), outcome: Conclusion::Nothing });
         self.intake.is_some()
     }
 
@@ -118,7 +118,7 @@ impl Stream {
 
     /// The body is complete: what it comes to, and what else the client is to be sent. None if the answer did not come in
     /// events.
-    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Option<Outcome> {
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Option<Conclusion> {
         let Intake { mut reader, mut outcome } = self.intake.take()?;
         reader.finish(&mut |event| self.event(event, &mut outcome, out));
         Some(outcome)
@@ -130,7 +130,7 @@ impl Stream {
         self.tell_progress(progress, &number(progress), None, None, out);
     }
 
-    fn event(&mut self, event: Event<'_>, outcome: &mut Outcome, out: &mut Vec<u8>) {
+    fn event(&mut self, event: Event<'_>, outcome: &mut Conclusion, out: &mut Vec<u8>) {
         let data = String::from_utf8_lossy(event.data);
         let members = Members::of(&data);
         match (event.name, members.method.and_then(text).as_deref()) {
@@ -144,12 +144,12 @@ impl Stream {
                 self.progress(&bare, &data, out);
             }
             ("log", None) => self.log(&data, out),
-            ("result", None) => *outcome = Outcome::Result(data.into_owned().into_bytes()),
-            ("error", None) => *outcome = Outcome::Failed(members.explanation(&data)),
+            ("result", None) => *outcome = Conclusion::Result(data.into_owned().into_bytes()),
+            ("error", None) => *outcome = Conclusion::Failed(members.explanation(&data)),
             (_, None) if data == "[DONE]" => {}
             (_, None) => {
                 self.progress(&members, &data, out);
-                *outcome = Outcome::Result(data.into_owned().into_bytes());
+                *outcome = Conclusion::Result(data.into_owned().into_bytes());
             }
             // Another notification: nothing that may stand on the stream of a call.
             (_, Some(_)) => {}
@@ -323,7 +323,7 @@ mod tests {
     }
 
     /// The parameters of what the client hears, and what the events come to.
-    fn hear(mut stream: Stream, body: &str) -> (Vec<String>, Outcome) {
+    fn hear(mut stream: Stream, body: &str) -> (Vec<String>, Conclusion) {
         assert!(stream.begin(&head("text/event-stream"), 10_000));
         let mut out = Vec::new();
         stream.take(body.as_bytes(), 10_000, &mut out).unwrap();
@@ -336,8 +336,8 @@ mod tests {
         (events.collect(), outcome)
     }
 
-    fn result(text: &str) -> Outcome {
-        Outcome::Result(text.as_bytes().to_vec())
+    fn result(text: &str) -> Conclusion {
+        Conclusion::Result(text.as_bytes().to_vec())
     }
 
     #[test]
@@ -382,7 +382,7 @@ mod tests {
             [("no luck", "no luck"), ("\"no luck\"", "no luck"), ("{\"message\":\"no luck\"}", "no luck"), ("{}", "{}")]
         {
             let (_, outcome) = hear(stream(None, None), &format!("event: error\ndata: {data}\n\n"));
-            assert_eq!(outcome, Outcome::Failed(expected.to_owned()));
+            assert_eq!(outcome, Conclusion::Failed(expected.to_owned()));
         }
     }
 
