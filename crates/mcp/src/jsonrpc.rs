@@ -42,6 +42,10 @@ pub(crate) struct Params<'a> {
     pub(crate) cursor: Option<&'a str>,
     pub(crate) level: Option<&'a str>,
     pub(crate) arguments: Option<&'a str>,
+    /// Of `completion/complete`.
+    pub(crate) reference: Option<&'a str>,
+    pub(crate) argument: Option<&'a str>,
+    pub(crate) context: Option<&'a str>,
     /// The filter of `subscriptions/listen`.
     pub(crate) notifications: Option<&'a str>,
     pub(crate) protocol_version: Option<&'a str>,
@@ -185,6 +189,9 @@ impl<'a> Params<'a> {
             "cursor" => &mut self.cursor,
             "level" => &mut self.level,
             "arguments" => &mut self.arguments,
+            "ref" => &mut self.reference,
+            "argument" => &mut self.argument,
+            "context" => &mut self.context,
             "notifications" => &mut self.notifications,
             "protocolVersion" => &mut self.protocol_version,
             "clientInfo" => return read_object("clientInfo", &mut self.client_info, scanner, problem),

@@ -122,10 +122,10 @@ impl Reception<'_, '_> {
         let operation = Operation::read(self.server, self.version, method, params, facts);
         // The facts of a batch are those of its first call, else of its first request: limits by tool must have
         // something to go by.
-        let is_first_call = self.facts.tool.is_none() && facts.tool.is_some();
+        let is_first_call = !self.facts.has_subject() && facts.has_subject();
         if is_first_call || self.facts.method.is_none() {
             self.facts.method = Some(methods::name(method));
-            self.facts.tool.clone_from(&facts.tool);
+            self.facts.take_subject(facts);
         }
         operation
     }

@@ -10,6 +10,8 @@ pub(crate) struct Offers {
     pub(crate) tools: bool,
     pub(crate) prompts: bool,
     pub(crate) resources: bool,
+    /// Arguments can be completed.
+    pub(crate) completions: bool,
     /// Messages between requests can be delivered.
     pub(crate) channels: bool,
 }
@@ -38,6 +40,9 @@ impl Offers {
                 }
             }
             capabilities.insert(change.capability.to_owned(), capability.into());
+        }
+        if self.completions {
+            capabilities.insert("completions".to_owned(), json!({}));
         }
         capabilities.into()
     }

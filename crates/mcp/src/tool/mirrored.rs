@@ -1,6 +1,6 @@
 //! `x-mcp-header`: arguments that a client of 2026-07-28 repeats in `Mcp-Param-*` headers.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::schema::{Subschema, walk};
 use super::{ConfigError, InvalidArguments};
@@ -31,8 +31,9 @@ pub(crate) enum MirroredType {
 
 impl MirroredHeader {
     /// The argument's value, if the call has one.
-    pub(crate) fn value<'a>(&self, arguments: &'a Value) -> Option<&'a Value> {
-        self.path.iter().try_fold(arguments, |value, name| value.get(name)).filter(|value| !value.is_null())
+    pub(crate) fn value<'a>(&self, arguments: &'a Map<String, Value>) -> Option<&'a Value> {
+        let (first, rest) = self.path.split_first()?;
+        rest.iter().try_fold(arguments.get(first)?, |value, name| value.get(name)).filter(|value| !value.is_null())
     }
 }
 
@@ -72,7 +73,7 @@ fn read(annotation: &Value, subschema: &Subschema<'_>) -> Result<MirroredHeader,
 }
 
 /// A mirrored integer must survive every JSON reader on the way.
-pub(super) fn check(mirrored: &[MirroredHeader], arguments: &Value) -> Result<(), InvalidArguments> {
+pub(super) fn check(mirrored: &[MirroredHeader], arguments: &Map<String, Value>) -> Result<(), InvalidArguments> {
     for header in mirrored.iter().filter(|header| header.kind == MirroredType::Integer) {
         let Some(value) = header.value(arguments) else { continue };
         let safe = match (value.as_i64(), value.as_f64()) {
