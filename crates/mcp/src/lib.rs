@@ -49,8 +49,8 @@ pub use exchange::{Exchange, Pending, Step};
 pub use facts::Facts;
 pub use level::LogLevel;
 pub use listen::{
-    BusId, Delivered, Delivery, KEEPALIVE, Listener, MAX_RESOURCES, MAX_URI, MessageLog, Publication, PublishRequest,
-    Topic,
+    BusId, Delivered, Delivery, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI, MessageLog, Passed,
+    Publication, PublishRequest, Topic,
 };
 pub use server::{Server, ServerBuilder};
 pub use session::SessionState;
