@@ -113,6 +113,12 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
             }
             reply::send(request, context, reply)
         }
+        Step::Publish { publications, then } => {
+            if let Some(bus) = &context.location.bus {
+                publications.iter().for_each(|publication| bus.publish(context.location, publication, |_| {}));
+            }
+            proceed(request, context, *then, beside)
+        }
         // Nothing delivers yet, so no server offers it.
         Step::Listen { reply, listener } => listening::start(request, context, reply, listener),
         Step::Call { tool, request: upstream, pending } if beside => {

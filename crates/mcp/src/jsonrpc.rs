@@ -44,6 +44,8 @@ pub(crate) struct Params<'a> {
     pub(crate) arguments: Option<&'a str>,
     /// The filter of `subscriptions/listen`.
     pub(crate) notifications: Option<&'a str>,
+    /// What `notifications/cancelled` is about.
+    pub(crate) request_id: Option<&'a str>,
     pub(crate) protocol_version: Option<&'a str>,
     /// An object.
     pub(crate) client_info: Option<&'a str>,
@@ -186,6 +188,7 @@ impl<'a> Params<'a> {
             "level" => &mut self.level,
             "arguments" => &mut self.arguments,
             "notifications" => &mut self.notifications,
+            "requestId" => &mut self.request_id,
             "protocolVersion" => &mut self.protocol_version,
             "clientInfo" => return read_object("clientInfo", &mut self.client_info, scanner, problem),
             "_meta" => return self.meta(scanner, problem),
