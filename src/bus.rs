@@ -1,35 +1,33 @@
-//! The bus: what is published reaches every worker, and with Redis every machine, through a channel of Nchan.
+//! The bus: what is published reaches every worker through a log in shared memory, and other machines through a channel of
+//! Nchan ([`crate::link`]).
 //!
-//! Each worker hears the channel of an MCP location once, from its first stream to its own end, and hands what it hears to
-//! the streams that asked for it. Nchan thus sees no client (no header, no message id, no connection of one) and no coming
-//! and going of subscribers. What is for a session is kept by the module itself, for streams that come later.
+//! Whoever publishes writes into the log and rings; each worker with streams reads on from where it was, and hands what it
+//! finds to the streams that asked for it. What is for a session is kept, for streams that come later.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ptr;
 
-use mcp::{BusId, Delivery, MessageLog, Publication, Topic};
+use mcp::{BusId, Delivery, Publication, Topic};
 
-use crate::channels::Channels;
 use crate::conf::Location;
-use crate::context::{Context, Stage};
+use crate::link::{self, Link};
 use crate::listening;
-use crate::ngx::{self, Chain, Detached, Level, Messages, Request, Status, Wake};
+use crate::ngx::{self, Level, Messages, Request, Ringer};
 
-/// Milliseconds after which a channel that was lost is sought again, and after which the worker's end is noticed.
-const TICK: usize = 500;
-/// Bytes of a message on the channel at the most; what is larger, by a `client_max_body_size` that allows it, is lost.
-const LARGEST_MESSAGE: usize = 64 << 20;
 /// Seconds for which a session's messages are kept.
 const KEPT: u64 = 300;
 
 /// The bus of one MCP location, as this worker knows it.
 pub(crate) struct Bus {
-    channels: Channels,
-    /// The channel's name, the same on every machine with this configuration.
-    name: String,
+    /// Tells the messages of locations apart, the same in every process with this configuration.
+    key: u128,
     /// Tells machines apart whose messages meet.
     machine: u16,
     messages: Messages,
+    /// The way to other machines.
+    pub(crate) link: Option<Link>,
     state: RefCell<State>,
 }
 
@@ -38,7 +36,6 @@ struct State {
     streams: HashMap<u64, Stream>,
     by_topic: HashMap<Topic, Vec<u64>>,
     last_stream: u64,
-    ear: Ear,
 }
 
 /// A client's stream.
@@ -47,92 +44,104 @@ struct Stream {
     topics: Vec<Topic>,
 }
 
-/// The worker's place on the channel.
-#[derive(Default)]
-struct Ear {
-    detached: Option<Detached>,
-    wake: Option<Wake>,
-    /// Nchan has said that it delivers.
-    hears: bool,
+/// What a worker knows of all its buses.
+struct Worker {
+    /// Where it reads on in the log.
+    place: u64,
+    /// The locations with streams.
+    locations: Vec<&'static Location>,
 }
 
-/// What is told whether a message was published.
-type Then = Box<dyn FnOnce(bool)>;
-
-/// What a request to Nchan is for.
-enum Errand {
-    /// Publishes a message. The request lives as long as this.
-    Publish { message: Vec<u8>, then: Option<Then>, _detached: Option<Detached> },
-    /// Hears the channel.
-    Hear,
-}
-
-/// A request to Nchan.
-pub(crate) struct ChannelRequest {
-    errand: Errand,
-    status: u16,
-    received: Vec<u8>,
+thread_local! {
+    static WORKER: RefCell<Worker> = const { RefCell::new(Worker { place: 0, locations: Vec::new() }) };
 }
 
 impl Bus {
-    pub(crate) fn new(channels: Channels, name: String, messages: Messages) -> Bus {
+    /// The bus of a location with this name.
+    pub(crate) fn new(name: &str, messages: Messages, link: Option<Link>) -> Bus {
         let mut machine = [0; 2];
-        // Without randomness two machines may take each other's messages for their own, and not keep them.
+        // Without randomness two machines may give different messages the same id, of which one is not heard.
         let _ = getrandom::fill(&mut machine);
-        Bus { channels, name, machine: u16::from_ne_bytes(machine), messages, state: RefCell::default() }
+        let mut hasher = DefaultHasher::new();
+        name.hash(&mut hasher);
+        let (key, machine) = (u128::from(hasher.finish()), u16::from_ne_bytes(machine));
+        Bus { key, machine, messages, link, state: RefCell::default() }
     }
 
-    /// Publishes something; `then` is told whether that succeeded.
+    /// Publishes something; `then` is told whether everybody was reached.
     pub(crate) fn publish(
         &self,
         location: &'static Location,
         publication: &Publication,
         then: impl FnOnce(bool) + 'static,
     ) {
-        let id = self.keep(publication);
-        let mut message = format!("{:x} {id} ", self.machine).into_bytes();
-        message.extend_from_slice(&publication.envelope);
-        self.send(location, Errand::Publish { message, then: Some(Box::new(then)), _detached: None });
+        let now = ngx::now();
+        let published = self.messages.with(|log| log.publish(self.key, publication, now, self.machine)).flatten();
+        let Some(id) = published else {
+            ngx::Log::cycle().write(Level::Error, format_args!("there is no room for a message to clients"));
+            return then(false);
+        };
+        ngx::ring();
+        match &self.link {
+            Some(link) => link.publish(location, id, &publication.envelope, Box::new(then)),
+            None => then(true),
+        }
     }
 
-    /// Gives a publication its id, and keeps it if it is to be kept.
-    fn keep(&self, publication: &Publication) -> BusId {
-        let now = ngx::now();
-        let act = |log: &mut MessageLog<'_>| {
-            let id = log.next_id(now, self.machine);
-            if let Some(session) = publication.topic.session().filter(|_| publication.keep) {
-                log.insert(session, id, &publication.envelope);
-            }
-            id
-        };
-        self.messages.with(act).unwrap_or(BusId { time: now, tag: 0 })
+    /// Something was published on another machine.
+    pub(crate) fn receive(&self, id: BusId, envelope: &[u8]) {
+        // Each worker of this machine may hear of it.
+        if self.messages.with(|log| log.receive(self.key, id, envelope)) == Some(true) {
+            ngx::ring();
+        }
     }
 
     /// What was published for a session and not seen yet, in its order.
     pub(crate) fn kept(&self, session: &str, after: Option<BusId>) -> Vec<(BusId, Vec<u8>)> {
         let since = ngx::now().saturating_sub(KEPT);
-        self.messages.with(|log| log.read(session, after, since)).unwrap_or_default()
+        self.messages.with(|log| log.kept(session, after, since)).unwrap_or_default()
     }
 
     /// Opens a stream that hears these topics, and gives its number. [`listening::opened`] is told as soon as nothing that
     /// is published from then on can pass it by.
     pub(crate) fn join(&self, location: &'static Location, request: Request, topics: &[Topic]) -> u64 {
-        let (number, hears, is_new) = {
-            let mut state = self.state.borrow_mut();
-            state.last_stream += 1;
-            let number = state.last_stream;
-            for topic in topics {
-                state.by_topic.entry(topic.clone()).or_default().push(number);
-            }
-            state.streams.insert(number, Stream { request, topics: topics.to_vec() });
-            (number, state.ear.hears, state.ear.detached.is_none())
-        };
-        if hears {
-            listening::opened(request);
-        } else if is_new {
-            self.hear(location);
+        let number = self.add(request, topics);
+        if !self.enter(location) {
+            listening::close(request);
+            return number;
+        }
+        match &self.link {
+            Some(link) if !link.hears() => link.hear(location),
+            _ => self.open(request),
         }
         number
+    }
+
+    fn add(&self, request: Request, topics: &[Topic]) -> u64 {
+        let mut state = self.state.borrow_mut();
+        state.last_stream += 1;
+        let number = state.last_stream;
+        for topic in topics {
+            state.by_topic.entry(topic.clone()).or_default().push(number);
+        }
+        state.streams.insert(number, Stream { request, topics: topics.to_vec() });
+        number
+    }
+
+    /// From now on the worker reads the log for this location.
+    fn enter(&self, location: &'static Location) -> bool {
+        if !hear() {
+            return false;
+        }
+        WORKER.with_borrow_mut(|worker| {
+            if worker.locations.is_empty() {
+                worker.place = self.messages.with(|log| log.end()).unwrap_or_default();
+            }
+            if !worker.locations.iter().any(|other| ptr::eq(*other, location)) {
+                worker.locations.push(location);
+            }
+        });
+        true
     }
 
     /// A stream is over.
@@ -147,65 +156,32 @@ impl Bus {
                 }
             }
         }
-    }
-
-    /// Begins to hear the channel.
-    fn hear(&self, location: &'static Location) {
-        let detached = self.send(location, Errand::Hear);
-        let wake = detached.as_ref().and_then(|detached| Wake::new(detached.request(), tick));
-        wake.iter().for_each(|wake| wake.post_in(TICK));
-        let is_lost = detached.is_none();
-        self.state.borrow_mut().ear = Ear { detached, wake, hears: false };
-        if is_lost {
-            self.close_all();
+        if state.streams.is_empty() {
+            WORKER.with_borrow_mut(|worker| worker.locations.retain(|location| !location.has_bus(self)));
         }
     }
 
-    /// The channel delivers from now on.
-    fn heard(&self) {
-        self.state.borrow_mut().ear.hears = true;
-        self.requests().into_iter().for_each(listening::opened);
+    /// The link hears from now on.
+    pub(crate) fn linked(&self) {
+        self.requests().into_iter().for_each(|request| self.open(request));
     }
 
-    /// Hands what the channel has carried to the streams that want it.
-    fn deliver(&self, message: &[u8]) {
-        let mut parts = message.splitn(3, |byte| *byte == b' ');
-        let mut text = || std::str::from_utf8(parts.next()?).ok();
-        let origin = text().and_then(|origin| u16::from_str_radix(origin, 16).ok());
-        let id = text().and_then(BusId::parse);
-        let (Some(origin), Some(id), Some(envelope)) = (origin, id, parts.next()) else { return };
-        let Some(delivery) = Delivery::parse(envelope) else { return };
-        if origin != self.machine {
-            self.keep_foreign(&delivery, id, envelope);
+    fn open(&self, request: Request) {
+        listening::opened(request);
+        if ngx::is_exiting() {
+            // The client comes again, to a worker that stays.
+            listening::close(request);
         }
+    }
+
+    /// Hands a message to the streams that want it.
+    fn deliver(&self, delivery: &Delivery, id: BusId) {
         let numbers = self.state.borrow().by_topic.get(delivery.topic()).cloned().unwrap_or_default();
         for number in numbers {
             // A stream may have ended while another one was told.
             let request = self.state.borrow().streams.get(&number).map(|stream| stream.request);
-            request.into_iter().for_each(|request| listening::deliver(request, &delivery, id));
+            request.into_iter().for_each(|request| listening::deliver(request, delivery, id));
         }
-    }
-
-    /// Keeps what another machine has published, unless another worker was faster.
-    fn keep_foreign(&self, delivery: &Delivery, id: BusId, envelope: &[u8]) {
-        let Some(session) = delivery.topic().session() else { return };
-        self.messages.with(|log| {
-            log.note(id);
-            if delivery.is_kept() && !log.contains(session, id) {
-                log.insert(session, id, envelope);
-            }
-        });
-    }
-
-    /// The channel is heard no more: Nchan has ended the request. Streams end rather than miss something without a word;
-    /// their clients come again.
-    fn lost(&self, status: u16) {
-        let ear = std::mem::take(&mut self.state.borrow_mut().ear);
-        drop(ear);
-        if !ngx::is_exiting() {
-            ngx::Log::cycle().write(Level::Error, format_args!("a channel of Nchan was lost (status {status})"));
-        }
-        self.close_all();
     }
 
     fn requests(&self) -> Vec<Request> {
@@ -213,133 +189,46 @@ impl Bus {
     }
 
     /// Ends every stream.
-    fn close_all(&self) {
+    pub(crate) fn close_all(&self) {
         self.requests().into_iter().for_each(listening::close);
     }
+}
 
-    /// Sends a request to Nchan. What keeps it alive is returned if that is for the caller to do.
-    fn send(&self, location: &'static Location, errand: Errand) -> Option<Detached> {
-        let mut errand = Some(errand);
-        let sent = Detached::new(self.channels.location()).and_then(|detached| {
-            let request = detached.request();
-            Context::create(request, location)?;
-            let wake = Wake::new(request, |_| {})?;
-            let beside = ngx::start_subrequest(request, |beside| {
-                let own = Context::create(beside, location)?;
-                let channel = ChannelRequest { errand: errand.take()?, status: 0, received: Vec::new() };
-                own.set_stage(Stage::Channel(Box::new(channel)));
-                Some(())
-            })?;
-            Some((detached, wake, Context::of(beside)?))
-        });
-        let Some((detached, wake, own)) = sent else {
-            ngx::Log::cycle().write(Level::Error, format_args!("no memory or connection for a request to Nchan"));
-            if let Some(Errand::Publish { then: Some(then), .. }) = errand {
-                then(false);
+/// From now on the worker is told of what is published, and of its end.
+pub(crate) fn hear() -> bool {
+    let hears = ngx::hear(Ringer { rung, ending });
+    if !hears {
+        ngx::Log::cycle().write(Level::Error, format_args!("no connection is left for what is published"));
+    }
+    hears
+}
+
+/// There may be something new in the log.
+fn rung() {
+    let locations = WORKER.with_borrow(|worker| worker.locations.clone());
+    let buses = || locations.iter().filter_map(|location| location.bus.as_ref());
+    let Some(bus) = buses().next() else { return };
+    let passed = WORKER.with_borrow_mut(|worker| bus.messages.with(|log| log.passed(&mut worker.place)));
+    match passed.flatten() {
+        Some(passed) => {
+            for message in passed {
+                let mut heard = buses().filter(|bus| bus.key == message.server).peekable();
+                let delivery = heard.peek().and_then(|_| Delivery::parse(&message.envelope));
+                delivery.iter().for_each(|delivery| heard.by_ref().for_each(|bus| bus.deliver(delivery, message.id)));
             }
-            return None;
-        };
-        // Not now: we may have been called by Nchan, which cannot be asked for something while it tells us something.
-        wake.post();
-        match &mut *own.stage_mut() {
-            Stage::Channel(channel) => match &mut channel.errand {
-                Errand::Publish { _detached: kept, .. } => {
-                    *kept = Some(detached);
-                    None
-                }
-                Errand::Hear => Some(detached),
-            },
-            _ => None,
+        }
+        None => {
+            // Streams end rather than miss something without a word; their clients come again.
+            ngx::Log::cycle().write(Level::Error, format_args!("more was published than the worker could take"));
+            buses().for_each(Bus::close_all);
         }
     }
 }
 
-/// From time to time: the worker may have been asked to end.
-fn tick(detached: Request) {
-    let Some(bus) = Context::of(detached).and_then(|context| context.location.bus.as_ref()) else { return };
-    if ngx::is_exiting() {
-        bus.close_all();
-        let ear = std::mem::take(&mut bus.state.borrow_mut().ear);
-        drop(ear);
-        return;
-    }
-    bus.state.borrow().ear.wake.iter().for_each(|wake| wake.post_in(TICK));
-}
-
-/// The channel's name, for Nchan.
-pub(crate) fn channel_name(request: Request) -> Option<&'static str> {
-    let context = Context::of(request).filter(|_| !request.is_main())?;
-    context.location.bus.as_ref().map(|bus| bus.name.as_str())
-}
-
-/// Runs a request to Nchan in the location of its channel.
-pub(crate) fn run(request: Request, context: &'static Context) -> Status {
-    let Some(bus) = &context.location.bus else { return Status::INTERNAL_SERVER_ERROR };
-    let (method, body) = match &mut *context.stage_mut() {
-        Stage::Channel(channel) => match &mut channel.errand {
-            Errand::Publish { message, .. } => ("POST", Some(std::mem::take(message))),
-            Errand::Hear => ("GET", None),
-        },
-        _ => return Status::INTERNAL_SERVER_ERROR,
-    };
-    request.enter_location(bus.channels.location().loc_conf(), method, "/");
-    if body.is_some_and(|body| !request.set_body(&body)) {
-        return Status::INTERNAL_SERVER_ERROR;
-    }
-    let status = request.run_content_handler();
-    // Some of Nchan's refusals end the request themselves, and then are not told from others.
-    if context.is_done() { Status::DONE } else { status }
-}
-
-/// Nchan's header: it delivers, or says why it does not.
-pub(crate) fn header(request: Request, context: &'static Context, mut channel: Box<ChannelRequest>) -> Status {
-    channel.status = request.take_refusal().unwrap_or_else(|| request.headers_out().status());
-    let hears = matches!(channel.errand, Errand::Hear) && (200..300).contains(&channel.status);
-    context.set_stage(Stage::Channel(channel));
-    if let Some(bus) = context.location.bus.as_ref().filter(|_| hears) {
-        bus.heard();
-    }
-    Status::OK
-}
-
-/// What Nchan sends: the messages of the channel as events.
-pub(crate) fn body(context: &'static Context, mut channel: Box<ChannelRequest>, chain: Chain) -> Status {
-    let mut received = std::mem::take(&mut channel.received);
-    let hears = matches!(channel.errand, Errand::Hear);
-    context.set_stage(Stage::Channel(channel));
-    let Some(bus) = context.location.bus.as_ref().filter(|_| hears) else {
-        chain.discard();
-        return Status::OK;
-    };
-    chain.take(&mut received, LARGEST_MESSAGE);
-    let mut begin = 0;
-    while let Some(length) = received[begin..].windows(2).position(|pair| pair == b"\n\n") {
-        let event = &received[begin..begin + length];
-        begin += length + 2;
-        let data = event.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"data: "));
-        data.into_iter().for_each(|message| bus.deliver(message));
-    }
-    received.drain(..begin);
-    if let Stage::Channel(channel) = &mut *context.stage_mut() {
-        channel.received = received;
-    }
-    Status::OK
-}
-
-/// A request to Nchan is over.
-pub(crate) fn finished(context: &'static Context, channel: ChannelRequest, status: Status) {
-    let refused = u16::try_from(status.0).ok().filter(|status| *status >= 300);
-    let status = refused.unwrap_or(channel.status);
-    match channel.errand {
-        Errand::Publish { then, _detached, .. } => {
-            let succeeded = (200..300).contains(&status);
-            if !succeeded {
-                ngx::Log::cycle().write(Level::Error, format_args!("Nchan refused a message with status {status}"));
-            }
-            if let Some(then) = then {
-                then(succeeded);
-            }
-        }
-        Errand::Hear => context.location.bus.iter().for_each(|bus| bus.lost(status)),
-    }
+/// The worker is to end: streams end gracefully, and their clients come again to another one.
+fn ending() {
+    let locations = WORKER.with_borrow(|worker| worker.locations.clone());
+    locations.iter().filter_map(|location| location.bus.as_ref()).for_each(Bus::close_all);
+    // A worker without timers ends at once, and what is posted is not done any more.
+    ngx::later(link::linger().max(1), || {});
 }

@@ -1,11 +1,9 @@
-//! The location that Nchan is reached through, below an MCP location.
-//!
-//! No client's request ever gets there: the module asks them itself, by requests without a client ([`crate::bus`]).
+//! `mcp_channels { … }`: the location that Nchan is reached through, below an MCP location ([`crate::link`]).
 
 use crate::conf::{Error, LocationConf};
 use crate::ngx::{Conf, LocationContext, Place};
 
-/// The location of an MCP location's channel, which every worker hears. It keeps nothing.
+/// The location of an MCP location's channel.
 #[derive(Clone, Copy)]
 pub(crate) struct Channels(LocationContext);
 
@@ -15,19 +13,8 @@ impl Channels {
     }
 }
 
-/// What is wrong where Nchan is not there.
-pub(crate) const NEEDED: &str = "needs Nchan: add \"load_module modules/ngx_nchan_module.so;\"";
-
-/// Whether Nchan is there.
-pub(crate) fn are_available(cf: Conf) -> bool {
-    cf.has_directive("nchan_pubsub")
-}
-
-/// The location of the channel of the location that is being read, made when it is first asked for.
-pub(crate) fn of(cf: Conf, conf: &mut LocationConf) -> Result<Channels, Error> {
-    if let Some(channels) = conf.channels {
-        return Ok(channels);
-    }
+/// Makes the location of the channel of the location that is being read.
+fn make(cf: Conf) -> Result<Channels, Error> {
     // What an operator may say otherwise stands a level further out: some of Nchan's settings are not inherited, so his
     // must be those of the location itself.
     let defaults = cf.hidden_location()?;
@@ -46,20 +33,19 @@ pub(crate) fn of(cf: Conf, conf: &mut LocationConf) -> Result<Channels, Error> {
     ] {
         cf.apply_in(location, directive)?;
     }
-    let channels = Channels(location);
-    conf.channels = Some(channels);
-    Ok(channels)
+    Ok(Channels(location))
 }
 
-/// `mcp_channels { … }`: settings of Nchan for the channel of this location.
+/// `mcp_channels { … }`: settings of Nchan for the channel of this location, which is there for that.
 pub(crate) fn mcp_channels(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
-    if !are_available(cf) {
-        return Err(Error::new(NEEDED));
+    if !cf.has_directive("nchan_pubsub") {
+        return Err(Error::new("needs Nchan: add \"load_module modules/ngx_nchan_module.so;\""));
     }
     let place: Place = cf.place();
     if conf.channels_block.replace(place).is_some() {
         return Err(Error::new("is duplicate"));
     }
-    let channels = of(cf, conf)?;
+    let channels = make(cf)?;
+    conf.channels = Some(channels);
     cf.block_into(channels.location())
 }

@@ -3,13 +3,15 @@
 use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::ffi::c_void;
+use std::ptr;
 use std::rc::Rc;
 
 use ::openapi::Edit;
 use mcp::{ConfigError, Server, ServerBuilder, Tool, ToolBuilder};
 
 use crate::bus::Bus;
-use crate::channels::{self, Channels};
+use crate::channels::Channels;
+use crate::link::Link;
 use crate::ngx::{self, ComplexValue, Conf, LocationContext, Messages, Place, ServerNames, SessionStates};
 use crate::openapi;
 use crate::proxy::ProxySettings;
@@ -152,7 +154,7 @@ pub(crate) struct LocationConf {
     pub(crate) draft: Option<Draft>,
     pub(crate) tool: Option<ToolLocation>,
     pub(crate) location: Option<Rc<Location>>,
-    /// The locations of Nchan's channels.
+    /// The location of Nchan's channel.
     pub(crate) channels: Option<Channels>,
     /// Where `mcp_channels` stands.
     pub(crate) channels_block: Option<Place>,
@@ -275,9 +277,11 @@ impl LocationConf {
             }
             contexts.push(context);
         }
-        let channels = self.channels.filter(|_| self.settings.listen != Some(false));
-        builder.channels(channels.is_some());
-        let bus = channels.map(|channels| Bus::new(channels, cf.served().key(main.served.len()), main.messages));
+        let listens = self.settings.listen != Some(false);
+        builder.channels(listens);
+        let name = cf.served().key(main.served.len());
+        let link = self.channels.map(|channels| Link::new(channels, name.clone()));
+        let bus = listens.then(|| Bus::new(&name, main.messages, link));
         let location = Rc::new(Location {
             bus,
             server: builder.build()?,
@@ -300,7 +304,7 @@ impl LocationConf {
 pub(crate) struct Location {
     /// The protocol core.
     pub(crate) server: Server,
-    /// What is heard between requests, if Nchan is there.
+    /// What is heard between requests, unless that is switched off.
     pub(crate) bus: Option<Bus>,
     /// For each tool of `server` the location that its calls go through.
     pub(crate) tools: Vec<LocationContext>,
@@ -314,6 +318,18 @@ pub(crate) struct Location {
     pub(crate) server_names: ServerNames,
     /// What is remembered of sessions.
     pub(crate) session_states: SessionStates,
+}
+
+impl Location {
+    /// The way of what is published to other machines.
+    pub(crate) fn link(&self) -> Option<&Link> {
+        self.bus.as_ref()?.link.as_ref()
+    }
+
+    /// Whether this is its bus.
+    pub(crate) fn has_bus(&self, bus: &Bus) -> bool {
+        self.bus.as_ref().is_some_and(|own| ptr::eq(own, bus))
+    }
 }
 
 /// What the configuration holds once.
@@ -358,10 +374,9 @@ pub(crate) fn find_published(cf: Conf, main: &MainConf) -> Result<(), Error> {
         let target = main.served.iter().find(|(other, _)| other.is_beside(served) && other.name() == path.as_bytes());
         cf.report_at(*place, "mcp_publish", |_| match target {
             None => Err(Error::new(format!("names \"{path}\", which is no location with \"mcp on\" in this server"))),
-            Some((_, location)) if location.bus.is_none() && cf.has_directive("nchan_pubsub") => {
+            Some((_, location)) if location.bus.is_none() => {
                 Err(Error::new(format!("names \"{path}\", where nobody listens: \"mcp_listen\" is off")))
             }
-            Some((_, location)) if location.bus.is_none() => Err(Error::new(channels::NEEDED)),
             Some((_, location)) => {
                 let _ = conf.publish_to.set(Rc::clone(location));
                 Ok(())

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use mcp::http::{Body, Outcome, UpstreamRequest};
 use mcp::{Exchange, Facts, Step, Tool};
 
-use crate::bus::ChannelRequest;
 use crate::call::Call;
 use crate::conf::{Location, LocationConf};
+use crate::link::ChannelRequest;
 use crate::listening::Listening;
 use crate::ngx::{self, Outbox, ReadHandler, Request, Wake};
 use crate::publish::Publishing;

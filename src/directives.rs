@@ -60,13 +60,7 @@ pub(crate) static DIRECTIVES: [Directive; 80] = [
     directive(c"mcp_heartbeat", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
         once(&mut conf.settings.heartbeat, milliseconds(cf)?)
     }),
-    directive(c"mcp_listen", ANYWHERE | NGX_CONF_FLAG, |cf, conf| {
-        let on = flag(cf)?;
-        if on && !channels::are_available(cf) {
-            return Err(Error::new(channels::NEEDED));
-        }
-        once(&mut conf.settings.listen, on)
-    }),
+    directive(c"mcp_listen", ANYWHERE | NGX_CONF_FLAG, |cf, conf| once(&mut conf.settings.listen, flag(cf)?)),
     directive(c"mcp_secret", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
         once(&mut conf.settings.secret, secret::from_file(&cf.full_path(&one(cf)?)?)?)
     }),
@@ -198,9 +192,6 @@ fn mcp(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
     once(&mut conf.enabled, (on, cf.place()))?;
     if !on {
         return Ok(());
-    }
-    if channels::are_available(cf) {
-        channels::of(cf, conf)?;
     }
     own_content(cf)
 }

@@ -3,12 +3,11 @@
 use mcp::Step;
 use mcp::http::{Headers, HttpReply, UpstreamFailure};
 
-use crate::bus;
 use crate::call::{Call, failure};
 use crate::conf::Location;
 use crate::context::{Context, Stage, location_of};
 use crate::ngx::{self, Chain, Request, Status, Wake};
-use crate::reply;
+use crate::{link, reply};
 
 /// What becomes of a chain.
 pub(crate) enum Pass {
@@ -23,7 +22,7 @@ pub(crate) fn header(request: Request) -> Status {
     let Some(context) = Context::of(request) else { return early_refusal(request) };
     match context.take_stage() {
         Stage::Done => ngx::next_header_filter(request),
-        Stage::Channel(channel) => bus::header(request, context, channel),
+        Stage::Channel(channel) => link::header(request, context, channel),
         Stage::Calling(mut call) => match request.take_refusal() {
             Some(status) => {
                 call.undisguise(request);
@@ -64,7 +63,7 @@ pub(crate) fn body(request: Request, chain: Chain) -> Pass {
         return Pass::Nothing(Status::OK);
     }
     match context.take_stage() {
-        Stage::Channel(channel) => Pass::Nothing(bus::body(context, channel, chain)),
+        Stage::Channel(channel) => Pass::Nothing(link::body(context, channel, chain)),
         Stage::Calling(call) if call.has_begun() => Pass::Nothing(collect(request, context, call, chain)),
         stage => {
             context.set_stage(stage);
@@ -164,7 +163,7 @@ fn settle(request: Request, context: &'static Context, call: Box<Call>, failure:
     let is_open = call.is_open();
     let reply = match call.resume(request, context, failure) {
         Some(Step::Reply(reply) | Step::KeepSession { reply, .. }) => reply,
-        Some(Step::Call { .. } | Step::Listen { .. }) | None => {
+        Some(Step::Call { .. } | Step::Listen { .. } | Step::Publish { .. }) | None => {
             request.log().write(ngx::Level::Alert, format_args!("a single call did not end in a reply"));
             context.location.server.refuse_unread(Headers(&request.headers()), 500)
         }

@@ -5,11 +5,10 @@
 use mcp::http::{Headers, HttpRequest};
 use mcp::{Publication, SessionState, Step};
 
-use crate::bus;
 use crate::call;
 use crate::context::{Context, Stage, location_of};
 use crate::ngx::{self, Request, Status};
-use crate::{listening, reply, secret};
+use crate::{link, listening, reply, secret};
 
 /// Rewrite phase: reads the body, once.
 pub(crate) fn rewrite(request: Request) -> Status {
@@ -87,7 +86,7 @@ pub(crate) fn content(request: Request) -> Status {
 /// Runs a request of ours beside another one.
 pub(crate) fn run_beside(request: Request) -> Status {
     match Context::of(request) {
-        Some(context) if matches!(*context.stage_mut(), Stage::Channel(_)) => bus::run(request, context),
+        Some(context) if matches!(*context.stage_mut(), Stage::Channel(_)) => link::run(request, context),
         _ => call::run(request),
     }
 }
@@ -96,7 +95,7 @@ pub(crate) fn run_beside(request: Request) -> Status {
 pub(crate) fn finished_beside(request: Request, status: Status) {
     let Some(context) = Context::of(request) else { return };
     match context.take_stage() {
-        Stage::Channel(channel) => bus::finished(context, *channel, status),
+        Stage::Channel(channel) => link::finished(context, *channel, status),
         Stage::Calling(call) => call::finished_beside(request, call, status),
         _ => {}
     }
@@ -113,6 +112,12 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
                 bus.publish(location, &Publication::end_of_session(&session), |_| {});
             }
             reply::send(request, context, reply)
+        }
+        Step::Publish { publications, then } => {
+            if let Some(bus) = &context.location.bus {
+                publications.iter().for_each(|publication| bus.publish(context.location, publication, |_| {}));
+            }
+            proceed(request, context, *then, beside)
         }
         // Nothing delivers yet, so no server offers it.
         Step::Listen { reply, listener } => listening::start(request, context, reply, listener),

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! What clients hear between their requests goes another way: `listening` is a client's open stream, `publish` takes what
-//! backends say, `bus` carries it between the workers through Nchan, whose location `channels` makes.
+//! backends say, `bus` carries it between the workers and `link` between machines, through Nchan, whose location `channels` makes.
 //!
 //! `directives` and `conf` hold the configuration, `openapi` makes tools of API descriptions, `tool` and `proxy` hold the
 //! location that calls go through, `variables` the `$mcp_*`.
@@ -25,6 +25,7 @@ mod context;
 mod directives;
 mod filter;
 mod handler;
+mod link;
 mod listening;
 mod ngx;
 mod openapi;

@@ -64,7 +64,7 @@ fn publish(request: Request, context: &'static Context) -> Result<(), HttpReply>
     let wake = Wake::new(request, finish).ok_or_else(|| failure(500))?;
     let messages = publications.len();
     let publishing = Rc::new(Publishing { messages, left: Cell::new(messages), failed: Cell::new(false), wake });
-    // The backend may leave before Nchan answers.
+    // The backend may leave before other machines are told.
     let waiting = Rc::downgrade(&publishing);
     // The body's reader has left the request to us: `finish` gives it up.
     request.watch();

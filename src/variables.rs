@@ -6,8 +6,8 @@ use std::ffi::CStr;
 use mcp::Facts;
 use mcp::http::Outcome;
 
-use crate::bus;
 use crate::context::Context;
+use crate::link;
 use crate::ngx::{Request, last_attempt};
 use crate::tool::ACCEPT;
 
@@ -35,7 +35,7 @@ pub(crate) static VARIABLES: [Variable; 20] = [
     Variable { name: c"mcp_client_version", get: |r, _| text(r, facts(r)?.client_version()?) },
     Variable { name: c"mcp_session", get: |r, _| text(r, facts(r)?.session()?.into()) },
     Variable { name: c"mcp_arg_", get: |r, rest| text(r, facts(r)?.argument(rest)?) },
-    Variable { name: c"mcp_channel", get: |r, _| bus::channel_name(r).map(str::as_bytes) },
+    Variable { name: c"mcp_channel", get: |r, _| link::channel_name(r).map(str::as_bytes) },
     Variable { name: c"mcp_upstream_status", get: |r, _| text(r, last_attempt(r.main())?.status.to_string().into()) },
     Variable { name: c"mcp_upstream_time", get: upstream_time },
     Variable { name: c"mcp_upstream_method", get: |r, _| Some(Context::of(r)?.tool()?.method().as_bytes()) },

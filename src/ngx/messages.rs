@@ -1,4 +1,4 @@
-//! What was published for sessions, shared by all workers and kept over reload.
+//! What was published, shared by all workers and kept over reload.
 
 use std::slice;
 
@@ -7,12 +7,9 @@ use mcp::MessageLog;
 use super::sys::ngx_conf_t;
 use super::zone::Zone;
 
-/// Bytes of the log.
-const SIZE: usize = 4 << 20;
-
 /// A handle to the shared log.
 #[derive(Clone, Copy)]
-pub(crate) struct Messages(Zone<SIZE>);
+pub(crate) struct Messages(Zone<{ MessageLog::SIZE }>);
 
 impl Messages {
     /// Asks for the shared memory; once per configuration.
@@ -23,8 +20,8 @@ impl Messages {
     /// Uses the log while no other worker does.
     pub(crate) fn with<T>(self, act: impl FnOnce(&mut MessageLog<'_>) -> T) -> Option<T> {
         self.0.with(|memory| {
-            // SAFETY: the zone has `SIZE` bytes, and nobody else uses them now.
-            act(&mut MessageLog::new(unsafe { slice::from_raw_parts_mut(memory, SIZE) }))
+            // SAFETY: the zone has so many bytes, and nobody else uses them now.
+            act(&mut MessageLog::new(unsafe { slice::from_raw_parts_mut(memory, MessageLog::SIZE) }))
         })
     }
 }

@@ -84,7 +84,13 @@ static FILTER_CONTEXT: Shared<ngx_http_module_t> = Shared(ngx_http_module_t {
     merge_loc_conf: None,
 });
 
-const fn module(context: &'static Shared<ngx_http_module_t>, commands: *const ngx_command_t) -> ngx_module_t {
+type InitModule = Option<unsafe extern "C" fn(*mut ngx_cycle_t) -> ngx_int_t>;
+
+const fn module(
+    context: &'static Shared<ngx_http_module_t>,
+    commands: *const ngx_command_t,
+    init_module: InitModule,
+) -> ngx_module_t {
     ngx_module_t {
         ctx_index: ngx_uint_t::MAX,
         index: ngx_uint_t::MAX,
@@ -97,7 +103,7 @@ const fn module(context: &'static Shared<ngx_http_module_t>, commands: *const ng
         commands: commands.cast_mut(),
         type_: NGX_HTTP_MODULE as ngx_uint_t,
         init_master: None,
-        init_module: None,
+        init_module,
         init_process: None,
         init_thread: None,
         exit_thread: None,
@@ -115,10 +121,11 @@ const fn module(context: &'static Shared<ngx_http_module_t>, commands: *const ng
 }
 
 #[unsafe(no_mangle)]
-static mut ngx_http_mcp_module: ngx_module_t = module(&CONTEXT, ptr::from_ref(&COMMANDS.0).cast());
+static mut ngx_http_mcp_module: ngx_module_t =
+    module(&CONTEXT, ptr::from_ref(&COMMANDS.0).cast(), Some(super::bell::make));
 
 #[unsafe(no_mangle)]
-static mut ngx_http_mcp_filter_module: ngx_module_t = module(&FILTER_CONTEXT, ptr::null());
+static mut ngx_http_mcp_filter_module: ngx_module_t = module(&FILTER_CONTEXT, ptr::null(), None);
 
 #[unsafe(no_mangle)]
 static ngx_modules: Shared<[*const ngx_module_t; 3]> =

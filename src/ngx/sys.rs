@@ -28,6 +28,12 @@ unsafe extern "C" {
     pub fn mcp_create_detached(conf: *mut ngx_http_conf_ctx_t) -> *mut ngx_http_request_t;
     /// Frees one (detached.c).
     pub fn mcp_free_detached(request: *mut ngx_http_request_t);
+    /// Makes the bell of all workers (bell.c).
+    pub fn mcp_make_bell(log: *mut ngx_log_t) -> ngx_int_t;
+    /// Hears it in this worker (bell.c).
+    pub fn mcp_hear_bell(cycle: *mut ngx_cycle_t, handler: ngx_event_handler_pt) -> ngx_int_t;
+    /// Rings it (bell.c).
+    pub fn mcp_ring_bell();
     /// Gives freed memory back to the system (shim.c).
     pub fn mcp_trim_heap();
 }

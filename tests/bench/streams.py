@@ -40,9 +40,9 @@ LISTENERS = 1000
 
 
 class Bench:
-    def __init__(self, nginx, module, nchan, work, ports):
+    def __init__(self, nginx, module, work, ports):
         self.work, (self.port, upstream) = work, ports
-        modules = f"load_module {nchan};\nload_module {module};"
+        modules = f"load_module {module};"
         user = "user root;" if os.geteuid() == 0 else ""
         conf = work / "streams.conf"
         conf.write_text(CONF.format(modules=modules, work=work, user=user, port=self.port, upstream=upstream))

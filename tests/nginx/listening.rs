@@ -1,4 +1,4 @@
-//! Streams on which clients hear what happens between their requests. They need Nchan.
+//! Streams on which clients hear what happens between their requests. What is for several machines needs Nchan.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,6 @@ const VERSIONS: [&str; 3] = ["2025-03-26", "2025-06-18", "2025-11-25"];
 
 /// An nginx whose workers share its connections evenly.
 fn nginx(directives: &str) -> Nginx {
-    assert!(std::env::var_os("MCP_NCHAN").is_some(), "MCP_NCHAN is not set: it names Nchan's module");
     let location = format!("{TOOL}\nadd_header X-Worker $pid always;\n{directives}");
     Conf::location(&location).server(PUBLISH).listen("reuseport").start()
 }
@@ -197,6 +196,59 @@ fn more_than_a_client_may_leave_unread_is_resumed_whole() {
     for number in 0..30 {
         let data = events.notification("notifications/message")["data"].as_str().unwrap().to_owned();
         assert_eq!(data, format!("{number} {text}"));
+    }
+}
+
+#[test]
+fn a_worker_that_is_killed_takes_its_own_streams_alone() {
+    let mut nginx = nginx("");
+    nginx.expect_in_log("exited on signal 9");
+    let mut listeners: Vec<Events> = (0..16).map(|_| listen(&nginx, json!({"toolsListChanged": true}))).collect();
+    let session = Session::open(&nginx, "2025-11-25");
+    publish(&nginx, Some(&session), &note("before"));
+    let victim = listeners[0].head.header("x-worker").unwrap().to_owned();
+    nginx.kill_worker(&victim);
+    listeners.retain(|events| events.head.header("x-worker") != Some(&victim));
+    assert!(!listeners.is_empty(), "one worker had them all");
+    let mut newcomers = (0..16).map(|_| listen(&nginx, json!({"toolsListChanged": true})));
+    listeners.extend(newcomers.by_ref());
+    for _ in 0..3 {
+        publish(&nginx, None, &tools_changed());
+        listeners.iter_mut().for_each(|events| drop(events.notification("notifications/tools/list_changed")));
+    }
+    assert_eq!(stream(&nginx, &session, None).notification("notifications/message")["data"], "before");
+}
+
+#[test]
+fn what_is_too_large_for_all_is_refused() {
+    let nginx = Conf::location(TOOL).server(&format!("client_max_body_size 4m; {PUBLISH}")).start();
+    let session = Session::open(&nginx, "2025-11-25");
+    let large = Request::post(note(&"x".repeat(2 << 20)).to_string());
+    let refused = nginx.send(&large.to(&format!("/publish?session={}", session.id)));
+    assert_eq!((refused.status, refused.error_code()), (413, 413));
+}
+
+#[test]
+fn what_comes_back_from_nchan_is_heard_once() {
+    let nginx = nginx("mcp_channels { }");
+    let session = Session::open(&nginx, "2025-06-18");
+    let mut listeners: Vec<Events> = (0..8).map(|_| listen(&nginx, json!({"toolsListChanged": true}))).collect();
+    let mut events = stream(&nginx, &session, None);
+    for number in 0..20 {
+        publish(&nginx, None, &tools_changed());
+        publish(&nginx, Some(&session), &note(&number.to_string()));
+    }
+    for events in &mut listeners {
+        (0..20).for_each(|_| drop(events.notification("notifications/tools/list_changed")));
+    }
+    for number in 0..20 {
+        events.notification("notifications/tools/list_changed");
+        assert_eq!(events.notification("notifications/message")["data"], number.to_string());
+    }
+    nginx.reload();
+    for events in &mut listeners {
+        // After the last of them there is only the end.
+        assert_eq!(events.message()["result"]["resultType"], "complete");
     }
 }
 

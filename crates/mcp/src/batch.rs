@@ -43,8 +43,14 @@ impl Batch {
                 return Step::Call { tool, request, pending };
             }
         }
-        self.replies.push(b']');
-        let mut reply = context.reply(200, Body::Bytes(self.replies), self.outcome);
+        let mut reply = match self.replies.len() {
+            // All that it asked for was cancelled.
+            1 => context.reply(202, Body::Empty, self.outcome),
+            _ => {
+                self.replies.push(b']');
+                context.reply(200, Body::Bytes(self.replies), self.outcome)
+            }
+        };
         reply.notes = self.notes;
         Step::Reply(reply)
     }

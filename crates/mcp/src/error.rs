@@ -67,6 +67,8 @@ pub(crate) enum Error {
     UnknownSession,
     /// The same, said to who wants to publish something in it.
     UnknownAddressee,
+    /// What is to be published is larger than the bus takes.
+    PublicationTooLarge(String),
     /// `MCP-Protocol-Version` is not the one that the session began with.
     SessionVersion { header: ProtocolVersion, session: ProtocolVersion },
     /// `Origin` is not allowed.
@@ -132,6 +134,7 @@ impl Error {
             Self::UnknownSession => {
                 (404, 404, 404, "the session has ended or is unknown: send \"initialize\" again".into(), None)
             }
+            Self::PublicationTooLarge(why) => (413, 413, 413, why.into(), None),
             Self::UnknownAddressee => (404, 404, 404, "the session of ?session= has ended or is unknown".into(), None),
             Self::SessionVersion { header, session } => {
                 let message = format!("\"MCP-Protocol-Version: {header}\" in a session of {session}");

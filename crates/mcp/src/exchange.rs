@@ -9,7 +9,7 @@ use crate::facts::Facts;
 use crate::headers::EVENT_STREAM;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::jsonrpc::{begin_result, write_error};
-use crate::listen::Listener;
+use crate::listen::{Delivery, Listener, Publication, Topic};
 use crate::methods::tools::{write_response, write_structured, write_tool_error};
 use crate::methods::{Operation, Performed, Request};
 use crate::origin;
@@ -23,6 +23,8 @@ use crate::tool::{Answer, Unsent};
 pub struct Exchange {
     pub(crate) facts: Arc<Facts>,
     pub(crate) context: Context,
+    /// What others must hear of before anything else is done.
+    pub(crate) publications: Vec<Publication>,
     pub(crate) work: Work,
 }
 
@@ -56,8 +58,8 @@ impl Exchange {
     /// Does what the request asks for. The host calls it once the request has passed its limits and access rules, and
     /// [`Server::refuse`] if it has not. `evaluate` is asked only for a call of a tool that has operator's texts.
     pub fn start(self, server: &Server, evaluate: &mut Evaluate<'_>) -> Step {
-        let Exchange { facts, context, work } = self;
-        match work {
+        let Exchange { facts, context, publications, work } = self;
+        let step = match work {
             Work::Reply { status, headers } => {
                 let mut reply = context.reply(status, Body::Empty, Outcome::Ok);
                 reply.headers.extend(headers);
@@ -79,6 +81,10 @@ impl Exchange {
             Work::Listen(listener) => Step::Listen { reply: context.stream(listener.opening()), listener: *listener },
             Work::Single(operation) => context.answer(server, facts, operation, evaluate),
             Work::Batch(requests) => Batch::new(requests).run(server, context, evaluate),
+        };
+        match publications.is_empty() {
+            true => step,
+            false => Step::Publish { publications, then: Box::new(step) },
         }
     }
 
@@ -119,6 +125,13 @@ pub enum Step {
         /// Who hears it.
         listener: Listener,
     },
+    /// Publish these, for calls that run elsewhere, then go on. Whether they arrive need not be waited for.
+    Publish {
+        /// In their order.
+        publications: Vec<Publication>,
+        /// What to do next.
+        then: Box<Step>,
+    },
     /// Remember this of a session until the given time, then send the reply. When it has ended, publish
     /// [`Publication::end_of_session`](crate::Publication::end_of_session) as well where streams may be open.
     KeepSession {
@@ -150,6 +163,30 @@ impl Pending {
     fn new(mut context: Context, facts: Arc<Facts>, tool: usize) -> Self {
         let stream = Stream::new(std::mem::take(&mut context.hearing));
         Pending { context, facts, tool, batch: None, stream }
+    }
+
+    /// Where the host hears of what [`Pending::is_cancelled_by`] wants to know, while the call runs; none for a client
+    /// without a session.
+    pub fn topic(&self) -> Option<Topic> {
+        self.facts.session().map(Topic::of_session)
+    }
+
+    /// Whether the client has said that it wants to hear no more of this call (`notifications/cancelled`). Then the host
+    /// gives up the upstream request and goes on with [`Pending::cancel`].
+    pub fn is_cancelled_by(&self, delivery: &Delivery) -> bool {
+        let is_meant = delivery.cancelled().is_some_and(|id| self.facts.request_id() == Some(id));
+        is_meant && self.topic().as_ref() == Some(delivery.topic())
+    }
+
+    /// Ends the call without a response, as the client wants it: an empty reply, or the next call of the batch.
+    pub fn cancel(self, server: &Server, evaluate: &mut Evaluate<'_>) -> Step {
+        match self.batch {
+            Some(batch) => batch.run(server, self.context, evaluate),
+            None => {
+                let status = if self.stream.is_open { 200 } else { 202 };
+                Step::Reply(self.context.reply(status, Body::Empty, Outcome::Ok))
+            }
+        }
     }
 
     /// Whether the client is to be told from time to time that the call is under way ([`Pending::heartbeat`]).
@@ -293,3 +330,7 @@ impl Context {
         Step::Reply(self.error(id, &Error::InvalidRequest("\"id\" is missing".into())))
     }
 }
+
+#[cfg(test)]
+#[path = "exchange_tests.rs"]
+mod tests;

@@ -48,6 +48,8 @@ pub(crate) struct Params<'a> {
     pub(crate) context: Option<&'a str>,
     /// The filter of `subscriptions/listen`.
     pub(crate) notifications: Option<&'a str>,
+    /// What `notifications/cancelled` is about.
+    pub(crate) request_id: Option<&'a str>,
     pub(crate) protocol_version: Option<&'a str>,
     /// An object.
     pub(crate) client_info: Option<&'a str>,
@@ -193,6 +195,7 @@ impl<'a> Params<'a> {
             "argument" => &mut self.argument,
             "context" => &mut self.context,
             "notifications" => &mut self.notifications,
+            "requestId" => &mut self.request_id,
             "protocolVersion" => &mut self.protocol_version,
             "clientInfo" => return read_object("clientInfo", &mut self.client_info, scanner, problem),
             "_meta" => return self.meta(scanner, problem),

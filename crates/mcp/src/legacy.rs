@@ -8,11 +8,15 @@ use crate::error::Error;
 use crate::exchange::Work;
 use crate::facts::Facts;
 use crate::headers::shown;
-use crate::jsonrpc::{self, Message, Params};
+use crate::jsonrpc::{self, Message, Params, is_id};
+use crate::listen::{Publication, Topic};
 use crate::methods::initialize::negotiate;
 use crate::methods::{self, Operation, Request};
 use crate::receive::{Reception, accepted, check_notification, log_level};
 use crate::session::{Client, Session, SessionState};
+
+/// Bytes of a request's id, as JSON, that a cancellation is passed on with.
+const LONGEST_ID: usize = 1024;
 
 impl Reception<'_, '_> {
     pub(crate) fn judge_legacy(&mut self, message: Message<'_>) -> Result<Work, Error> {
@@ -27,9 +31,23 @@ impl Reception<'_, '_> {
                 Ok(Work::KeepSession { state, until: self.server.sessions().until(session) })
             }
             Message::Response => Ok(accepted()),
-            Message::Notification { method, .. } => check_notification(&method).map(|()| accepted()),
+            Message::Notification { method, params } => self.take_notification(&method, &params).map(|()| accepted()),
             Message::Request { method, params, .. } => Ok(Work::Single(self.operation(&method, &params))),
         }
+    }
+
+    /// A notification of a client in a session. Of a cancellation the calls that run elsewhere must hear; one that names
+    /// no request is ignored.
+    fn take_notification(&mut self, method: &str, params: &Params<'_>) -> Result<(), Error> {
+        check_notification(method)?;
+        let request = params.request_id.filter(|id| is_id(id) && id.len() <= LONGEST_ID);
+        match (method, request, self.facts.session()) {
+            ("notifications/cancelled", Some(id), Some(session)) if self.server.offers().channels => {
+                self.publications.push(Publication::cancelled(Topic::of_session(session), id));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Begins a session. Whatever session the client had is of no interest.
@@ -99,13 +117,17 @@ impl Reception<'_, '_> {
     /// One message of a batch; none if it wants no reply.
     fn judge_part(&mut self, message: &str) -> Option<Request> {
         let mut facts = Facts::default();
+        // Its calls are cancelled like all others of the session.
+        self.facts.session().iter().for_each(|session| facts.set_session(session));
         let operation = match jsonrpc::read(message.as_bytes()) {
             Err(refusal) => {
                 refusal.id.iter().for_each(|id| facts.set_request_id(id));
                 Operation::Refuse(refusal.error)
             }
             Ok(Message::Response) => return None,
-            Ok(Message::Notification { method, .. }) => Operation::Refuse(check_notification(&method).err()?),
+            Ok(Message::Notification { method, params }) => {
+                Operation::Refuse(self.take_notification(&method, &params).err()?)
+            }
             Ok(Message::Request { id, method, params }) => {
                 facts.set_request_id(id);
                 self.judge_part_request(&method, &params, &mut facts)

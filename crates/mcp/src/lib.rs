@@ -8,6 +8,7 @@
 //!     → Exchange                            facts() are what limits, logs and variables go by
 //! exchange.start(&server, evaluate)         the request was let through (else server.refuse(…))
 //!     → Step::Reply(reply)                  send it, done
+//!     → Step::Publish(publications, then)   for calls that run elsewhere; then go on
 //!     → Step::Listen(reply, listener)       send it, go on with what the listener makes of deliveries
 //!     → Step::Call(request, pending)        make this upstream request …
 //! pending.begin(&head) …                    … hand over its answer event by event, if it comes so
@@ -55,8 +56,8 @@ pub use exchange::{Exchange, Pending, Step};
 pub use facts::Facts;
 pub use level::LogLevel;
 pub use listen::{
-    BusId, Delivered, Delivery, KEEPALIVE, Listener, MAX_RESOURCES, MAX_URI, MessageLog, Publication, PublishRequest,
-    Topic,
+    BusId, Delivered, Delivery, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI, MessageLog, Passed,
+    Publication, PublishRequest, Topic,
 };
 pub use prompt::{Prompt, PromptBuilder};
 pub use resource::{Resource, ResourceBuilder};

@@ -9,6 +9,7 @@ use crate::facts::Facts;
 use crate::headers::{EVENT_STREAM, JSON, Known, accepts, is_json};
 use crate::http::HttpRequest;
 use crate::jsonrpc::{self, Message, Params, is_id, text};
+use crate::listen::Publication;
 use crate::methods::{self, Operation};
 use crate::origin::{check_host, preflight};
 use crate::server::Server;
@@ -26,6 +27,8 @@ pub(crate) struct Reception<'s, 'r> {
     /// The revision whose rules a reply follows, as far as is known by now.
     pub(crate) version: ProtocolVersion,
     pub(crate) hearing: Hearing,
+    /// What others must hear of.
+    pub(crate) publications: Vec<Publication>,
 }
 
 /// Reads and judges a request.
@@ -36,7 +39,8 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
         None => ProtocolVersion::V2025_03_26,
     };
     let hearing = Hearing::NOTHING;
-    let mut reception = Reception { server, request, headers, nonce, facts: Facts::default(), version, hearing };
+    let (facts, publications) = (Facts::default(), Vec::new());
+    let mut reception = Reception { server, request, headers, nonce, facts, version, hearing, publications };
     let mut origin = None;
     let headers = &reception.headers;
     // The host first: what asks a wrong one is told nothing, not even that its origin would be right.
@@ -45,10 +49,13 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
         origin = allowed.map(str::to_owned);
         reception.judge()
     });
-    let work = judged.unwrap_or_else(|error| Work::Single(Operation::Refuse(error)));
+    let work = judged.unwrap_or_else(|error| {
+        reception.publications.clear();
+        Work::Single(Operation::Refuse(error))
+    });
     let version = reception.version;
     let context = Context { version, origin, methods: server.methods(version), hearing: reception.hearing };
-    Exchange { facts: Arc::new(reception.facts), context, work }
+    Exchange { facts: Arc::new(reception.facts), context, publications: reception.publications, work }
 }
 
 impl Reception<'_, '_> {

@@ -46,7 +46,8 @@ fn server() -> Server {
     builder.build().unwrap()
 }
 
-const SEEDS: [&str; 10] = [
+const SEEDS: [&str; 11] = [
+    r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a\u00e4","reason":"r"}}"#,
     r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a:"]},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#,
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_item","arguments":{"id":7},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}}}}"#,
     r#"{"jsonrpc":"2.0","id":"a","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#,
@@ -70,10 +71,11 @@ const PUBLISHED: [&str; 5] = [
 ];
 
 /// What the bus carries.
-const ENVELOPES: [&str; 3] = [
+const ENVELOPES: [&str; 4] = [
     r#"{"topic":"tools","message":{"jsonrpc":"2.0","method":"a","params":{"_meta":{"a":1}}}}"#,
     r#"{"topic":"session","of":"0123","opened":"00000000000000000000000000000000"}"#,
     r#"{"topic":"session","of":"0123","ended":true}"#,
+    r#"{"topic":"session","of":"0123","cancelled":"a"}"#,
 ];
 
 const PIECES: [&str; 20] = [
@@ -148,6 +150,10 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
     for _ in 0..1000 {
         match step {
             Step::Reply(reply) | Step::KeepSession { reply, .. } => return check(&reply),
+            Step::Publish { publications, then } => {
+                publications.iter().for_each(check_publication);
+                step = *then;
+            }
             Step::Listen { reply, mut listener } => {
                 assert_eq!((reply.status, reply.content_type), (200, Some("text/event-stream")));
                 if let Body::Bytes(events) = &reply.body {
@@ -276,7 +282,7 @@ fn whatever_is_published_is_heard_as_it_should_be() {
     let session = session(&server, open);
     let listeners = [
         listener(&server, "GET", "", &[("mcp-session-id", &session)]),
-        listener(&server, "POST", SEEDS[0], &[("mcp-method", "subscriptions/listen")]),
+        listener(&server, "POST", SEEDS[1], &[("mcp-method", "subscriptions/listen")]),
     ];
     let mut numbers = Numbers(0x1234_5678_9abc_def1);
     let (mut published, mut parsed, mut heard) = (0, 0, 0);

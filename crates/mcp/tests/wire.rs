@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use mcp::http::{Body, Headers, HttpReply, HttpRequest, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use mcp::operation::Operation;
-use mcp::{Exchange, Server, ServerBuilder, SessionState, Step, ToolBuilder};
+use mcp::{Delivery, Exchange, Publication, Server, ServerBuilder, SessionState, Step, ToolBuilder};
 use openapi::{Document, Limits, Rules};
 use serde_json::{Map, Value, json};
 
@@ -223,16 +223,43 @@ fn session(server: &Server, revision: &str) -> String {
     id
 }
 
+/// What others have seen of a case.
+#[derive(Default)]
+struct Seen {
+    /// Requests to the upstream.
+    calls: Vec<String>,
+    /// What went over the bus.
+    published: Vec<Publication>,
+}
+
+/// What was published for the session of a request, without whom it is for.
+fn published(sent: &Sent, publications: &[Publication]) -> Value {
+    let of = publications.iter().map(|publication| {
+        let mut envelope: Map<String, Value> = serde_json::from_slice(&publication.envelope).expect("JSON");
+        assert_eq!(Delivery::parse(&publication.envelope).expect("an envelope").topic(), &publication.topic);
+        assert_eq!(envelope.remove("topic"), Some(json!("session")));
+        assert_eq!(envelope.remove("of").as_ref().and_then(Value::as_str), publication.topic.session());
+        let session = sent.header("mcp-session-id").expect("a session");
+        assert_eq!(publication.topic, Publication::end_of_session(session).topic);
+        envelope.into()
+    });
+    Value::Array(of.collect())
+}
+
 /// Plays the upstream until there is a reply.
-fn play(server: &Server, mut step: Step, calls: &mut Vec<String>) -> HttpReply {
+fn play(server: &Server, mut step: Step, seen: &mut Seen) -> HttpReply {
     let upstream = load("upstream.json");
     loop {
         match step {
             Step::Reply(reply) | Step::KeepSession { reply, .. } => return reply,
             Step::Listen { .. } => panic!("a stream is opened"),
+            Step::Publish { publications, then } => {
+                seen.published.extend(publications);
+                step = *then;
+            }
             Step::Call { tool, request, pending } => {
                 let method = server.tools()[tool].method();
-                calls.push(call(method, &request));
+                seen.calls.push(call(method, &request));
                 let answer = &upstream[format!("{method} {}", request.uri)];
                 let body = answer["body"].as_str().map(|text| text.as_bytes().to_vec());
                 let body = body.or_else(|| answer.get("json").map(|json| json.to_string().into_bytes()));
@@ -373,7 +400,7 @@ fn run(server: &Server, case: &Value) {
     let sent = Sent::new(server, &case["request"]);
     let exchange = sent.receive(server);
     check_facts(&case["facts"], &exchange);
-    let mut calls = Vec::new();
+    let mut seen = Seen::default();
     let expected = &case["reply"];
     let reply = match case["request"]["refused"].as_u64() {
         Some(status) => server.refuse(&exchange, status as u16),
@@ -387,7 +414,7 @@ fn run(server: &Server, case: &Value) {
                     Stream::open(server, sent.header("mcp-session-id"), &reply, listener),
                 );
             }
-            step => play(server, step, &mut calls),
+            step => play(server, step, &mut seen),
         },
     };
     assert_eq!(case.get("stream"), None, "no stream is opened: {}", text_of(&reply.body).unwrap_or_default());
@@ -396,7 +423,9 @@ fn run(server: &Server, case: &Value) {
     assert_eq!(Some(u64::from(reply.status)), expected["status"].as_u64(), "status of {text:?}");
     check_headers(&expected["headers"], &reply);
     check_outcome(body.as_ref(), &reply);
-    assert_eq!(json!(calls), *case.get("calls").unwrap_or(&json!([])), "calls");
+    assert_eq!(json!(seen.calls), *case.get("calls").unwrap_or(&json!([])), "calls");
+    let published = published(&sent, &seen.published);
+    assert_eq!(published, *case.get("publishes").unwrap_or(&json!([])), "what is published");
     assert_eq!(reply.content_type, text.as_ref().map(|_| "application/json"), "content type");
     if let Some(part) = expected["text"].as_str() {
         assert!(text.as_deref().unwrap_or_default().contains(part), "{part} is not in {text:?}");

@@ -151,6 +151,14 @@ impl Nginx {
         children.split_whitespace().map(str::to_owned).collect()
     }
 
+    /// Ends a worker without a word, and awaits the one that takes its place.
+    pub(crate) fn kill_worker(&self, pid: &str) {
+        let position = self.log.position();
+        kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+        self.log.await_lines(position, 1, "exited on signal 9");
+        self.log.await_lines(position, 1, "start worker process ");
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }

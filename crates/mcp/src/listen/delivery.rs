@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::SUBSCRIPTION_ID;
 use super::topic::{LIST_CHANGES, Topic, hex};
-use crate::jsonrpc::{text, write_json};
+use crate::jsonrpc::{is_id, text, write_json};
 use crate::scan::{NotJson, Scanner};
 
 /// The id of a stored message on the bus, later ones being greater: `time:tag`.
@@ -60,6 +60,11 @@ impl Publication {
         Publication::new(Topic::of_session(id), "ended", "true")
     }
 
+    /// The client of a session wants to hear no more of its request with this id, raw JSON.
+    pub(crate) fn cancelled(topic: Topic, request_id: &str) -> Publication {
+        Publication::new(topic, "cancelled", request_id)
+    }
+
     fn new(topic: Topic, content: &str, json: &str) -> Publication {
         let mut envelope = Vec::with_capacity(json.len() + 128);
         envelope.extend_from_slice(b"{\"topic\":");
@@ -95,6 +100,8 @@ pub(super) enum Content {
     Opened { stream: String },
     /// The session has ended.
     Ended,
+    /// The session's client wants to hear no more of its request with this id, raw JSON.
+    Cancelled { request: String },
 }
 
 impl Delivery {
@@ -108,11 +115,13 @@ impl Delivery {
         let mut members = Members::default();
         let mut scanner = Scanner::new(envelope);
         scanner.object(|name, scanner| members.member(name, scanner)).and_then(|()| scanner.end()).ok()?;
-        let content = match (members.message, members.opened, members.ended) {
-            (Some(message), None, None) => Content::Message(Message::new(message)?),
-            (None, Some(stream), None) => Content::Opened { stream: text(stream)?.into_owned() },
-            (None, None, Some("true")) => Content::Ended,
-            _ => return None,
+        let (name, value) = members.content.filter(|_| !members.is_ambiguous)?;
+        let content = match name {
+            Name::Message => Content::Message(Message::new(value)?),
+            Name::Opened => Content::Opened { stream: text(value)?.into_owned() },
+            Name::Ended if value == "true" => Content::Ended,
+            Name::Cancelled if is_id(value) => Content::Cancelled { request: value.to_owned() },
+            Name::Ended | Name::Cancelled => return None,
         };
         let of = || members.of.and_then(text).map(Cow::into_owned);
         let topic = match &*text(members.topic?)? {
@@ -120,7 +129,7 @@ impl Delivery {
             "session" => Topic::Session(of()?),
             list => LIST_CHANGES.into_iter().find(|change| change.capability == list)?.topic,
         };
-        // Only a session has a stream of its own.
+        // Only a session has a stream and calls of its own.
         let fits = matches!(content, Content::Message(_)) || topic.session().is_some();
         fits.then_some(Delivery { topic, content })
     }
@@ -134,6 +143,14 @@ impl Delivery {
     pub fn topic(&self) -> &Topic {
         &self.topic
     }
+
+    /// The raw id of the request that the session's client has cancelled.
+    pub(crate) fn cancelled(&self) -> Option<&str> {
+        match &self.content {
+            Content::Cancelled { request } => Some(request),
+            _ => None,
+        }
+    }
 }
 
 /// An envelope's members, raw.
@@ -141,22 +158,39 @@ impl Delivery {
 struct Members<'a> {
     topic: Option<&'a str>,
     of: Option<&'a str>,
-    message: Option<&'a str>,
-    opened: Option<&'a str>,
-    ended: Option<&'a str>,
+    content: Option<(Name, &'a str)>,
+    /// There is more than one content.
+    is_ambiguous: bool,
+}
+
+/// The name of a content.
+#[derive(Clone, Copy)]
+enum Name {
+    Message,
+    Opened,
+    Ended,
+    Cancelled,
 }
 
 impl<'a> Members<'a> {
     fn member(&mut self, name: &str, scanner: &mut Scanner<'a>) -> Result<(), NotJson> {
-        let value = Some(scanner.value()?);
-        match name {
-            "topic" => self.topic = value,
-            "of" => self.of = value,
-            "message" => self.message = value,
-            "opened" => self.opened = value,
-            "ended" => self.ended = value,
-            _ => {}
-        }
+        let value = scanner.value()?;
+        let content = match name {
+            "topic" => {
+                self.topic = Some(value);
+                return Ok(());
+            }
+            "of" => {
+                self.of = Some(value);
+                return Ok(());
+            }
+            "message" => Name::Message,
+            "opened" => Name::Opened,
+            "ended" => Name::Ended,
+            "cancelled" => Name::Cancelled,
+            _ => return Ok(()),
+        };
+        self.is_ambiguous |= self.content.replace((content, value)).is_some();
         Ok(())
     }
 }
@@ -245,7 +279,14 @@ mod tests {
         let content = Content::Opened { stream: "0a".repeat(16) };
         assert_eq!(Delivery::parse(&opened.envelope), Some(Delivery { topic: session.clone(), content }));
         let ended = Publication::end_of_session("id");
-        assert_eq!(Delivery::parse(&ended.envelope), Some(Delivery { topic: session, content: Content::Ended }));
+        let content = Content::Ended;
+        assert_eq!(Delivery::parse(&ended.envelope), Some(Delivery { topic: session.clone(), content }));
+        for id in ["7", "\"a\\u00e9\"", "-123456789012345678901234567890"] {
+            let cancelled = Publication::cancelled(session.clone(), id);
+            assert!(!cancelled.keep);
+            let delivery = Delivery::parse(&cancelled.envelope).unwrap();
+            assert_eq!((delivery.topic(), delivery.cancelled(), delivery.is_kept()), (&session, Some(id), false));
+        }
     }
 
     #[test]
@@ -271,6 +312,8 @@ mod tests {
             r#"{"topic":"resource","of":1,"message":{"method":"m"}}"#,
             r#"{"topic":"session","of":"a","opened":1}"#,
             r#"{"topic":"session","of":"a","ended":false}"#,
+            r#"{"topic":"session","of":"a","cancelled":null}"#,
+            r#"{"topic":"tools","cancelled":1}"#,
             r#"{"message":{"method":"m"}}"#,
         ] {
             assert_eq!(Delivery::parse(wrong.as_bytes()), None, "{wrong}");

@@ -150,6 +150,8 @@ impl Listener {
             (Kind::Subscription { .. }, _) => Delivered::Nothing,
             (Kind::Session(stream), Content::Opened { stream: nonce }) => stream.see_opened(nonce, id),
             (Kind::Session(_), Content::Ended) => Delivered::Close(Vec::new()),
+            // For the session's calls.
+            (Kind::Session(_), Content::Cancelled { .. }) => Delivered::Nothing,
             (Kind::Session(stream), Content::Message(message)) => {
                 // The broadcast channel has ids of its own.
                 let id = id.filter(|_| delivery.topic().session().is_some());

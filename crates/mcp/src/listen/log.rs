@@ -1,275 +1,254 @@
-//! What was published for sessions, kept for streams that come later: in memory that the host's workers share.
+//! What was published, in memory that the host's workers share: what they have yet to hear, and what is kept for streams of
+//! sessions that come later.
 
-use super::BusId;
+use super::ring::{Ring, set_word, word};
+use super::{BusId, Delivery, MAX_ENVELOPE, Publication};
 
-/// Bytes in front of the entries: the last id, where the oldest entry stands, where the next one will, and how many there are.
-const HEAD: usize = 40;
-/// Bytes in front of a message: its own and those to the next entry, the session, and the id.
-const ENTRY: usize = 40;
-/// Entries begin at multiples of this.
-const ALIGN: usize = 8;
-/// An entry is no larger than this part of the log: one message must not drive all others out.
-const LARGEST: usize = 4;
+/// Ids that were seen lately, and the bytes of each.
+const SEEN: usize = 4096;
+const ID: usize = 16;
+/// Bytes in front of the rings: the last id, where the next one that is seen will be noted, and those that were.
+const HEAD: usize = ID + 8 + SEEN * ID;
 
 /// A log of messages in a piece of memory, which the host guards from others while it is used.
 ///
-/// Memory of zeros is an empty log. When it is full the oldest messages make room, whichever session they are for.
+/// Memory of zeros is an empty log. When it is full the oldest messages make room, whomever they are for: half of it is for
+/// all messages, which each worker reads from where it was ([`MessageLog::passed`]), and half for those that sessions may want
+/// later ([`MessageLog::kept`]).
 #[derive(Debug)]
-pub struct MessageLog<'m>(&'m mut [u8]);
+pub struct MessageLog<'m> {
+    head: &'m mut [u8],
+    passing: Ring<'m>,
+    kept: Ring<'m>,
+}
+
+/// A message on its way through the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// The server that it is for, as [`MessageLog::publish`] was told.
+    pub server: u128,
+    /// Its id.
+    pub id: BusId,
+    /// For [`Delivery::parse`].
+    pub envelope: Vec<u8>,
+}
 
 impl<'m> MessageLog<'m> {
+    /// Bytes of memory with which everything fits that may be published.
+    pub const SIZE: usize = HEAD + 2 * Ring::size_for(MAX_ENVELOPE);
+
     /// The log in a piece of memory, which must have held nothing else before.
     pub fn new(memory: &'m mut [u8]) -> Self {
-        MessageLog(memory)
+        let (head, rings) = memory.split_at_mut(memory.len().min(HEAD));
+        let (passing, kept) = rings.split_at_mut(rings.len() / 2);
+        MessageLog { head, passing: Ring::new(passing), kept: Ring::new(kept) }
     }
 
-    /// The id for what is published next, at `now` seconds since the epoch. `machine` tells logs apart whose messages meet.
-    pub fn next_id(&mut self, now: u64, machine: u16) -> BusId {
-        let (time, tag) = (self.word(0), self.word(8));
+    /// Takes what is published for a server at `now` seconds since the epoch, and gives the id that it has from then on; none
+    /// if it is too large. `machine` tells logs apart whose messages meet.
+    pub fn publish(&mut self, server: u128, publication: &Publication, now: u64, machine: u16) -> Option<BusId> {
+        let id = self.next_id(now, machine);
+        if !self.passing.insert(server, id, &publication.envelope) {
+            return None;
+        }
+        self.see(id);
+        if let Some(session) = publication.topic.session().filter(|_| publication.keep) {
+            self.kept.insert(fingerprint(session), id, &publication.envelope);
+        }
+        Some(id)
+    }
+
+    /// Takes what was published elsewhere; false if it is here already, or too large.
+    pub fn receive(&mut self, server: u128, id: BusId, envelope: &[u8]) -> bool {
+        let Some(delivery) = Delivery::parse(envelope).filter(|_| !self.has_seen(id)) else { return false };
+        if !self.passing.insert(server, id, envelope) {
+            return false;
+        }
+        self.see(id);
+        self.note(id);
+        if let Some(session) = delivery.topic().session().filter(|_| delivery.is_kept()) {
+            self.kept.insert(fingerprint(session), id, envelope);
+        }
+        true
+    }
+
+    /// What a session may still want: its messages that came after `after` and not before `since`, in seconds since the epoch;
+    /// in their order.
+    pub fn kept(&self, session: &str, after: Option<BusId>, since: u64) -> Vec<(BusId, Vec<u8>)> {
+        let session = fingerprint(session);
+        let entries = self.kept.entries().filter(|entry| entry.key == session && entry.id.time >= since);
+        let wanted = entries.filter(|entry| after.is_none_or(|after| entry.id > after));
+        let mut messages: Vec<_> = wanted.map(|entry| (entry.id, entry.message.to_vec())).collect();
+        messages.sort_by_key(|(id, _)| *id);
+        messages
+    }
+
+    /// Where the next message will stand: a reader begins here.
+    pub fn end(&self) -> u64 {
+        self.passing.end()
+    }
+
+    /// What was published since a reader was at `place`, which moves to the end; none if some of it is there no more.
+    pub fn passed(&self, place: &mut u64) -> Option<Vec<Passed>> {
+        let begin = std::mem::replace(place, self.end());
+        let passed = self.passing.entries_from(begin)?.map(|entry| Passed {
+            server: entry.key,
+            id: entry.id,
+            envelope: entry.message.to_vec(),
+        });
+        Some(passed.collect())
+    }
+
+    fn next_id(&mut self, now: u64, machine: u16) -> BusId {
+        let last = self.id(0);
         // A clock that was put back does not take ids back.
-        let (time, number) = if now > time { (now, 0) } else { (time, (tag >> 16) + 1) };
+        let (time, number) = if now > last.time { (now, 0) } else { (last.time, (last.tag >> 16) + 1) };
         let id = BusId { time, tag: (number << 16) | u64::from(machine) };
         self.note(id);
         id
     }
 
-    /// Later ids are greater than this one, which came from elsewhere.
-    pub fn note(&mut self, id: BusId) {
-        if id > (BusId { time: self.word(0), tag: self.word(8) }) {
-            self.set_word(0, id.time);
-            self.set_word(8, id.tag);
+    /// Later ids are greater than this one.
+    fn note(&mut self, id: BusId) {
+        if id > self.id(0) {
+            self.set_id(0, id);
         }
     }
 
-    /// Keeps a message for the session with this name; false if it is too large to be kept.
-    pub fn insert(&mut self, session: &str, id: BusId, message: &[u8]) -> bool {
-        let room = self.0.len().saturating_sub(HEAD);
-        let size = (ENTRY + message.len()).next_multiple_of(ALIGN);
-        if size > room / LARGEST {
-            return false;
-        }
-        let mut at = self.next();
-        if room - at < size {
-            // What is left at the end is passed over.
-            self.make_room(at, room - at);
-            self.skip(at, room - at);
-            at = 0;
-        }
-        self.make_room(at, size);
-        let start = HEAD + at;
-        self.set_word(start, ((message.len() as u64) << 32) | size as u64);
-        self.set_word(start + 8, fingerprint(session).0);
-        self.set_word(start + 16, fingerprint(session).1);
-        self.set_word(start + 24, id.time);
-        self.set_word(start + 32, id.tag);
-        self.0[start + ENTRY..start + ENTRY + message.len()].copy_from_slice(message);
-        self.set_word(24, ((at + size) % room.max(1)) as u64);
-        self.set_word(32, self.count() + 1);
-        true
+    fn see(&mut self, id: BusId) {
+        let at = word(self.head, ID) as usize % SEEN;
+        self.set_id(ID + 8 + at * ID, id);
+        set_word(self.head, ID, (at + 1) as u64);
     }
 
-    /// Whether a message is kept.
-    pub fn contains(&self, session: &str, id: BusId) -> bool {
-        self.entries().any(|entry| entry.is_for(session) && entry.id == id)
+    fn has_seen(&self, id: BusId) -> bool {
+        (0..SEEN).any(|at| self.id(ID + 8 + at * ID) == id)
     }
 
-    /// The messages of a session that came after `after` and not before `since`, in seconds since the epoch; in their order.
-    pub fn read(&self, session: &str, after: Option<BusId>, since: u64) -> Vec<(BusId, Vec<u8>)> {
-        let wanted = |entry: &Entry<'_>| {
-            entry.is_for(session) && entry.id.time >= since && after.is_none_or(|after| entry.id > after)
-        };
-        let mut messages: Vec<_> =
-            self.entries().filter(wanted).map(|entry| (entry.id, entry.message.to_vec())).collect();
-        messages.sort_by_key(|(id, _)| *id);
-        messages
+    fn id(&self, at: usize) -> BusId {
+        BusId { time: word(self.head, at), tag: word(self.head, at + 8) }
     }
 
-    /// Entries from the oldest to the newest.
-    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        let mut at = self.oldest();
-        (0..self.count()).filter_map(move |_| {
-            let (entry, next) = self.entry(at)?;
-            at = next;
-            entry
-        })
-    }
-
-    /// What stands somewhere, if it is a message, and where the next entry begins.
-    fn entry(&self, at: usize) -> Option<(Option<Entry<'_>>, usize)> {
-        let room = self.0.len().checked_sub(HEAD)?;
-        let start = HEAD + at;
-        let sizes = self.word(start);
-        let (length, size) = ((sizes >> 32) as usize, (sizes & 0xffff_ffff) as usize);
-        if size == 0 || at + size > room {
-            return None;
-        }
-        let next = (at + size) % room;
-        if sizes >> 32 == u64::from(u32::MAX) {
-            return Some((None, next));
-        }
-        let message = self.0.get(start + ENTRY..start + ENTRY + length)?;
-        let id = BusId { time: self.word(start + 24), tag: self.word(start + 32) };
-        let session = (self.word(start + 8), self.word(start + 16));
-        Some((Some(Entry { session, id, message }), next))
-    }
-
-    /// Gives up the oldest entries until so many bytes from `at` on are free.
-    fn make_room(&mut self, at: usize, size: usize) {
-        while self.count() > 0 {
-            let oldest = self.oldest();
-            if oldest < at || oldest >= at + size {
-                return;
-            }
-            match self.entry(oldest).map(|(_, next)| next) {
-                Some(next) => {
-                    self.set_word(16, next as u64);
-                    self.set_word(32, self.count() - 1);
-                }
-                // It is not a log that we wrote: begin anew.
-                None => self.set_word(32, 0),
-            }
-        }
-        self.set_word(16, at as u64);
-    }
-
-    /// Fills a place with an entry that is none.
-    fn skip(&mut self, at: usize, size: usize) {
-        if size > 0 {
-            self.set_word(HEAD + at, (u64::from(u32::MAX) << 32) | size as u64);
-            self.set_word(32, self.count() + 1);
-        }
-    }
-
-    fn oldest(&self) -> usize {
-        self.word(16) as usize
-    }
-
-    fn next(&self) -> usize {
-        self.word(24) as usize
-    }
-
-    fn count(&self) -> u64 {
-        self.word(32)
-    }
-
-    fn word(&self, at: usize) -> u64 {
-        let bytes = self.0.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
-        bytes.map_or(0, u64::from_ne_bytes)
-    }
-
-    fn set_word(&mut self, at: usize, word: u64) {
-        if let Some(bytes) = self.0.get_mut(at..at + 8) {
-            bytes.copy_from_slice(&word.to_ne_bytes());
-        }
-    }
-}
-
-struct Entry<'m> {
-    session: (u64, u64),
-    id: BusId,
-    message: &'m [u8],
-}
-
-impl Entry<'_> {
-    fn is_for(&self, session: &str) -> bool {
-        self.session == fingerprint(session)
+    fn set_id(&mut self, at: usize, id: BusId) {
+        set_word(self.head, at, id.time);
+        set_word(self.head, at + 8, id.tag);
     }
 }
 
 /// The number that a session's name is, which is written in hexadecimal digits.
-fn fingerprint(session: &str) -> (u64, u64) {
-    let number = u128::from_str_radix(session, 16).unwrap_or(0);
-    ((number >> 64) as u64, number as u64)
+fn fingerprint(session: &str) -> u128 {
+    u128::from_str_radix(session, 16).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Topic;
 
-    const A: &str = "000102030405060708090a0b0c0d0e0f";
-    const B: &str = "100102030405060708090a0b0c0d0e0f";
+    const SIZE: usize = HEAD + 8000;
+    const SERVER: u128 = 7;
 
-    fn texts(log: &MessageLog<'_>, session: &str, after: Option<BusId>) -> Vec<String> {
-        log.read(session, after, 0).into_iter().map(|(_, text)| String::from_utf8(text).unwrap()).collect()
+    fn message(topic: Topic, text: &str) -> Publication {
+        Publication::message(topic, &format!(r#"{{"method":"{text}"}}"#))
+    }
+
+    fn texts(messages: impl IntoIterator<Item = Vec<u8>>) -> Vec<String> {
+        let text = |envelope: Vec<u8>| {
+            let envelope: serde_json::Value = serde_json::from_slice(&envelope).unwrap();
+            envelope["message"]["method"].as_str().unwrap().to_owned()
+        };
+        messages.into_iter().map(text).collect()
+    }
+
+    fn kept(log: &MessageLog<'_>, session: &str, after: Option<BusId>) -> Vec<String> {
+        texts(log.kept(Topic::of_session(session).session().unwrap(), after, 0).into_iter().map(|(_, text)| text))
     }
 
     #[test]
     fn ids_grow_whatever_the_clock_does() {
-        let mut memory = vec![0; 1000];
+        let mut memory = vec![0; SIZE];
         let mut log = MessageLog::new(&mut memory);
+        let tools = message(Topic::ToolsListChanged, "m");
         let mut last = BusId { time: 0, tag: 0 };
         for (now, machine) in [(100, 5), (100, 5), (99, 7), (101, 5), (50, 5)] {
-            let id = log.next_id(now, machine);
+            let id = log.publish(SERVER, &tools, now, machine).unwrap();
             assert!(id > last, "{id} {last}");
             assert_eq!(id.tag & 0xffff, u64::from(machine));
             last = id;
         }
-        log.note(BusId { time: 200, tag: 3 << 16 });
-        assert!(log.next_id(150, 1) > BusId { time: 200, tag: 3 << 16 });
+        let foreign = BusId { time: 200, tag: 3 << 16 };
+        assert!(log.receive(SERVER, foreign, &tools.envelope));
+        assert!(log.publish(SERVER, &tools, 150, 1).unwrap() > foreign);
+    }
+
+    #[test]
+    fn each_reader_reads_everything_once() {
+        let mut memory = vec![0; SIZE];
+        let mut log = MessageLog::new(&mut memory);
+        let mut readers = [log.end(), 0];
+        for text in ["a", "b"] {
+            let id = log.publish(SERVER, &message(Topic::ToolsListChanged, text), 100, 1);
+            let passed = log.passed(&mut readers[0]).unwrap();
+            assert_eq!((passed[0].server, Some(passed[0].id)), (SERVER, id));
+            assert_eq!(texts(passed.into_iter().map(|passed| passed.envelope)), [text]);
+        }
+        let passed = log.passed(&mut readers[1]).unwrap();
+        assert_eq!(texts(passed.into_iter().map(|passed| passed.envelope)), ["a", "b"]);
+        assert_eq!(readers, [log.end(); 2]);
+        assert_eq!(log.passed(&mut readers[0]), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_reader_that_falls_behind_is_told() {
+        let mut memory = vec![0; SIZE];
+        let mut log = MessageLog::new(&mut memory);
+        let mut reader = log.end();
+        for _ in 0..100 {
+            log.publish(SERVER, &message(Topic::ToolsListChanged, "m"), 100, 1).unwrap();
+        }
+        assert_eq!(log.passed(&mut reader), None);
+        assert_eq!(log.passed(&mut reader), Some(Vec::new()));
+    }
+
+    #[test]
+    fn what_comes_from_elsewhere_is_taken_once() {
+        let mut memory = vec![0; SIZE];
+        let mut log = MessageLog::new(&mut memory);
+        let (envelope, id) = (message(Topic::of_session("s"), "m").envelope, BusId { time: 5, tag: 9 });
+        assert!(log.receive(SERVER, id, &envelope));
+        assert!(!log.receive(SERVER, id, &envelope));
+        assert!(!log.receive(SERVER, BusId { time: 6, tag: 9 }, b"noise"));
+        // One's own comes back from elsewhere, too.
+        let own = log.publish(SERVER, &message(Topic::of_session("s"), "n"), 6, 1).unwrap();
+        assert!(!log.receive(SERVER, own, &envelope));
+        assert_eq!(kept(&log, "s", None), ["m", "n"]);
+        assert_eq!(log.passed(&mut 0).unwrap().len(), 2);
     }
 
     #[test]
     fn a_session_reads_what_was_kept_for_it() {
-        let mut memory = vec![0; 4000];
+        let mut memory = vec![0; SIZE];
         let mut log = MessageLog::new(&mut memory);
-        let ids: Vec<BusId> = (0..6u64).map(|number| log.next_id(100 + number, 1)).collect();
-        for (number, id) in ids.iter().enumerate() {
-            assert!(log.insert(if number % 2 == 0 { A } else { B }, *id, format!("m{number}").as_bytes()));
+        let mut ids = Vec::new();
+        for number in 0..6u64 {
+            let topic = Topic::of_session(if number % 2 == 0 { "a" } else { "b" });
+            ids.push(log.publish(SERVER, &message(topic, &format!("m{number}")), 100 + number, 1).unwrap());
         }
-        assert_eq!(texts(&log, A, None), ["m0", "m2", "m4"]);
-        assert_eq!(texts(&log, B, Some(ids[1])), ["m3", "m5"]);
-        assert_eq!(log.read(A, None, 103).len(), 1);
-        assert!(log.contains(A, ids[0]) && !log.contains(B, ids[0]));
+        log.publish(SERVER, &Publication::end_of_session("a"), 106, 1).unwrap();
+        log.publish(SERVER, &message(Topic::ToolsListChanged, "all"), 106, 1).unwrap();
+        assert_eq!(kept(&log, "a", None), ["m0", "m2", "m4"]);
+        assert_eq!(kept(&log, "b", Some(ids[1])), ["m3", "m5"]);
+        assert_eq!(log.kept(Topic::of_session("a").session().unwrap(), None, 103).len(), 1);
     }
 
     #[test]
-    fn the_oldest_make_room_for_the_newest() {
-        for size in [300, 512, 1000, 1001, 4096] {
-            let mut memory = vec![0; size];
-            let mut log = MessageLog::new(&mut memory);
-            let mut kept: Vec<String> = Vec::new();
-            for number in 0..500usize {
-                let text = format!("{number}{}", "x".repeat(number * 7 % 60));
-                let id = log.next_id(number as u64, 1);
-                if log.insert(A, id, text.as_bytes()) {
-                    kept.push(text);
-                }
-                let read = texts(&log, A, None);
-                assert!(kept.ends_with(&read), "{number} of {size}: {read:?}");
-                assert!(read.len() >= 2.min(kept.len()) || size < 512, "{number} of {size}: {read:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_too_large_is_not_kept() {
-        let mut memory = vec![0; 1000];
+    fn what_is_too_large_is_not_taken() {
+        let mut memory = vec![0; SIZE];
         let mut log = MessageLog::new(&mut memory);
-        let id = log.next_id(1, 1);
-        assert!(!log.insert(A, id, &[b'x'; 300]));
-        assert!(!MessageLog::new(&mut []).insert(A, id, b"x"));
-        assert_eq!(texts(&MessageLog::new(&mut [0; 20]), A, None), [""; 0]);
-    }
-
-    #[test]
-    fn noise_in_the_memory_is_survived() {
-        let mut seed = 88172645463325252u64;
-        for _ in 0..2000 {
-            let mut memory = vec![0u8; 600];
-            for byte in &mut memory {
-                seed ^= seed << 13;
-                seed ^= seed >> 7;
-                seed ^= seed << 17;
-                *byte = if seed % 3 == 0 { seed as u8 } else { 0 };
-            }
-            // Counts that make sense, as a loop over 2^64 entries would not end.
-            memory[32..40].copy_from_slice(&(seed % 40).to_ne_bytes());
-            memory[16..24].copy_from_slice(&(seed % 700).to_ne_bytes());
-            memory[24..32].copy_from_slice(&(seed % 560 / 8 * 8).to_ne_bytes());
-            let mut log = MessageLog::new(&mut memory);
-            let id = BusId { time: 1, tag: 1 };
-            log.insert(A, id, b"message");
-            log.read(A, None, 0);
-        }
+        let large = message(Topic::of_session("a"), &"x".repeat(1000));
+        assert_eq!(log.publish(SERVER, &large, 1, 1), None);
+        assert!(!log.receive(SERVER, BusId { time: 1, tag: 1 }, &large.envelope));
+        assert_eq!(kept(&log, "a", None), [""; 0]);
+        assert_eq!(MessageLog::new(&mut [0; 20]).publish(SERVER, &large, 1, 1), None);
     }
 }

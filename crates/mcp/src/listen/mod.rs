@@ -1,8 +1,8 @@
 //! What a server tells its clients between requests.
 //!
-//! The host has a bus with channels: one that everybody hears, the broadcast channel, and one for each session. What is
-//! published there is a [`Publication`]; what comes out, in every worker, is read as a [`Delivery`] and handed to each
-//! [`Listener`] whose stream is open in this worker, which says what its client gets of it.
+//! The host has a bus, a [`MessageLog`] in memory that its workers share. What is published there is a [`Publication`]; what
+//! comes out, in every worker, is read as a [`Delivery`] and handed to each [`Listener`] whose stream is open in this worker,
+//! which says what its client gets of it.
 //!
 //! A stream is opened by `subscriptions/listen` (2026-07-28), or by a GET in a session of the revisions before.
 
@@ -12,6 +12,7 @@ mod filter;
 mod listener;
 mod log;
 mod publish;
+mod ring;
 mod rule;
 mod stream;
 mod topic;
@@ -19,7 +20,7 @@ mod topic;
 pub use delivery::{BusId, Delivery, Publication};
 pub use event::KEEPALIVE;
 pub use listener::{Delivered, Listener};
-pub use log::MessageLog;
+pub use log::{MessageLog, Passed};
 pub use publish::PublishRequest;
 pub(crate) use topic::LIST_CHANGES;
 pub use topic::Topic;
@@ -28,5 +29,7 @@ pub use topic::Topic;
 pub(crate) const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 /// Resources that one stream may hear of.
 pub const MAX_RESOURCES: usize = 1024;
+/// Bytes of an envelope ([`Publication::envelope`]): what is larger is not published.
+pub const MAX_ENVELOPE: usize = 1 << 20;
 /// Bytes of a resource's URI.
 pub const MAX_URI: usize = 4096;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::json;
 
 use super::rule::RULES;
-use super::{Delivery, Publication, Topic};
+use super::{Delivery, MAX_ENVELOPE, Publication, Topic};
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::Context;
@@ -49,6 +49,7 @@ impl Server {
     /// | not JSON | 400 | -32700 |
     /// | not a notification, or none that can be published | 400 | -32600 |
     /// | its parameters | 400 | -32602 |
+    /// | larger than [`MAX_ENVELOPE`](crate::MAX_ENVELOPE) | 413 | 413 |
     /// | the session is unknown, ended or expired; nothing can be delivered | 404 | 404 |
     #[expect(clippy::result_large_err, reason = "a reply is one of the two things that are wanted of it")]
     pub fn publish(&self, request: &PublishRequest<'_>) -> Result<Vec<Publication>, HttpReply> {
@@ -127,6 +128,12 @@ fn read(raw: &str, session: Option<&Topic>, subject: &str) -> Result<Publication
     }
     message.push('}');
     let publication = Publication::message(topic, &message);
+    if publication.envelope.len() > MAX_ENVELOPE {
+        let size = publication.envelope.len();
+        return Err(Error::PublicationTooLarge(format!(
+            "{subject} has {size} bytes: no more than {MAX_ENVELOPE} are published"
+        )));
+    }
     // The envelope is a level more.
     match Delivery::parse(&publication.envelope) {
         Some(_) => Ok(publication),
