@@ -27,6 +27,16 @@ pub(crate) enum Suggestions {
     },
 }
 
+impl Completer {
+    /// The number of its endpoint, if it has one.
+    pub(crate) fn site(&mut self) -> Option<&mut usize> {
+        match &mut self.source {
+            Suggestions::Upstream { site, .. } => Some(site),
+            Suggestions::Values(_) => None,
+        }
+    }
+}
+
 /// What the `complete` lines of a block said.
 #[derive(Debug, Default)]
 pub(crate) struct CompletionBuilder(Vec<Vec<String>>);
@@ -64,8 +74,7 @@ impl CompletionBuilder {
         for argument in arguments {
             let values = argument.choices();
             if !values.is_empty() && !completers.iter().any(|completer| completer.argument == argument.name) {
-                completers
-                    .push(Completer { argument: argument.name.clone(), source: Suggestions::Values(values) });
+                completers.push(Completer { argument: argument.name.clone(), source: Suggestions::Values(values) });
             }
         }
         Ok(completers)
@@ -178,12 +187,8 @@ mod tests {
     fn an_upstream_answers_with_a_list_or_more() {
         let answer = |body: Value| {
             let body = body.to_string();
-            let response = UpstreamResponse {
-                status: 200,
-                content_type: None,
-                content_encoding: None,
-                body: body.as_bytes(),
-            };
+            let response =
+                UpstreamResponse { status: 200, content_type: None, content_encoding: None, body: body.as_bytes() };
             from_answer(&response).map(|text| values(&text))
         };
         for (body, expected) in [

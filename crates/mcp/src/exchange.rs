@@ -6,12 +6,13 @@ use crate::ProtocolVersion;
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::facts::Facts;
+use crate::failure::Failed;
 use crate::headers::EVENT_STREAM;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::jsonrpc::{begin_result, write_error};
 use crate::listen::{Delivery, Listener, Publication, Topic};
-use crate::methods::tools::{write_response, write_structured, write_tool_error};
-use crate::methods::{Operation, Performed, Request};
+use crate::methods::tools::{write_structured, write_tool_error};
+use crate::methods::{Operation, Performed, Request, write_answer};
 use crate::origin;
 use crate::server::Server;
 use crate::session::SessionState;
@@ -106,10 +107,10 @@ impl Exchange {
 pub enum Step {
     /// Send this; the exchange is over.
     Reply(HttpReply),
-    /// Make this request to the tool's upstream and hand what comes of it to [`Pending::resume`].
+    /// Make this request and hand what comes of it to [`Pending::resume`].
     Call {
-        /// Index of the tool in [`Server::tools`].
-        tool: usize,
+        /// Which of [`Server::endpoint`]s it is for.
+        endpoint: usize,
         /// What to send.
         request: UpstreamRequest,
         /// The call that waits for it.
@@ -152,7 +153,7 @@ pub struct Pending {
     pub(crate) context: Context,
     /// They have the request's id.
     pub(crate) facts: Arc<Facts>,
-    pub(crate) tool: usize,
+    pub(crate) endpoint: usize,
     /// The batch that the call is part of.
     pub(crate) batch: Option<Box<Batch>>,
     pub(crate) stream: Stream,
@@ -160,9 +161,9 @@ pub struct Pending {
 
 impl Pending {
     /// A call by itself.
-    fn new(mut context: Context, facts: Arc<Facts>, tool: usize) -> Self {
+    fn new(mut context: Context, facts: Arc<Facts>, endpoint: usize) -> Self {
         let stream = Stream::new(std::mem::take(&mut context.hearing));
-        Pending { context, facts, tool, batch: None, stream }
+        Pending { context, facts, endpoint, batch: None, stream }
     }
 
     /// Where the host hears of what [`Pending::is_cancelled_by`] wants to know, while the call runs; none for a client
@@ -226,23 +227,22 @@ impl Pending {
         answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
         evaluate: &mut Evaluate<'_>,
     ) -> Step {
-        let Pending { context, facts, tool, batch, mut stream } = self;
+        let Pending { context, facts, endpoint, batch, mut stream } = self;
         let mut out = Vec::new();
         let events = answer.ok().and_then(|_| stream.finish(&mut out));
         let answer = match (answer, &events) {
             (Ok(head), Some(events)) => events.answer(head),
             (answer, _) => answer.into(),
         };
-        let id = facts.request_id().unwrap_or_default();
         if let Some(batch) = batch {
-            return batch.resume(server, context, id, (tool, answer), evaluate);
+            return batch.resume(server, context, &facts, (endpoint, answer), evaluate);
         }
         // A JSON body goes out twice, as text and as structured content, and text grows by its escapes.
         let size = if let Answer::Response(response) = answer { response.body.len() } else { 0 };
         out.reserve(size * 2 + size / 8 + 512);
-        let write = |out: &mut Vec<u8>| write_response(server, context.version, id, tool, answer, out);
-        let written = if stream.is_open { write_event(&mut out, write) } else { write(&mut out) };
-        let mut reply = context.reply(200, Body::Bytes(out), written.outcome);
+        let write = |out: &mut Vec<u8>| write_answer(server, context.version, &facts, endpoint, &answer, out);
+        let (status, written) = if stream.is_open { write_event(&mut out, write) } else { write(&mut out) };
+        let mut reply = context.reply(if stream.is_open { 200 } else { status }, Body::Bytes(out), written.outcome);
         reply.notes.extend(written.note);
         Step::Reply(reply)
     }
@@ -299,8 +299,8 @@ impl Context {
         let begins_session = matches!(operation, Operation::Initialize);
         let performed = operation.perform(server, self.version, &facts, evaluate);
         let id = match (facts.request_id(), performed) {
-            (Some(_), Performed::Call { tool, request }) => {
-                return Step::Call { tool, request, pending: Pending::new(self, facts, tool) };
+            (Some(_), Performed::Call { endpoint, request }) => {
+                return Step::Call { endpoint, request, pending: Pending::new(self, facts, endpoint) };
             }
             (Some(id), Performed::Result(opening, page)) => {
                 let mut head = Vec::with_capacity(id.len() + 40 + opening.len());
@@ -310,6 +310,13 @@ impl Context {
                 let session = facts.session().filter(|_| begins_session);
                 reply.headers.extend(session.map(|session| ("Mcp-Session-Id", session.to_owned())));
                 return Step::Reply(reply);
+            }
+            (Some(id), Performed::Made(result)) => {
+                let mut out = Vec::with_capacity(id.len() + result.len() + 64);
+                begin_result(id, &mut out);
+                out.extend_from_slice(&result);
+                out.push(b'}');
+                return Step::Reply(self.reply(200, Body::Bytes(out), Outcome::Ok));
             }
             (Some(id), Performed::Structured { json, text }) => {
                 let mut out = Vec::with_capacity(json.len() * 2 + json.len() / 4 + 512);
@@ -323,7 +330,11 @@ impl Context {
                 reply.notes.extend(note);
                 return Step::Reply(reply);
             }
-            (id, Performed::Error(error)) => return Step::Reply(self.error(id, &error)),
+            (id, Performed::Error(Failed { error, note })) => {
+                let mut reply = self.error(id, &error);
+                reply.notes.extend(note);
+                return Step::Reply(reply);
+            }
             (None, _) => None,
         };
         // Whatever has no id is refused while it is read.

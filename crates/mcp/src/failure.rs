@@ -24,7 +24,9 @@ impl Failed {
         match misuse {
             Misuse::Arguments(invalid) => Failed { error: Error::InvalidParams(invalid.0.into()), note: None },
             Misuse::Setup(why) => Failed {
-                error: Error::Backend("it is not set up correctly on this server; its operator finds the reason in the log".into()),
+                error: Error::Backend(
+                    "it is not set up correctly on this server; its operator finds the reason in the log".into(),
+                ),
                 note: Some(format!("{subject} cannot be called: {why}")),
             },
         }

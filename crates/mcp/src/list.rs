@@ -186,13 +186,7 @@ mod tests {
         (0..count).map(|number| tool(number).unwrap()).collect()
     }
 
-    fn list(
-        tools: &[Tool],
-        version: ProtocolVersion,
-        page_size: usize,
-        members: &str,
-        others: &[List],
-    ) -> List {
+    fn list(tools: &[Tool], version: ProtocolVersion, page_size: usize, members: &str, others: &[List]) -> List {
         let listed: Vec<_> = tools.iter().map(Listed::Tool).collect();
         List::new(Listing::Tools, &listed, version, page_size, members, others)
     }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::list::Listing;
 use crate::listen::{LIST_CHANGES, Topic};
 
 /// What the clients of a server find there. The one place that says so.
@@ -23,6 +24,15 @@ impl Offers {
             "prompts" => self.prompts,
             "resources" => self.resources,
             _ => false,
+        }
+    }
+
+    /// Whether there is such a list, though it may be empty.
+    pub(crate) fn list(self, listing: Listing) -> bool {
+        match listing {
+            Listing::Tools => self.tools,
+            Listing::Resources | Listing::Templates => self.resources,
+            Listing::Prompts => self.prompts,
         }
     }
 

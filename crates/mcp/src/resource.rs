@@ -106,8 +106,10 @@ impl Resource {
     /// The contents that need nobody else; none if they do.
     pub(crate) fn text(&self, values: Map<String, Value>) -> Option<Result<String, Misuse>> {
         let Source::Text(text, input) = &self.source else { return None };
-        Some(input.check(values).map(|values| {
-            text.fill(|name| values.get(name).and_then(Value::as_str).unwrap_or_default())
-        }))
+        Some(
+            input
+                .check(values)
+                .map(|values| text.fill(|name| values.get(name).and_then(Value::as_str).unwrap_or_default())),
+        )
     }
 }

@@ -23,7 +23,8 @@ impl TextTemplate {
         while let Some(brace) = rest.find(['{', '}']) {
             literal.push_str(&rest[..brace]);
             rest = &rest[brace..];
-            if let Some((doubled, behind)) = ["{{", "}}"].iter().find_map(|pair| Some((pair, rest.strip_prefix(pair)?))) {
+            if let Some((doubled, behind)) = ["{{", "}}"].iter().find_map(|pair| Some((pair, rest.strip_prefix(pair)?)))
+            {
                 literal.push_str(&doubled[1..]);
                 rest = behind;
                 continue;
@@ -31,7 +32,8 @@ impl TextTemplate {
             let is_name = |name: &&str| {
                 !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
             };
-            let name = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(name, _)| name).filter(is_name);
+            let name =
+                rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(name, _)| name).filter(is_name);
             let name = name.ok_or("an argument is written {name}, and a brace that is none of one {{ or }}")?;
             if !literal.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut literal)));

@@ -105,14 +105,16 @@ impl PromptBuilder {
                 reply: self.result.unwrap_or(Reply::Auto),
             },
             (false, false) => {
-                let mut names = self.messages.iter().flat_map(|message| message.text.names());
-                if let Some(name) = names.find(|name| !arguments.iter().any(|argument| argument.name == *name)) {
+                let unknown = |name: &&str| !arguments.iter().any(|argument| argument.name == *name);
+                if let Some(name) = self.messages.iter().flat_map(|message| message.text.names()).find(unknown) {
                     return Err(ConfigError(format!(
                         "\"message\" has a {{{name}}}, but there is no such argument; add: argument {name}"
                     )));
                 }
                 if self.result.is_some() {
-                    return Err(ConfigError("\"result\" is for what an upstream answers, not for a \"message\"".into()));
+                    return Err(ConfigError(
+                        "\"result\" is for what an upstream answers, not for a \"message\"".into(),
+                    ));
                 }
                 Source::Messages(self.messages, Input::of_arguments(arguments.clone())?)
             }
@@ -180,7 +182,9 @@ mod tests {
         };
         let expected = vec![("user", "Draft a{b well.".to_owned()), ("assistant", "{ok}".to_owned())];
         assert_eq!(messages(json!({"item": "a{b"})), Ok(expected));
-        for wrong in [json!({}), json!({"item": 1}), json!({"item": "a", "more": "b"}), json!({"item": "a", "how": "x"})] {
+        for wrong in
+            [json!({}), json!({"item": 1}), json!({"item": "a", "more": "b"}), json!({"item": "a", "how": "x"})]
+        {
             assert!(messages(wrong.clone()).is_err(), "{wrong}");
         }
         // What has an `enum` is completed by it.

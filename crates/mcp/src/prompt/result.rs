@@ -50,7 +50,7 @@ pub(crate) fn write_messages(
     meta: &str,
     out: &mut Vec<u8>,
 ) {
-    let mut object = begin(version, description, out);
+    let object = begin(version, description, out);
     for (index, (role, text)) in messages.iter().enumerate() {
         if index > 0 {
             object.out.push(b',');
@@ -85,7 +85,9 @@ impl Prompt {
         }
         let media_type = MediaType::parse(response.content_type);
         let nature = match media_type.nature() {
-            Nature::Binary if media_type.essence.is_empty() && std::str::from_utf8(response.body).is_ok() => Nature::Text,
+            Nature::Binary if media_type.essence.is_empty() && std::str::from_utf8(response.body).is_ok() => {
+                Nature::Text
+            }
             _ if reply == Reply::Text => Nature::Text,
             nature => nature,
         };
@@ -94,7 +96,7 @@ impl Prompt {
             _ => None,
         };
         let text = text.or_else(|| (reply == Reply::Text).then(|| String::from_utf8_lossy(response.body)));
-        let mut object = begin(version, self.description(), out);
+        let object = begin(version, self.description(), out);
         write_message("user", object.out, |out| {
             let mut writer = Writer { version, meta: None, out };
             match (text, nature) {
@@ -125,8 +127,7 @@ impl Prompt {
             None => self.description().map(Cow::Borrowed),
         };
         let messages = result.get("messages").ok_or("it has no \"messages\"")?;
-        let messages: Vec<&RawValue> =
-            serde_json::from_str(messages).map_err(|_| "its \"messages\" is not a list")?;
+        let messages: Vec<&RawValue> = serde_json::from_str(messages).map_err(|_| "its \"messages\" is not a list")?;
         let mut object = begin(version, description.as_deref(), out);
         for (index, message) in messages.iter().enumerate() {
             if index > 0 {

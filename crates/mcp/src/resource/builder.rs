@@ -98,7 +98,8 @@ impl ResourceBuilder {
     /// `size BYTES`: how large the contents are.
     pub fn size(&mut self, args: &[&str]) -> Result<(), ConfigError> {
         let value = text("size", args)?;
-        let size = value.parse().map_err(|_| ConfigError(format!("\"size\" takes a number of bytes, not \"{value}\"")))?;
+        let size =
+            value.parse().map_err(|_| ConfigError(format!("\"size\" takes a number of bytes, not \"{value}\"")))?;
         if self.template.is_some() {
             return Err(ConfigError("\"size\" is for a resource, not for a template of many".into()));
         }

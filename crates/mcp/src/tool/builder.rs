@@ -151,14 +151,7 @@ impl ToolBuilder {
         if output.is_some() && mode == ResultMode::Text {
             return Err(ConfigError("\"output_schema\" describes JSON, so it has no use with \"result text\"".into()));
         }
-        Ok(ResultRules {
-            tool: self.name.clone(),
-            mode,
-            wrap,
-            select: self.select.take(),
-            output,
-            safe,
-        })
+        Ok(ResultRules { tool: self.name.clone(), mode, wrap, select: self.select.take(), output, safe })
     }
 }
 
@@ -202,7 +195,10 @@ mod tests {
             &["argument", "a", "string", "in=cookie"],
             &["argument", "b", "string", "in=cookie"],
         ]);
-        assert_eq!((tool.name(), tool.endpoint().method(), tool.endpoint().origin()), ("t", "DELETE", "https://api.example.com:8443"));
+        assert_eq!(
+            (tool.name(), tool.endpoint().method(), tool.endpoint().origin()),
+            ("t", "DELETE", "https://api.example.com:8443")
+        );
         assert_eq!(tool.endpoint().header_names(), ["X-Trace", "Cookie"]);
         assert!(!tool.endpoint().has_body());
     }
@@ -220,7 +216,9 @@ mod tests {
         ] {
             assert_eq!(tool(&[&["pass", method, "http://x/"]]).endpoint().has_body(), has_body, "{method}");
         }
-        assert!(tool(&[&["pass", "DELETE", "http://x/"], &["argument", "a", "string", "in=body"]]).endpoint().has_body());
+        assert!(
+            tool(&[&["pass", "DELETE", "http://x/"], &["argument", "a", "string", "in=body"]]).endpoint().has_body()
+        );
     }
 
     #[test]

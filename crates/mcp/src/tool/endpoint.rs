@@ -25,6 +25,7 @@ pub struct Endpoint {
 
 /// Where the answer comes from.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the large kind")]
 pub(super) enum Way {
     Upstream(Layout),
     File(FilePath),
@@ -140,9 +141,7 @@ impl Endpoint {
                     Misuse::Setup(format!("what \"{text}\" comes to {why}"))
                 }
             }),
-            Way::File(path) => {
-                Ok(UpstreamRequest { uri: path.below_root(&arguments)?, ..UpstreamRequest::default() })
-            }
+            Way::File(path) => Ok(UpstreamRequest { uri: path.below_root(&arguments)?, ..UpstreamRequest::default() }),
         }
     }
 }

@@ -46,7 +46,8 @@ impl FilePath {
         let value = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
         for name in self.path.names() {
             let text = value(name);
-            let wrong = |c: char| c.is_control() || c == '\\' || (c == '/' && !self.deep.iter().any(|deep| deep == name));
+            let wrong =
+                |c: char| c.is_control() || c == '\\' || (c == '/' && !self.deep.iter().any(|deep| deep == name));
             if text.is_empty() || text.contains(wrong) {
                 return Err(InvalidArguments(format!("invalid arguments: \"{name}\" is no part of a path")));
             }
@@ -99,7 +100,8 @@ mod tests {
     fn a_path_is_one_of_a_file() {
         let file = FilePath::parse("/data/{a}.md", false, Vec::new()).unwrap();
         assert_eq!((file.root(), file.below_root(&Map::new()).unwrap().as_str()), ("/data", "/{a}.md"));
-        for (path, template) in [("data/x", false), ("/data/", false), ("/{a}", true), ("{a}/x", true), ("/d/{", true)] {
+        for (path, template) in [("data/x", false), ("/data/", false), ("/{a}", true), ("{a}/x", true), ("/d/{", true)]
+        {
             assert!(FilePath::parse(path, template, Vec::new()).is_err(), "{path}");
         }
     }

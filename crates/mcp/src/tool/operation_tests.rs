@@ -224,7 +224,7 @@ fn headers_take_what_headers_may_hold() {
 fn cookies_share_a_line() {
     let parameters = vec![cookie("a"), cookie("b"), fixed(json!("x;y"), cookie("f"))];
     let tool_of_forms = tool(operation("GET", "/c", parameters, None));
-    assert_eq!(tool_of_forms.header_names(), ["Cookie"]);
+    assert_eq!(tool_of_forms.endpoint().header_names(), ["Cookie"]);
     let line = |tool: &Tool, arguments| {
         let headers = call(tool, arguments).map_err(|unsent| unsent.text)?.headers;
         Ok::<_, String>(headers.into_iter().map(|(name, line)| format!("{name}: {line}")).collect::<Vec<_>>().join("|"))
@@ -280,7 +280,7 @@ fn a_body_is_sent_as_its_type_asks() {
         )
     );
     let bytes = tool(operation("DELETE", "/b", Vec::new(), body("image/png", BodyKind::Bytes)));
-    assert!(bytes.has_body());
+    assert!(bytes.endpoint().has_body());
     let error = call(&bytes, json!({"body": "no base64"})).unwrap_err();
     assert_eq!(error.text, "invalid arguments: \"body\" must be base64, as it is sent as bytes");
 }

@@ -194,7 +194,8 @@ mod tests {
 
     #[test]
     fn a_url_comes_apart() {
-        let url = Url::parse("pass", "https://api.example.com:8443/v1/items/{id}.{ext}?lang={lang}&all&a=b%20c").unwrap();
+        let url =
+            Url::parse("pass", "https://api.example.com:8443/v1/items/{id}.{ext}?lang={lang}&all&a=b%20c").unwrap();
         assert_eq!(url.origin, "https://api.example.com:8443");
         assert_eq!(url.path(), "/v1/items/{id}.{ext}");
         assert_eq!(url.placeholders().collect::<Vec<_>>(), ["id", "ext", "lang"]);
