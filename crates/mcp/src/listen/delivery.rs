@@ -144,6 +144,11 @@ impl Delivery {
         &self.topic
     }
 
+    /// Whether it is for the session's running calls, not for its stream ([`Pending::is_cancelled_by`](crate::Pending)).
+    pub fn is_for_calls(&self) -> bool {
+        matches!(self.content, Content::Cancelled { .. })
+    }
+
     /// The raw id of the request that the session's client has cancelled.
     pub(crate) fn cancelled(&self) -> Option<&str> {
         match &self.content {
