@@ -75,8 +75,9 @@ pub(crate) fn content(request: Request) -> Status {
     match context.take_stage() {
         Stage::Received(exchange) => {
             let beside = exchange.is_batch();
-            let step = exchange
-                .start(&context.location.server, &mut |tool, index| context.operator_value(request, tool, index));
+            let step = exchange.start(&context.location.server, &mut |endpoint, index| {
+                context.operator_value(request, endpoint, index)
+            });
             proceed(request, context, step, beside)
         }
         _ => Status::INTERNAL_SERVER_ERROR,
@@ -121,9 +122,11 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
         }
         // Nothing delivers yet, so no server offers it.
         Step::Listen { reply, listener } => listening::start(request, context, reply, listener),
-        Step::Call { tool, request: upstream, pending } if beside => {
-            call::start_beside(request, context, tool, upstream, pending)
+        Step::Call { endpoint, request: upstream, pending } if beside => {
+            call::start_beside(request, context, endpoint, upstream, pending)
         }
-        Step::Call { tool, request: upstream, pending } => call::start(request, context, tool, upstream, pending),
+        Step::Call { endpoint, request: upstream, pending } => {
+            call::start(request, context, endpoint, upstream, pending)
+        }
     }
 }

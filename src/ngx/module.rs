@@ -26,6 +26,10 @@ pub(crate) const NGX_HTTP_MCP_TOOL_CONF: u32 = 0x0010_0000;
 pub(crate) const NGX_HTTP_MCP_OPENAPI_CONF: u32 = 0x0020_0000;
 /// Inside `mcp_openapi { tool … { … } }`, likewise.
 pub(crate) const NGX_HTTP_MCP_OPERATION_CONF: u32 = 0x0040_0000;
+/// The place of a directive inside of `mcp_resource`.
+pub(crate) const NGX_HTTP_MCP_RESOURCE_CONF: u32 = 0x0080_0000;
+/// The place of a directive inside of `mcp_prompt`.
+pub(crate) const NGX_HTTP_MCP_PROMPT_CONF: u32 = 0x0008_0000;
 
 /// Statics that nginx fills in while it is still single-threaded, and only reads afterwards.
 #[repr(transparent)]

@@ -18,6 +18,7 @@ mod http2;
 mod limits;
 mod listening;
 mod locations;
+mod offers;
 mod openapi;
 mod proxying;
 mod reload;

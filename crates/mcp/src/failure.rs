@@ -72,7 +72,8 @@ pub(crate) fn good<'a>(answer: &Answer<'a>) -> Result<UpstreamResponse<'a>, Fail
 pub(crate) fn is_absent(answer: &Answer<'_>) -> bool {
     match answer {
         Answer::Response(response) => matches!(response.status, 404 | 410),
-        Answer::Failure(UpstreamFailure::Refused(status)) => *status == 404,
+        // Of a file: a directory, one that must not be read, none.
+        Answer::Failure(UpstreamFailure::Refused(status)) => matches!(status, 301 | 403 | 404),
         _ => false,
     }
 }
