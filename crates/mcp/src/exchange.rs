@@ -10,7 +10,7 @@ use crate::failure::Failed;
 use crate::headers::EVENT_STREAM;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::jsonrpc::{begin_result, write_error};
-use crate::listen::{Delivery, Listener, Publication, Topic};
+use crate::listen::{Delivery, Listener, Publication, Subscription, Topic};
 use crate::methods::tools::{write_structured, write_tool_error};
 use crate::methods::{Operation, Performed, Request, write_answer};
 use crate::origin;
@@ -36,6 +36,8 @@ pub(crate) enum Work {
     Reply { status: u16, headers: Vec<(&'static str, String)> },
     /// `DELETE` and `logging/setLevel`, which the host remembers.
     KeepSession { state: SessionState, until: u64 },
+    /// `resources/subscribe` and `resources/unsubscribe`, which the host remembers.
+    Subscribe(Box<Subscription>),
     /// A stream is opened.
     Listen(Box<Listener>),
     /// One request, or a message that was refused.
@@ -70,14 +72,17 @@ impl Exchange {
                 let session = facts.session().unwrap_or_default().to_owned();
                 let reply = match facts.request_id() {
                     None => context.reply(204, Body::Empty, Outcome::Ok),
-                    Some(id) => {
-                        let mut head = Vec::with_capacity(64);
-                        begin_result(id, &mut head);
-                        let page = server.empty_result().clone();
-                        context.reply(200, Body::Page { head, page }, Outcome::Ok)
-                    }
+                    Some(id) => context.empty_result(server, id),
                 };
                 Step::KeepSession { session, state, until, reply }
+            }
+            Work::Subscribe(subscription) => {
+                let Subscription { session, uri, wanted, until, publication } = *subscription;
+                let id = facts.request_id().unwrap_or_default();
+                let too_many = Error::InvalidRequest("the session has too many subscriptions".into());
+                let refusal = context.error(Some(id), &too_many);
+                let reply = context.empty_result(server, id);
+                Step::Subscribe { session, uri, wanted, until, publication, reply, refusal }
             }
             Work::Listen(listener) => Step::Listen { reply: context.stream(listener.opening()), listener: *listener },
             Work::Single(operation) => context.answer(server, facts, operation, evaluate),
@@ -96,7 +101,7 @@ impl Exchange {
             Work::Single(_) | Work::Listen(_) => self.context.error(self.facts.request_id(), &error),
             Work::Batch(requests) => Batch::refused(requests, &error, &self.context),
             Work::Reply { .. } => self.context.error(None, &error),
-            Work::KeepSession { .. } => self.context.error(self.facts.request_id(), &error),
+            Work::KeepSession { .. } | Work::Subscribe(_) => self.context.error(self.facts.request_id(), &error),
         }
     }
 }
@@ -125,6 +130,24 @@ pub enum Step {
         reply: HttpReply,
         /// Who hears it.
         listener: Listener,
+    },
+    /// [Remember](crate::Subscriptions), or forget, that a session wants to hear of a resource, then publish this and send
+    /// the reply.
+    Subscribe {
+        /// The session's name.
+        session: String,
+        /// The resource.
+        uri: String,
+        /// False: forget it.
+        wanted: bool,
+        /// Seconds since the epoch after which the session is over.
+        until: u64,
+        /// For the session's stream, wherever it is open.
+        publication: Publication,
+        /// What to send.
+        reply: HttpReply,
+        /// What to send instead, if it cannot be remembered.
+        refusal: HttpReply,
     },
     /// Publish these, for calls that run elsewhere, then go on. Whether they arrive need not be waited for.
     Publish {
@@ -273,6 +296,13 @@ impl Context {
             origin::expose(origin, &mut headers);
         }
         HttpReply { status, content_type, headers, body, outcome, notes: Vec::new() }
+    }
+
+    /// A reply that has nothing to say.
+    fn empty_result(&self, server: &Server, id: &str) -> HttpReply {
+        let mut head = Vec::with_capacity(64);
+        begin_result(id, &mut head);
+        self.reply(200, Body::Page { head, page: server.empty_result().clone() }, Outcome::Ok)
     }
 
     /// The beginning of a stream.

@@ -30,6 +30,9 @@ impl Reception<'_, '_> {
                 let state = SessionState::LogLevel(log_level(params.level, "level")?);
                 Ok(Work::KeepSession { state, until: self.server.sessions().until(session) })
             }
+            Message::Request { method, params, .. } if self.is_subscription(&method) => {
+                self.subscribe_session(session, &method, &params)
+            }
             Message::Response => Ok(accepted()),
             Message::Notification { method, params } => self.take_notification(&method, &params).map(|()| accepted()),
             Message::Request { method, params, .. } => Ok(Work::Single(self.operation(&method, &params))),
@@ -137,7 +140,7 @@ impl Reception<'_, '_> {
     }
 
     fn judge_part_request(&mut self, method: &str, params: &Params<'_>, facts: &mut Facts) -> Operation {
-        if matches!(method, "initialize" | "logging/setLevel") {
+        if matches!(method, "initialize" | "logging/setLevel") || self.is_subscription(method) {
             let why = format!("\"{method}\" must not be part of a batch");
             return Operation::Refuse(Error::InvalidRequest(why.into()));
         }

@@ -57,7 +57,7 @@ pub use facts::Facts;
 pub use level::LogLevel;
 pub use listen::{
     BusId, Delivered, Delivery, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI, MessageLog, Passed,
-    Publication, PublishRequest, Topic,
+    Publication, PublishRequest, Subscriptions, Topic, Wish,
 };
 pub use prompt::{Prompt, PromptBuilder};
 pub use resource::{Resource, ResourceBuilder};

@@ -309,7 +309,7 @@ fn play(server: &Server, mut step: Step, seen: &mut Seen) -> HttpReply {
     let upstream = load("upstream.json");
     loop {
         match step {
-            Step::Reply(reply) | Step::KeepSession { reply, .. } => return reply,
+            Step::Reply(reply) | Step::KeepSession { reply, .. } | Step::Subscribe { reply, .. } => return reply,
             Step::Listen { .. } => panic!("a stream is opened"),
             Step::Publish { publications, then } => {
                 seen.published.extend(publications);
@@ -451,8 +451,20 @@ fn listen(server: &Server, sent: &Sent, case: &Value, mut stream: Stream<'_>) {
         Step::Listen { listener, .. } => listener,
         step => panic!("{step:?}"),
     };
+    let send = |body: &Value| {
+        let session = sent.header("mcp-session-id").expect("a session");
+        let headers = json!({"Mcp-Session-Id": session});
+        let request = json!({"as": case["request"]["as"], "headers": headers, "body": body});
+        match Sent::new(server, &request).receive(server).start(server, &mut no_values) {
+            Step::Subscribe { publication, reply, .. } => {
+                assert_eq!(reply.status, 200);
+                vec![publication]
+            }
+            step => panic!("{step:?}"),
+        }
+    };
     for step in case["stream"].as_array().expect("a stream is opened") {
-        stream.step(step, &another);
+        stream.step(step, &another, &send);
     }
 }
 
