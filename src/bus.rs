@@ -9,13 +9,13 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ptr;
 
-use mcp::{BusId, Delivery, Publication, Topic};
+use mcp::{BusId, Delivery, Publication, Server, Topic};
 
 use crate::call;
 use crate::conf::Location;
 use crate::link::{self, Link};
 use crate::listening;
-use crate::ngx::{self, Level, Messages, Request, Ringer};
+use crate::ngx::{self, Level, ListDigests, Messages, Request, Ringer};
 
 /// Seconds for which a session's messages are kept.
 const KEPT: u64 = 300;
@@ -27,6 +27,7 @@ pub(crate) struct Bus {
     /// Tells machines apart whose messages meet.
     machine: u16,
     messages: Messages,
+    lists: ListDigests,
     /// The way to other machines.
     pub(crate) link: Option<Link>,
     state: RefCell<State>,
@@ -61,14 +62,14 @@ thread_local! {
 
 impl Bus {
     /// The bus of a location with this name.
-    pub(crate) fn new(name: &str, messages: Messages, link: Option<Link>) -> Bus {
+    pub(crate) fn new(name: &str, messages: Messages, lists: ListDigests, link: Option<Link>) -> Bus {
         let mut machine = [0; 2];
         // Without randomness two machines may give different messages the same id, of which one is not heard.
         let _ = getrandom::fill(&mut machine);
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
         let (key, machine) = (u128::from(hasher.finish()), u16::from_ne_bytes(machine));
-        Bus { key, machine, messages, link, state: RefCell::default() }
+        Bus { key, machine, messages, lists, link, state: RefCell::default() }
     }
 
     /// Publishes something; `then` is told whether everybody was reached.
@@ -88,6 +89,24 @@ impl Bus {
         match &self.link {
             Some(link) => link.publish(location, id, &publication.envelope, Box::new(then)),
             None => then(true),
+        }
+    }
+
+    /// The configuration with this location is about to be run: says what its server lists.
+    pub(crate) fn announce(&self, server: &Server) {
+        for (topic, digest) in server.list_digests() {
+            self.lists.insert((self.key, topic), digest);
+        }
+    }
+
+    /// Tells the streams which lists are others in the configuration that follows this one.
+    fn tell_changes(&self, server: &Server) {
+        for (topic, digest) in server.list_digests() {
+            let has_changed = self.lists.get((self.key, &topic)).is_some_and(|newest| newest != digest);
+            let change = Publication::list_changed(topic).filter(|_| has_changed);
+            if let Some(delivery) = change.and_then(|change| Delivery::parse(&change.envelope)) {
+                self.deliver(&delivery, BusId { time: 0, tag: 0 });
+            }
         }
     }
 
@@ -262,10 +281,16 @@ fn rung() {
     }
 }
 
-/// The worker is to end: streams end gracefully, and their clients come again to another one.
+/// The worker is to end: streams end gracefully, and their clients come again to another one. Whose lists it has, they are
+/// told when the new ones can be had.
 fn ending() {
     let locations = WORKER.with_borrow(|worker| worker.locations.clone());
-    locations.iter().filter_map(|location| location.bus.as_ref()).for_each(Bus::close_all);
+    for location in locations {
+        if let Some(bus) = &location.bus {
+            bus.tell_changes(&location.server);
+            bus.close_all();
+        }
+    }
     // A worker without timers ends at once, and what is posted is not done any more.
     ngx::later(link::linger().max(1), || {});
 }
