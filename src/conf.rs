@@ -9,11 +9,11 @@ use std::rc::Rc;
 use ::openapi::Edit;
 use mcp::{ConfigError, Prompt, PromptBuilder, Resource, ResourceBuilder, Server, ServerBuilder, Tool, ToolBuilder};
 
-use crate::bus::Bus;
+use crate::bus::{Bus, Memory};
 use crate::channels::Channels;
 use crate::endpoint::EndpointLocation;
 use crate::link::Link;
-use crate::ngx::{self, ComplexValue, Conf, LocationContext, Messages, Place, ServerNames, SessionStates};
+use crate::ngx::{self, ComplexValue, Conf, LocationContext, Place, ServerNames, SessionStates};
 use crate::offers::Declared;
 use crate::openapi;
 use crate::proxy::ProxySettings;
@@ -304,7 +304,7 @@ impl LocationConf {
         builder.channels(listens);
         let name = cf.served().key(main.served.len());
         let link = self.channels.map(|channels| Link::new(channels, name.clone()));
-        let bus = listens.then(|| Bus::new(&name, main.messages, link));
+        let bus = listens.then(|| Bus::new(&name, main.memory, link));
         let location = Rc::new(Location {
             bus,
             server: builder.build()?,
@@ -358,7 +358,7 @@ impl Location {
 /// What the configuration holds once.
 pub(crate) struct MainConf {
     session_states: SessionStates,
-    messages: Messages,
+    memory: Memory,
     /// The locations of ours and whether calls go through each, for the time after all modules have merged.
     pub(crate) locations: Vec<(*mut *mut c_void, bool)>,
     /// Every MCP location, for requests that nginx refuses before it looks for their location.
@@ -372,15 +372,22 @@ pub(crate) struct MainConf {
 }
 
 impl MainConf {
-    pub(crate) fn new(session_states: SessionStates, messages: Messages) -> MainConf {
+    pub(crate) fn new(session_states: SessionStates, memory: Memory) -> MainConf {
         MainConf {
             session_states,
-            messages,
+            memory,
             locations: Vec::new(),
             served: Vec::new(),
             publishers: Vec::new(),
             upstreams: Vec::new(),
             has_documents: false,
+        }
+    }
+
+    /// The configuration is about to be run.
+    pub(crate) fn announce(&self) {
+        for (_, location) in &self.served {
+            location.bus.iter().for_each(|bus| bus.announce(&location.server));
         }
     }
 }

@@ -199,7 +199,7 @@ fn settle(request: Request, context: &'static Context, call: Box<Call>, failure:
     let is_open = call.is_open();
     let reply = match call.resume(request, context, failure) {
         Some(Step::Reply(reply) | Step::KeepSession { reply, .. }) => reply,
-        Some(Step::Call { .. } | Step::Listen { .. } | Step::Publish { .. }) | None => {
+        Some(Step::Call { .. } | Step::Listen { .. } | Step::Publish { .. } | Step::Subscribe { .. }) | None => {
             request.log().write(ngx::Level::Alert, format_args!("a single call did not end in a reply"));
             context.location.server.refuse_unread(Headers(&request.headers()), 500)
         }

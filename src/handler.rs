@@ -110,8 +110,18 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
             let location = context.location;
             location.session_states.insert(session.as_bytes(), state, until, request.now());
             if let (SessionState::Ended, Some(bus)) = (state, &location.bus) {
-                bus.publish(location, &Publication::end_of_session(&session), |_| {});
+                let end = Publication::end_of_session(&session);
+                end.topic.session().into_iter().for_each(|session| bus.forget(session));
+                bus.publish(location, &end, |_| {});
             }
+            reply::send(request, context, reply)
+        }
+        Step::Subscribe { session, uri, wanted, until, publication, reply, refusal } => {
+            let Some(bus) = &context.location.bus else { return Status::INTERNAL_SERVER_ERROR };
+            if !bus.subscribe(&session, &uri, wanted, until) {
+                return reply::send(request, context, refusal);
+            }
+            bus.publish(context.location, &publication, |_| {});
             reply::send(request, context, reply)
         }
         Step::Publish { publications, then } => {
@@ -120,7 +130,6 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
             }
             proceed(request, context, *then, beside)
         }
-        // Nothing delivers yet, so no server offers it.
         Step::Listen { reply, listener } => listening::start(request, context, reply, listener),
         Step::Call { endpoint, request: upstream, pending } if beside => {
             call::start_beside(request, context, endpoint, upstream, pending)

@@ -26,6 +26,7 @@ mod results;
 mod search;
 mod sessions;
 mod streams;
+mod subscriptions;
 mod tls;
 mod variables;
 mod wire;
