@@ -206,6 +206,18 @@ fn a_call_goes_the_way_of_a_tools_call() {
 }
 
 #[test]
+fn what_the_readme_shows_is_taken() {
+    let readme = include_str!("../../README.md");
+    let start = readme.find("### mcp_resource").unwrap();
+    let end = readme.find("### mcp_allowed_origins").unwrap();
+    let blocks: Vec<_> =
+        readme[start..end].split("```nginx").skip(1).map(|part| part.split("```").next().unwrap()).collect();
+    assert_eq!(blocks.len(), 2);
+    let upstreams = "upstream inventory { server 127.0.0.1:1; }\nupstream orders { server 127.0.0.1:1; }\n";
+    taken(Conf::location(&blocks.concat()).http(upstreams));
+}
+
+#[test]
 fn wrong_directives_of_a_resource_are_refused() {
     let good = "pass http://127.0.0.1:1/x;";
     for (uri, directives, texts) in [
