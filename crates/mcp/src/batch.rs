@@ -6,10 +6,11 @@ use std::vec;
 use crate::error::Error;
 use crate::exchange::{Context, Pending, Step};
 use crate::facts::Facts;
+use crate::failure::Failed;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamRequest};
 use crate::jsonrpc::{begin_result, write_error};
-use crate::methods::tools::{write_response, write_structured, write_tool_error};
-use crate::methods::{Performed, Request};
+use crate::methods::tools::{write_structured, write_tool_error};
+use crate::methods::{Performed, Request, write_answer};
 use crate::server::Server;
 use crate::stream::Stream;
 use crate::tool::{Answer, Unsent};
@@ -37,10 +38,10 @@ impl Batch {
     /// Answers requests up to the next one that needs an upstream.
     pub(crate) fn run(mut self, server: &Server, context: Context, evaluate: &mut Evaluate<'_>) -> Step {
         while let Some(request) = self.rest.next() {
-            if let Some((facts, tool, request)) = self.answer(server, &context, request, evaluate) {
+            if let Some((facts, endpoint, request)) = self.answer(server, &context, request, evaluate) {
                 let batch = Some(Box::new(self));
-                let pending = Pending { context, facts, tool, batch, stream: Stream::default() };
-                return Step::Call { tool, request, pending };
+                let pending = Pending { context, facts, endpoint, batch, stream: Stream::default() };
+                return Step::Call { endpoint, request, pending };
             }
         }
         let mut reply = match self.replies.len() {
@@ -55,17 +56,17 @@ impl Batch {
         Step::Reply(reply)
     }
 
-    /// Takes the answer to the call of a tool that the batch waits for, and goes on.
+    /// Takes the answer that the batch waits for, and goes on.
     pub(crate) fn resume(
         mut self,
         server: &Server,
         context: Context,
-        id: &str,
-        (tool, answer): (usize, Answer<'_>),
+        facts: &Facts,
+        (endpoint, answer): (usize, Answer<'_>),
         evaluate: &mut Evaluate<'_>,
     ) -> Step {
         self.separate();
-        let written = write_response(server, context.version, id, tool, answer, &mut self.replies);
+        let (_, written) = write_answer(server, context.version, facts, endpoint, &answer, &mut self.replies);
         self.sum_up(written.outcome);
         self.notes.extend(written.note);
         self.run(server, context, evaluate)
@@ -95,17 +96,26 @@ impl Batch {
     ) -> Option<(Arc<Facts>, usize, UpstreamRequest)> {
         let Request { facts, operation } = request;
         let performed = if self.replies.len() > MAX_REPLIES {
-            Performed::Error(Error::InvalidRequest("the batch's results are too large: send this one by itself".into()))
+            Performed::Error(
+                Error::InvalidRequest("the batch's results are too large: send this one by itself".into()).into(),
+            )
         } else {
             operation.perform(server, context.version, &facts, evaluate)
         };
         let outcome = match (facts.request_id(), performed) {
-            (Some(_), Performed::Call { tool, request }) => return Some((facts, tool, request)),
+            (Some(_), Performed::Call { endpoint, request }) => return Some((facts, endpoint, request)),
             (Some(id), Performed::Result(opening, page)) => {
                 self.separate();
                 begin_result(id, &mut self.replies);
                 self.replies.extend_from_slice(opening.as_bytes());
                 self.replies.extend_from_slice(page);
+                Outcome::Ok
+            }
+            (Some(id), Performed::Made(result)) => {
+                self.separate();
+                begin_result(id, &mut self.replies);
+                self.replies.extend_from_slice(&result);
+                self.replies.push(b'}');
                 Outcome::Ok
             }
             (Some(id), Performed::Structured { json, text }) => {
@@ -119,7 +129,8 @@ impl Batch {
                 write_tool_error(server, context.version, id, &text, &mut self.replies);
                 Outcome::ToolError
             }
-            (id, Performed::Error(error)) => {
+            (id, Performed::Error(Failed { error, note })) => {
+                self.notes.extend(note);
                 self.error(context, id, &error);
                 return None;
             }

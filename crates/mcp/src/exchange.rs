@@ -6,12 +6,13 @@ use crate::ProtocolVersion;
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::facts::Facts;
+use crate::failure::Failed;
 use crate::headers::EVENT_STREAM;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::jsonrpc::{begin_result, write_error};
-use crate::listen::{Delivery, Listener, Publication, Topic};
-use crate::methods::tools::{write_response, write_structured, write_tool_error};
-use crate::methods::{Operation, Performed, Request};
+use crate::listen::{Delivery, Listener, Publication, Subscription, Topic};
+use crate::methods::tools::{write_structured, write_tool_error};
+use crate::methods::{Operation, Performed, Request, write_answer};
 use crate::origin;
 use crate::server::Server;
 use crate::session::SessionState;
@@ -35,6 +36,8 @@ pub(crate) enum Work {
     Reply { status: u16, headers: Vec<(&'static str, String)> },
     /// `DELETE` and `logging/setLevel`, which the host remembers.
     KeepSession { state: SessionState, until: u64 },
+    /// `resources/subscribe` and `resources/unsubscribe`, which the host remembers.
+    Subscribe(Box<Subscription>),
     /// A stream is opened.
     Listen(Box<Listener>),
     /// One request, or a message that was refused.
@@ -69,14 +72,17 @@ impl Exchange {
                 let session = facts.session().unwrap_or_default().to_owned();
                 let reply = match facts.request_id() {
                     None => context.reply(204, Body::Empty, Outcome::Ok),
-                    Some(id) => {
-                        let mut head = Vec::with_capacity(64);
-                        begin_result(id, &mut head);
-                        let page = server.empty_result().clone();
-                        context.reply(200, Body::Page { head, page }, Outcome::Ok)
-                    }
+                    Some(id) => context.empty_result(server, id),
                 };
                 Step::KeepSession { session, state, until, reply }
+            }
+            Work::Subscribe(subscription) => {
+                let Subscription { session, uri, wanted, until, publication } = *subscription;
+                let id = facts.request_id().unwrap_or_default();
+                let too_many = Error::InvalidRequest("the session has too many subscriptions".into());
+                let refusal = context.error(Some(id), &too_many);
+                let reply = context.empty_result(server, id);
+                Step::Subscribe { session, uri, wanted, until, publication, reply, refusal }
             }
             Work::Listen(listener) => Step::Listen { reply: context.stream(listener.opening()), listener: *listener },
             Work::Single(operation) => context.answer(server, facts, operation, evaluate),
@@ -95,7 +101,7 @@ impl Exchange {
             Work::Single(_) | Work::Listen(_) => self.context.error(self.facts.request_id(), &error),
             Work::Batch(requests) => Batch::refused(requests, &error, &self.context),
             Work::Reply { .. } => self.context.error(None, &error),
-            Work::KeepSession { .. } => self.context.error(self.facts.request_id(), &error),
+            Work::KeepSession { .. } | Work::Subscribe(_) => self.context.error(self.facts.request_id(), &error),
         }
     }
 }
@@ -106,10 +112,10 @@ impl Exchange {
 pub enum Step {
     /// Send this; the exchange is over.
     Reply(HttpReply),
-    /// Make this request to the tool's upstream and hand what comes of it to [`Pending::resume`].
+    /// Make this request and hand what comes of it to [`Pending::resume`].
     Call {
-        /// Index of the tool in [`Server::tools`].
-        tool: usize,
+        /// Which of [`Server::endpoint`]s it is for.
+        endpoint: usize,
         /// What to send.
         request: UpstreamRequest,
         /// The call that waits for it.
@@ -124,6 +130,24 @@ pub enum Step {
         reply: HttpReply,
         /// Who hears it.
         listener: Listener,
+    },
+    /// [Remember](crate::Subscriptions), or forget, that a session wants to hear of a resource, then publish this and send
+    /// the reply.
+    Subscribe {
+        /// The session's name.
+        session: String,
+        /// The resource.
+        uri: String,
+        /// False: forget it.
+        wanted: bool,
+        /// Seconds since the epoch after which the session is over.
+        until: u64,
+        /// For the session's stream, wherever it is open.
+        publication: Publication,
+        /// What to send.
+        reply: HttpReply,
+        /// What to send instead, if it cannot be remembered.
+        refusal: HttpReply,
     },
     /// Publish these, for calls that run elsewhere, then go on. Whether they arrive need not be waited for.
     Publish {
@@ -152,7 +176,7 @@ pub struct Pending {
     pub(crate) context: Context,
     /// They have the request's id.
     pub(crate) facts: Arc<Facts>,
-    pub(crate) tool: usize,
+    pub(crate) endpoint: usize,
     /// The batch that the call is part of.
     pub(crate) batch: Option<Box<Batch>>,
     pub(crate) stream: Stream,
@@ -160,9 +184,9 @@ pub struct Pending {
 
 impl Pending {
     /// A call by itself.
-    fn new(mut context: Context, facts: Arc<Facts>, tool: usize) -> Self {
+    fn new(mut context: Context, facts: Arc<Facts>, endpoint: usize) -> Self {
         let stream = Stream::new(std::mem::take(&mut context.hearing));
-        Pending { context, facts, tool, batch: None, stream }
+        Pending { context, facts, endpoint, batch: None, stream }
     }
 
     /// Whether the call has a session, so that something may be said to it while it runs ([`Pending::is_cancelled_by`]).
@@ -230,23 +254,22 @@ impl Pending {
         answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
         evaluate: &mut Evaluate<'_>,
     ) -> Step {
-        let Pending { context, facts, tool, batch, mut stream } = self;
+        let Pending { context, facts, endpoint, batch, mut stream } = self;
         let mut out = Vec::new();
         let events = answer.ok().and_then(|_| stream.finish(&mut out));
         let answer = match (answer, &events) {
             (Ok(head), Some(events)) => events.answer(head),
             (answer, _) => answer.into(),
         };
-        let id = facts.request_id().unwrap_or_default();
         if let Some(batch) = batch {
-            return batch.resume(server, context, id, (tool, answer), evaluate);
+            return batch.resume(server, context, &facts, (endpoint, answer), evaluate);
         }
         // A JSON body goes out twice, as text and as structured content, and text grows by its escapes.
         let size = if let Answer::Response(response) = answer { response.body.len() } else { 0 };
         out.reserve(size * 2 + size / 8 + 512);
-        let write = |out: &mut Vec<u8>| write_response(server, context.version, id, tool, answer, out);
-        let written = if stream.is_open { write_event(&mut out, write) } else { write(&mut out) };
-        let mut reply = context.reply(200, Body::Bytes(out), written.outcome);
+        let write = |out: &mut Vec<u8>| write_answer(server, context.version, &facts, endpoint, &answer, out);
+        let (status, written) = if stream.is_open { write_event(&mut out, write) } else { write(&mut out) };
+        let mut reply = context.reply(if stream.is_open { 200 } else { status }, Body::Bytes(out), written.outcome);
         reply.notes.extend(written.note);
         Step::Reply(reply)
     }
@@ -273,6 +296,13 @@ impl Context {
             origin::expose(origin, &mut headers);
         }
         HttpReply { status, content_type, headers, body, outcome, notes: Vec::new() }
+    }
+
+    /// A reply that has nothing to say.
+    fn empty_result(&self, server: &Server, id: &str) -> HttpReply {
+        let mut head = Vec::with_capacity(64);
+        begin_result(id, &mut head);
+        self.reply(200, Body::Page { head, page: server.empty_result().clone() }, Outcome::Ok)
     }
 
     /// The beginning of a stream.
@@ -303,8 +333,8 @@ impl Context {
         let begins_session = matches!(operation, Operation::Initialize);
         let performed = operation.perform(server, self.version, &facts, evaluate);
         let id = match (facts.request_id(), performed) {
-            (Some(_), Performed::Call { tool, request }) => {
-                return Step::Call { tool, request, pending: Pending::new(self, facts, tool) };
+            (Some(_), Performed::Call { endpoint, request }) => {
+                return Step::Call { endpoint, request, pending: Pending::new(self, facts, endpoint) };
             }
             (Some(id), Performed::Result(opening, page)) => {
                 let mut head = Vec::with_capacity(id.len() + 40 + opening.len());
@@ -314,6 +344,13 @@ impl Context {
                 let session = facts.session().filter(|_| begins_session);
                 reply.headers.extend(session.map(|session| ("Mcp-Session-Id", session.to_owned())));
                 return Step::Reply(reply);
+            }
+            (Some(id), Performed::Made(result)) => {
+                let mut out = Vec::with_capacity(id.len() + result.len() + 64);
+                begin_result(id, &mut out);
+                out.extend_from_slice(&result);
+                out.push(b'}');
+                return Step::Reply(self.reply(200, Body::Bytes(out), Outcome::Ok));
             }
             (Some(id), Performed::Structured { json, text }) => {
                 let mut out = Vec::with_capacity(json.len() * 2 + json.len() / 4 + 512);
@@ -327,7 +364,11 @@ impl Context {
                 reply.notes.extend(note);
                 return Step::Reply(reply);
             }
-            (id, Performed::Error(error)) => return Step::Reply(self.error(id, &error)),
+            (id, Performed::Error(Failed { error, note })) => {
+                let mut reply = self.error(id, &error);
+                reply.notes.extend(note);
+                return Step::Reply(reply);
+            }
             (None, _) => None,
         };
         // Whatever has no id is refused while it is read.

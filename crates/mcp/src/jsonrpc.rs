@@ -42,6 +42,10 @@ pub(crate) struct Params<'a> {
     pub(crate) cursor: Option<&'a str>,
     pub(crate) level: Option<&'a str>,
     pub(crate) arguments: Option<&'a str>,
+    /// Of `completion/complete`.
+    pub(crate) reference: Option<&'a str>,
+    pub(crate) argument: Option<&'a str>,
+    pub(crate) context: Option<&'a str>,
     /// The filter of `subscriptions/listen`.
     pub(crate) notifications: Option<&'a str>,
     /// What `notifications/cancelled` is about.
@@ -187,6 +191,9 @@ impl<'a> Params<'a> {
             "cursor" => &mut self.cursor,
             "level" => &mut self.level,
             "arguments" => &mut self.arguments,
+            "ref" => &mut self.reference,
+            "argument" => &mut self.argument,
+            "context" => &mut self.context,
             "notifications" => &mut self.notifications,
             "requestId" => &mut self.request_id,
             "protocolVersion" => &mut self.protocol_version,

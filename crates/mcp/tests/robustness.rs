@@ -4,8 +4,8 @@
 
 use mcp::http::{Body, Headers, HttpReply, HttpRequest, UpstreamFailure, UpstreamResponse};
 use mcp::{
-    Delivered, Delivery, KEEPALIVE, Listener, Publication, PublishRequest, Server, ServerBuilder, SessionState, Step,
-    ToolBuilder,
+    Delivered, Delivery, KEEPALIVE, Listener, PromptBuilder, Publication, PublishRequest, ResourceBuilder, Server,
+    ServerBuilder, SessionState, Step, ToolBuilder,
 };
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -43,10 +43,24 @@ fn server() -> Server {
     tool.pass(&["POST", "http://upstream/find"]).unwrap();
     tool.argument(&["text", "string"]).unwrap();
     builder.hidden_tool(tool.build().unwrap()).unwrap();
+    for (uri, call) in
+        [("a://{b}/{+c}", "http://upstream/{b}"), ("a://d{?e}", "http://upstream/e"), ("a:f", "http://upstream/")]
+    {
+        let mut resource = ResourceBuilder::new(uri).unwrap();
+        resource.pass(&[call]).unwrap();
+        resource.result(&[if uri == "a:f" { "mcp" } else { "auto" }]).unwrap();
+        builder.resource(resource.build().unwrap()).unwrap();
+    }
+    let mut prompt = PromptBuilder::new("ask").unwrap();
+    prompt.argument(&["a"]).unwrap();
+    prompt.pass(&["POST", "http://upstream/"]).unwrap();
+    prompt.result(&["mcp"]).unwrap();
+    prompt.complete(&["a", "GET", "http://upstream/{a}"]).unwrap();
+    builder.prompt(prompt.build().unwrap()).unwrap();
     builder.build().unwrap()
 }
 
-const SEEDS: [&str; 11] = [
+const SEEDS: [&str; 15] = [
     r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a\u00e4","reason":"r"}}"#,
     r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a:"]},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#,
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_item","arguments":{"id":7},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}}}}"#,
@@ -58,6 +72,10 @@ const SEEDS: [&str; 11] = [
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"call_tool","arguments":{"name":"find_item","arguments":{"text":"x"}}}}"#,
     r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#,
     r#"{"jsonrpc":"2.0","id":-5,"method":"tools/call","params":{"name":"get_item","arguments":{"id":"\u00e4\ud83d\ude00"}}}"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a://b%2F/c/%C3%A4","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#,
+    r#"[{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a://d?e=1"}},{"jsonrpc":"2.0","id":2,"method":"resources/read","params":{"uri":"a:f"}},{"jsonrpc":"2.0","id":3,"method":"prompts/get","params":{"name":"ask","arguments":{"a":"b"}}}]"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"ask"},"argument":{"name":"a","value":"b"},"context":{"arguments":{"c":"d"}}}}"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"a:f"}}"#,
 ];
 
 /// What backends publish.
@@ -71,11 +89,12 @@ const PUBLISHED: [&str; 5] = [
 ];
 
 /// What the bus carries.
-const ENVELOPES: [&str; 4] = [
+const ENVELOPES: [&str; 5] = [
     r#"{"topic":"tools","message":{"jsonrpc":"2.0","method":"a","params":{"_meta":{"a":1}}}}"#,
     r#"{"topic":"session","of":"0123","opened":"00000000000000000000000000000000"}"#,
     r#"{"topic":"session","of":"0123","ended":true}"#,
     r#"{"topic":"session","of":"0123","cancelled":"a"}"#,
+    r#"{"topic":"session","of":"0123","subscription":{"uri":"a:","wanted":true,"until":9}}"#,
 ];
 
 const PIECES: [&str; 20] = [
@@ -150,6 +169,11 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
     for _ in 0..1000 {
         match step {
             Step::Reply(reply) | Step::KeepSession { reply, .. } => return check(&reply),
+            Step::Subscribe { publication, reply, refusal, .. } => {
+                check_publication(&publication);
+                check(&refusal);
+                return check(&reply);
+            }
             Step::Publish { publications, then } => {
                 publications.iter().for_each(check_publication);
                 step = *then;
@@ -175,7 +199,11 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
                     status: *numbers.pick(&[200, 204, 302, 404, 500, 0]),
                     content_type: *numbers.pick(&types),
                     content_encoding: None,
-                    body: if numbers.below(3) == 0 { br#"{"a":1}"# } else { &noise },
+                    body: if numbers.below(3) == 0 {
+                        br#"{"a":1,"contents":[{"uri":"a:b","text":""}],"messages":[],"values":["a"]}"#
+                    } else {
+                        &noise
+                    },
                 };
                 let failed = numbers.below(8) == 0;
                 step = pending.resume(

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 
 use mcp::http::{Body, Headers, HttpReply, HttpRequest, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use mcp::operation::Operation;
-use mcp::{Delivery, Exchange, Publication, Server, ServerBuilder, SessionState, Step, ToolBuilder};
+use mcp::{
+    Delivery, Exchange, PromptBuilder, Publication, ResourceBuilder, Server, ServerBuilder, SessionState, Step,
+    ToolBuilder,
+};
 use openapi::{Document, Limits, Rules};
 use serde_json::{Map, Value, json};
 
@@ -48,7 +51,7 @@ fn server(settings: &Value) -> Server {
             "cache_ttl" => builder.cache_ttl(value.as_u64().unwrap()),
             "cache_private" => builder.cache_private(value.as_bool().unwrap()),
             "channels" => builder.channels(value.as_bool().unwrap()),
-            "no_tools" | "search" => {}
+            "no_tools" | "offers" | "search" => {}
             other => panic!("unknown setting {other}"),
         }
     }
@@ -60,6 +63,15 @@ fn server(settings: &Value) -> Server {
     if let Some(document) = settings["search"].as_str() {
         for (operation, _) in operations(document) {
             builder.hidden_tool(mcp::Tool::from_operation(operation).unwrap()).unwrap();
+        }
+    }
+    if let Some(file) = settings["offers"].as_str() {
+        let offers = load(file);
+        for resource in offers["resources"].as_array().unwrap() {
+            builder.resource(self::resource(resource)).unwrap();
+        }
+        for prompt in offers["prompts"].as_array().unwrap() {
+            builder.prompt(self::prompt(prompt)).unwrap();
         }
     }
     builder.build().unwrap()
@@ -86,6 +98,52 @@ fn tool(tool: &Value) -> mcp::Tool {
             "description" => builder.description(args),
             "argument" => builder.argument(args),
             "annotations" => builder.annotations(args),
+            "result" => builder.result(args),
+            other => panic!("unknown directive {other}"),
+        }
+        .unwrap();
+    }
+    builder.build().unwrap()
+}
+
+fn resource(resource: &Value) -> mcp::Resource {
+    let mut builder = ResourceBuilder::new(resource["uri"].as_str().unwrap()).unwrap();
+    for directive in resource["directives"].as_array().unwrap() {
+        let words = words(directive);
+        let (name, args) = words.split_first().unwrap();
+        match *name {
+            "name" => builder.name(args),
+            "title" => builder.title(args),
+            "description" => builder.description(args),
+            "mime_type" => builder.mime_type(args),
+            "annotations" => builder.annotations(args),
+            "icons" => builder.icons(args),
+            "size" => builder.size(args),
+            "pass" => builder.pass(args),
+            "text" => builder.text(args),
+            "argument" => builder.argument(args),
+            "complete" => builder.complete(args),
+            "result" => builder.result(args),
+            other => panic!("unknown directive {other}"),
+        }
+        .unwrap();
+    }
+    builder.build().unwrap()
+}
+
+fn prompt(prompt: &Value) -> mcp::Prompt {
+    let mut builder = PromptBuilder::new(prompt["name"].as_str().unwrap()).unwrap();
+    for directive in prompt["directives"].as_array().unwrap() {
+        let words = words(directive);
+        let (name, args) = words.split_first().unwrap();
+        match *name {
+            "title" => builder.title(args),
+            "description" => builder.description(args),
+            "icons" => builder.icons(args),
+            "argument" => builder.argument(args),
+            "message" => builder.message(args),
+            "pass" => builder.pass(args),
+            "complete" => builder.complete(args),
             "result" => builder.result(args),
             other => panic!("unknown directive {other}"),
         }
@@ -191,7 +249,7 @@ fn stateless(body: &mut Option<Value>, headers: &mut BTreeMap<String, Option<Str
     }
     let params = message.entry("params").or_insert_with(|| json!({}));
     let Value::Object(params) = params else { return };
-    if let Some(name) = params.get("name").and_then(Value::as_str) {
+    if let Some(name) = params.get("name").or_else(|| params.get("uri")).and_then(Value::as_str) {
         headers.insert("mcp-name".into(), Some(name.into()));
     }
     let meta = params.entry("_meta").or_insert_with(|| json!({}));
@@ -251,14 +309,14 @@ fn play(server: &Server, mut step: Step, seen: &mut Seen) -> HttpReply {
     let upstream = load("upstream.json");
     loop {
         match step {
-            Step::Reply(reply) | Step::KeepSession { reply, .. } => return reply,
+            Step::Reply(reply) | Step::KeepSession { reply, .. } | Step::Subscribe { reply, .. } => return reply,
             Step::Listen { .. } => panic!("a stream is opened"),
             Step::Publish { publications, then } => {
                 seen.published.extend(publications);
                 step = *then;
             }
-            Step::Call { tool, request, pending } => {
-                let method = server.tools()[tool].method();
+            Step::Call { endpoint, request, pending } => {
+                let method = server.endpoint(endpoint).unwrap().method();
                 seen.calls.push(call(method, &request));
                 let answer = &upstream[format!("{method} {}", request.uri)];
                 let body = answer["body"].as_str().map(|text| text.as_bytes().to_vec());
@@ -373,6 +431,8 @@ fn check_facts(expected: &Value, exchange: &Exchange) {
         let fact: Option<String> = match name.as_str() {
             "method" => facts.method().map(Into::into),
             "tool" => facts.tool().map(Into::into),
+            "resource" => facts.resource().map(Into::into),
+            "prompt" => facts.prompt().map(Into::into),
             "protocol_version" => facts.protocol_version().map(|version| version.to_string()),
             "request_id" => facts.request_id().map(Into::into),
             "client_name" => facts.client_name().map(Into::into),
@@ -391,8 +451,20 @@ fn listen(server: &Server, sent: &Sent, case: &Value, mut stream: Stream<'_>) {
         Step::Listen { listener, .. } => listener,
         step => panic!("{step:?}"),
     };
+    let send = |body: &Value| {
+        let session = sent.header("mcp-session-id").expect("a session");
+        let headers = json!({"Mcp-Session-Id": session});
+        let request = json!({"as": case["request"]["as"], "headers": headers, "body": body});
+        match Sent::new(server, &request).receive(server).start(server, &mut no_values) {
+            Step::Subscribe { publication, reply, .. } => {
+                assert_eq!(reply.status, 200);
+                vec![publication]
+            }
+            step => panic!("{step:?}"),
+        }
+    };
     for step in case["stream"].as_array().expect("a stream is opened") {
-        stream.step(step, &another);
+        stream.step(step, &another, &send);
     }
 }
 
@@ -457,7 +529,7 @@ fn every_case_gets_its_reply() {
     let mut failed = Vec::new();
     let mut count = 0;
     for name in names.iter().filter_map(|name| name.to_str()) {
-        if !name.ends_with(".json") || matches!(name, "tools.json" | "upstream.json") {
+        if !name.ends_with(".json") || matches!(name, "tools.json" | "offers.json" | "upstream.json") {
             continue;
         }
         let file = load(name);

@@ -38,7 +38,7 @@ fn run(case: &Value) -> Result<(), String> {
         None => by_location(&operation, &case["arguments_by_location"]),
     };
     let tool = Tool::from_operation(operation).map_err(|error| error.0)?;
-    let (method, origin) = (tool.method().to_owned(), tool.origin().to_owned());
+    let (method, origin) = (tool.endpoint().method().to_owned(), tool.endpoint().origin().to_owned());
     let mut builder = ServerBuilder::new();
     builder.secret([7; 32]);
     builder.tool(tool).unwrap();
@@ -132,7 +132,7 @@ fn call(server: &Server, arguments: &Value) -> Result<UpstreamRequest, String> {
     };
     let exchange = server.receive(&request, &|| [9; 16]);
     match exchange.start(server, &mut |_, _| panic!("nothing is evaluated")) {
-        step @ (Step::Listen { .. } | Step::Publish { .. }) => panic!("not a call: {step:?}"),
+        step @ (Step::Listen { .. } | Step::Publish { .. } | Step::Subscribe { .. }) => panic!("not a call: {step:?}"),
         Step::Call { request, .. } => Ok(request),
         Step::Reply(reply) | Step::KeepSession { reply, .. } => match reply.body {
             mcp::http::Body::Bytes(bytes) => Err(String::from_utf8(bytes).unwrap()),

@@ -16,13 +16,17 @@ mod publish;
 mod ring;
 mod rule;
 mod stream;
+mod subscribe;
+mod subscriptions;
 mod topic;
 
-pub use delivery::{BusId, Delivery, Publication};
+pub use delivery::{BusId, Delivery, Publication, Wish};
 pub use event::KEEPALIVE;
 pub use listener::{Delivered, Listener};
 pub use log::{MessageLog, Passed};
 pub use publish::PublishRequest;
+pub(crate) use subscribe::Subscription;
+pub use subscriptions::Subscriptions;
 pub(crate) use topic::LIST_CHANGES;
 pub use topic::Topic;
 

@@ -1,8 +1,12 @@
 //! What requests ask for, and doing it.
 
 mod arguments;
+mod completion;
 pub(crate) mod initialize;
+mod lists;
 mod nearest;
+mod prompts;
+pub(crate) mod resources;
 mod search;
 pub(crate) mod tools;
 
@@ -12,11 +16,13 @@ use std::sync::Arc;
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::http::{Evaluate, UpstreamRequest};
-use crate::jsonrpc::Params;
-use crate::server::Server;
+use crate::failure::Failed;
+use crate::http::{Evaluate, Outcome, UpstreamRequest};
+use crate::jsonrpc::{Params, begin_result, write_error};
+use crate::list::Listing;
+use crate::server::{Callee, Server};
 use crate::session::cut;
-use crate::tool::Unsent;
+use crate::tool::{Answer, Unsent, Written};
 
 /// Methods of any revision, whether this server has them or not: those that logs and variables can expect.
 const KNOWN: [&str; 28] = [
@@ -75,8 +81,8 @@ pub(crate) enum Operation {
     Ping,
     /// `server/discover`.
     Discover,
-    /// `tools/list`.
-    ListTools { page: usize },
+    /// One of the lists.
+    List { listing: Listing, page: usize },
     /// `tools/call`; through `call_tool` if the client has found the tool by a search.
     CallTool { tool: usize, through_search: bool },
     /// `tools/call` of `search_tools`.
@@ -85,6 +91,12 @@ pub(crate) enum Operation {
     DescribeTool,
     /// `tools/call` of `call_tool` that names no tool.
     RefuseCall(Unsent),
+    /// `resources/read`.
+    ReadResource { resource: usize },
+    /// `prompts/get`.
+    GetPrompt { prompt: usize },
+    /// `completion/complete`.
+    Complete(completion::Completion),
     /// An error.
     Refuse(Error),
 }
@@ -98,12 +110,18 @@ impl Operation {
         params: &Params<'_>,
         facts: &mut Facts,
     ) -> Self {
+        let offers = server.offers();
         let operation = match method {
             "tools/call" => tools::read_call(server, params, facts),
-            "tools/list" => tools::read_list(server, version, params),
+            "resources/read" if offers.resources => resources::read(server, params, facts),
+            "prompts/get" if offers.prompts => prompts::read(server, params, facts),
+            "completion/complete" if offers.completions => completion::read(server, params, facts),
             "ping" if !version.is_stateless() => Ok(Self::Ping),
             "server/discover" if version.is_stateless() => Ok(Self::Discover),
-            _ => Err(Error::MethodNotFound(cut(method, 128).to_owned())),
+            _ => match Listing::of(method).filter(|listing| offers.list(*listing)) {
+                Some(listing) => lists::read(server, version, listing, params),
+                None => Err(Error::MethodNotFound(cut(method, 128).to_owned())),
+            },
         };
         operation.unwrap_or_else(Self::Refuse)
     }
@@ -113,14 +131,16 @@ impl Operation {
 pub(crate) enum Performed<'s> {
     /// This result: how it begins, and the rest with the brace that ends the response around it.
     Result(&'s str, &'s Arc<[u8]>),
+    /// This result, whole.
+    Made(Vec<u8>),
     /// A `CallToolResult` of this server's own: JSON, and the text to show in its stead, if that is another one.
     Structured { json: String, text: Option<String> },
     /// A `CallToolResult` that says why the tool was not called.
     ToolError(Unsent),
     /// An error.
-    Error(Error),
-    /// The tool's upstream has to be asked.
-    Call { tool: usize, request: UpstreamRequest },
+    Error(Failed),
+    /// Somebody else has to be asked: this one of [`Server::endpoint`]s.
+    Call { endpoint: usize, request: UpstreamRequest },
 }
 
 impl Operation {
@@ -136,8 +156,8 @@ impl Operation {
             Self::Initialize => Performed::Result("", server.initialize_result(version)),
             Self::Ping => Performed::Result("", server.empty_result()),
             Self::Discover => Performed::Result("", server.discover_result()),
-            Self::ListTools { page } => {
-                let list = server.tool_list(version);
+            Self::List { listing, page } => {
+                let list = server.list(listing, version);
                 Performed::Result(list.opening(), list.body(page))
             }
             Self::CallTool { tool, through_search } => match tools::call(server, tool, facts.arguments(), evaluate) {
@@ -149,7 +169,51 @@ impl Operation {
             Self::SearchTools => search::search(server, facts.arguments()),
             Self::DescribeTool => search::describe(server, version, facts.arguments()),
             Self::RefuseCall(unsent) => Performed::ToolError(unsent),
-            Self::Refuse(error) => Performed::Error(error),
+            Self::ReadResource { resource } => {
+                resources::perform(server, version, &server.resources()[resource], facts, evaluate)
+            }
+            Self::GetPrompt { prompt } => prompts::perform(server, version, &server.prompts()[prompt], facts, evaluate),
+            Self::Complete(completion) => completion::perform(server, version, &completion, facts, evaluate),
+            Self::Refuse(error) => Performed::Error(error.into()),
+        }
+    }
+}
+
+/// Appends the whole response to a request whose answer came from an endpoint, and gives its HTTP status.
+pub(crate) fn write_answer(
+    server: &Server,
+    version: ProtocolVersion,
+    facts: &Facts,
+    endpoint: usize,
+    answer: &Answer<'_>,
+    out: &mut Vec<u8>,
+) -> (u16, Written) {
+    let start = out.len();
+    let id = facts.request_id().unwrap_or_default();
+    begin_result(id, out);
+    let written = match server.callee(endpoint) {
+        Callee::Tool(tool) => {
+            let meta = version.is_stateless().then(|| server.meta());
+            let written = server.tools()[tool].write_result(version, *answer, meta, out);
+            out.push(b'}');
+            return (200, written);
+        }
+        Callee::Resource(resource) => {
+            resources::write_answer(server, version, &server.resources()[resource], facts, answer, out)
+        }
+        Callee::Prompt(prompt) => prompts::write_answer(server, version, &server.prompts()[prompt], answer, out),
+        Callee::Completion => completion::write_answer(server, version, answer, out),
+    };
+    match written {
+        Ok(()) => {
+            out.push(b'}');
+            (200, Written { outcome: Outcome::Ok, note: None })
+        }
+        Err(Failed { error, note }) => {
+            out.truncate(start);
+            let wire = error.wire(version, true);
+            write_error(Some(id), version, &wire, out);
+            (wire.status, Written { outcome: Outcome::ProtocolError { code: wire.code }, note })
         }
     }
 }

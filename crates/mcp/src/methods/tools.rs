@@ -1,4 +1,4 @@
-//! `tools/list` and `tools/call`.
+//! `tools/call`.
 
 use serde_json::{Map, Value};
 
@@ -12,15 +12,6 @@ use crate::http::{Evaluate, Headers};
 use crate::jsonrpc::{Params, begin_result, text, write_json};
 use crate::server::Server;
 use crate::session::cut;
-use crate::tool::{Answer, Written};
-
-/// Finds the page that is wanted.
-pub(super) fn read_list(server: &Server, version: ProtocolVersion, params: &Params<'_>) -> Result<Operation, Error> {
-    let unknown = || Error::InvalidParams("unknown cursor: begin again without one".into());
-    let cursor = params.cursor.map(|cursor| text(cursor).ok_or_else(unknown)).transpose()?;
-    let page = server.tool_list(version).page(cursor.as_deref()).ok_or_else(unknown)?;
-    Ok(Operation::ListTools { page })
-}
 
 /// Finds the tool that is called.
 pub(super) fn read_call(server: &Server, params: &Params<'_>, facts: &mut Facts) -> Result<Operation, Error> {
@@ -57,10 +48,10 @@ pub(super) fn call<'s>(
 ) -> Performed<'s> {
     let arguments = match arguments.map_or_else(|| Ok(Map::new()), arguments::parse) {
         Ok(arguments) => arguments,
-        Err(error) => return Performed::Error(error),
+        Err(error) => return Performed::Error(error.into()),
     };
     match server.tools()[tool].request(arguments, &mut |index| evaluate(tool, index)) {
-        Ok(request) => Performed::Call { tool, request },
+        Ok(request) => Performed::Call { endpoint: tool, request },
         Err(unsent) => Performed::ToolError(unsent),
     }
 }
@@ -118,22 +109,6 @@ fn is_number(header: &[u8], number: &serde_json::Number) -> bool {
         return given == *number;
     }
     given.as_f64() == number.as_f64()
-}
-
-/// Appends a whole response to a call, from what its upstream answered.
-pub(crate) fn write_response(
-    server: &Server,
-    version: ProtocolVersion,
-    id: &str,
-    tool: usize,
-    answer: Answer<'_>,
-    out: &mut Vec<u8>,
-) -> Written {
-    begin_result(id, out);
-    let meta = version.is_stateless().then(|| server.meta());
-    let written = server.tools()[tool].write_result(version, answer, meta, out);
-    out.push(b'}');
-    written
 }
 
 /// Appends a whole response that tells the model why the tool was not called.

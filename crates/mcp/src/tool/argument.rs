@@ -79,12 +79,12 @@ impl Kind {
 }
 
 /// What one `argument` line said.
-#[derive(Debug)]
-pub(super) struct Argument {
-    pub(super) name: String,
+#[derive(Debug, Clone)]
+pub(crate) struct Argument {
+    pub(crate) name: String,
     /// The property's schema; none when the line gave no type, as is right beside an `input_schema`.
     pub(super) schema: Option<Map<String, Value>>,
-    pub(super) required: bool,
+    pub(crate) required: bool,
     pub(super) place: Option<Place>,
     /// The upstream's name, where it differs.
     pub(super) upstream: Option<String>,

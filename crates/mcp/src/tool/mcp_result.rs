@@ -129,7 +129,7 @@ fn check_input_request(name: &str, json: &str) -> Result<(), String> {
 }
 
 /// `_meta`, with the server's own members over those of the upstream.
-fn write_meta(result: &Members<'_>, meta: Option<&str>, object: &mut Object<'_>) -> Result<(), String> {
+pub(crate) fn write_meta(result: &Members<'_>, meta: Option<&str>, object: &mut Object<'_>) -> Result<(), String> {
     let theirs = result.get("_meta").map(|json| Members::of(json, "its \"_meta\"")).transpose()?;
     let ours = meta.map(|json| Members::of(json, "the server's \"_meta\"")).transpose()?;
     if theirs.is_none() && ours.is_none() {

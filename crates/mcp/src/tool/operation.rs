@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::builder::check_name;
 use super::defaults::Defaults;
 use super::encode::{self, Chars, encoded};
+use super::endpoint::{Endpoint, Input, Way};
 use super::entity::{Encoding, Entity};
 use super::expansion::{Expansion, Misfit, Text};
 use super::form::Member;
@@ -30,7 +31,7 @@ impl Tool {
     /// Defaults of the schema are not sent, as the server of the API has them, too.
     pub fn from_operation(operation: Operation) -> Result<Tool, ConfigError> {
         let name = operation.name.clone();
-        check_name(&name)?;
+        check_name("tool", &name)?;
         assemble(operation).map_err(|text| ConfigError(format!("tool \"{name}\": {text}")))
     }
 }
@@ -71,11 +72,12 @@ fn assemble(operation: Operation) -> Result<Tool, String> {
         title: operation.title,
         description: operation.description,
         annotations: Some(operation.annotations).filter(|annotations| !annotations.is_empty()),
-        input,
-        defaults: Defaults::default(),
         mirrored: Vec::new(),
-        layout,
-        accept: operation.accept.map(Into::into),
+        endpoint: Endpoint {
+            input: Input { schema: input, defaults: Defaults::default() },
+            way: Way::Upstream(layout),
+            accept: operation.accept.map(Into::into),
+        },
         rules,
     })
 }
