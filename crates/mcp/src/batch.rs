@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::exchange::{Context, Pending, Step};
 use crate::facts::Facts;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamRequest};
+use crate::input::Retry;
 use crate::jsonrpc::{begin_result, write_error};
 use crate::methods::tools::{write_response, write_structured, write_tool_error};
 use crate::methods::{Performed, Request};
@@ -65,6 +66,12 @@ impl Batch {
         evaluate: &mut Evaluate<'_>,
     ) -> Step {
         self.separate();
+        if let Some(question) = server.tools()[tool].question(answer) {
+            let text = question.in_words("nobody can be asked in a batch: call it by itself");
+            write_tool_error(server, context.version, id, &text, &mut self.replies);
+            self.sum_up(Outcome::ToolError);
+            return self.run(server, context, evaluate);
+        }
         let written = write_response(server, context.version, id, tool, answer, &mut self.replies);
         self.sum_up(written.outcome);
         self.notes.extend(written.note);
@@ -97,7 +104,7 @@ impl Batch {
         let performed = if self.replies.len() > MAX_REPLIES {
             Performed::Error(Error::InvalidRequest("the batch's results are too large: send this one by itself".into()))
         } else {
-            operation.perform(server, context.version, &facts, evaluate)
+            operation.perform(server, context.version, &facts, Retry::default(), evaluate)
         };
         let outcome = match (facts.request_id(), performed) {
             (Some(_), Performed::Call { tool, request }) => return Some((facts, tool, request)),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::ProtocolVersion;
+use crate::input::Capabilities;
 
 /// Why a request gets no result.
 ///
@@ -18,6 +19,7 @@ use crate::ProtocolVersion;
 /// | method not known in this revision | 200 | 404 | -32601 |
 /// | parameters, cursor, tool name | 200 | 400 | -32602 |
 /// | headers differ from the body | | 400 | -32020 |
+/// | the client lacks a capability | | 400 | -32021 |
 /// | protocol version | 400 | 400 | -32022 |
 /// | session missing, or of another revision | 400 | | -32600 |
 /// | session unknown, ended or expired | 404 | | 404 |
@@ -51,6 +53,8 @@ pub(crate) enum Error {
     UnknownTool { name: String, nearest: Option<Arc<str>> },
     /// A header contradicts the body, is missing or cannot be read.
     HeaderMismatch(String),
+    /// The client has not declared what is needed.
+    MissingCapability(Capabilities),
     /// A protocol version that this server does not speak.
     UnsupportedVersion(String),
     /// No `Mcp-Session-Id` where one is needed.
@@ -98,6 +102,11 @@ impl Error {
             Self::InvalidParams(why) => (rpc, 400, -32602, Cow::Borrowed(why), None),
             Self::UnknownTool { name, nearest } => (rpc, 400, -32602, unknown_tool(name, nearest.as_deref()), None),
             Self::HeaderMismatch(why) => (400, 400, -32020, Cow::Borrowed(why), None),
+            Self::MissingCapability(missing) => {
+                let data = json!({"requiredCapabilities": missing.to_json()});
+                let names = missing.to_string().replace(' ', ", ");
+                (rpc, 400, -32021, format!("the client must have these capabilities: {names}").into(), Some(data))
+            }
             Self::UnsupportedVersion(version) => {
                 let supported = ProtocolVersion::ADVERTISED.map(ProtocolVersion::as_str);
                 let data = json!({"supported": supported, "requested": version});

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::headers::EVENT_STREAM;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
+use crate::input::Retry;
 use crate::jsonrpc::{begin_result, write_error};
 use crate::listen::{Delivery, Listener, Publication, Topic};
 use crate::methods::tools::{write_response, write_structured, write_tool_error};
@@ -16,7 +17,7 @@ use crate::origin;
 use crate::server::Server;
 use crate::session::SessionState;
 use crate::stream::{Hearing, Stream, write_event};
-use crate::tool::{Answer, Unsent};
+use crate::tool::{Answer, Unsent, Written};
 
 /// A request that was read and judged; nothing has been done yet.
 #[derive(Debug)]
@@ -53,6 +54,13 @@ impl Exchange {
     /// Whether the body is an array of messages, which [`Facts`] can describe only in part.
     pub fn is_batch(&self) -> bool {
         matches!(self.work, Work::Batch(_))
+    }
+
+    /// Says who the client is (its user name, the subject of its token …; any text, empty if nothing is known), so that
+    /// what it is given to bring back is good for no other client. The host calls it when the client is authorised,
+    /// before [`Exchange::start`].
+    pub fn set_principal(&mut self, principal: &str) {
+        principal.clone_into(&mut self.context.principal);
     }
 
     /// Does what the request asks for. The host calls it once the request has passed its limits and access rules, and
@@ -221,29 +229,60 @@ impl Pending {
     /// Hands over what came of the upstream request. `server` is the one that the exchange was started with; `evaluate`
     /// is for the next call of a batch.
     pub fn resume(
-        self,
+        mut self,
         server: &Server,
         answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
         evaluate: &mut Evaluate<'_>,
     ) -> Step {
-        let Pending { context, facts, tool, batch, mut stream } = self;
         let mut out = Vec::new();
-        let events = answer.ok().and_then(|_| stream.finish(&mut out));
+        let events = answer.ok().and_then(|_| self.stream.finish(&mut out));
         let answer = match (answer, &events) {
             (Ok(head), Some(events)) => events.answer(head),
             (answer, _) => answer.into(),
         };
-        let id = facts.request_id().unwrap_or_default();
-        if let Some(batch) = batch {
-            return batch.resume(server, context, id, (tool, answer), evaluate);
+        let tool = self.tool;
+        if let Some(batch) = self.batch {
+            let id = self.facts.request_id().unwrap_or_default();
+            return batch.resume(server, self.context, id, (tool, answer), evaluate);
+        }
+        if let Some(question) = server.tools()[tool].question(answer) {
+            return self.ask(server, &question, out);
         }
         // A JSON body goes out twice, as text and as structured content, and text grows by its escapes.
         let size = if let Answer::Response(response) = answer { response.body.len() } else { 0 };
         out.reserve(size * 2 + size / 8 + 512);
-        let write = |out: &mut Vec<u8>| write_response(server, context.version, id, tool, answer, out);
-        let written = if stream.is_open { write_event(&mut out, write) } else { write(&mut out) };
-        let mut reply = context.reply(200, Body::Bytes(out), written.outcome);
+        self.end(out, |version, id, out| write_response(server, version, id, tool, answer, out))
+    }
+
+    /// The reply, or the end of the stream: `write` appends the response with this id.
+    pub(crate) fn end(
+        self,
+        mut out: Vec<u8>,
+        write: impl FnOnce(ProtocolVersion, &str, &mut Vec<u8>) -> Written,
+    ) -> Step {
+        let write = |out: &mut Vec<u8>| write(self.context.version, self.facts.request_id().unwrap_or_default(), out);
+        let written = match self.stream.is_open {
+            true => write_event(&mut out, write),
+            false => {
+                // What there was to hear shortly before the end is nothing without a stream.
+                out.clear();
+                write(&mut out)
+            }
+        };
+        let mut reply = self.context.reply(200, Body::Bytes(out), written.outcome);
         reply.notes.extend(written.note);
+        Step::Reply(reply)
+    }
+
+    /// The same for a call that gets no result.
+    pub(crate) fn fail(self, mut out: Vec<u8>, error: &Error) -> Step {
+        let id = self.facts.request_id();
+        let mut reply = self.context.error(id, error);
+        if self.stream.is_open {
+            let wire = error.wire(self.context.version, id.is_some());
+            write_event(&mut out, |out| write_error(id, self.context.version, &wire, out));
+            reply.body = Body::Bytes(out);
+        }
         Step::Reply(reply)
     }
 }
@@ -258,9 +297,17 @@ pub(crate) struct Context {
     /// The HTTP methods that mean something here.
     pub(crate) methods: &'static str,
     pub(crate) hearing: Hearing,
+    /// When the request came, in seconds since the epoch.
+    pub(crate) now: u64,
+    /// Who the client is, as far as the host knows.
+    pub(crate) principal: String,
 }
 
 impl Context {
+    pub(crate) const fn new(version: ProtocolVersion, origin: Option<String>, methods: &'static str) -> Context {
+        Context { version, origin, methods, hearing: Hearing::NOTHING, now: 0, principal: String::new() }
+    }
+
     /// A reply with what browsers need to know.
     pub(crate) fn reply(&self, status: u16, body: Body, outcome: Outcome) -> HttpReply {
         let content_type = (body != Body::Empty).then_some("application/json");
@@ -297,7 +344,10 @@ impl Context {
     /// Answers one request.
     fn answer(self, server: &Server, facts: Arc<Facts>, operation: Operation, evaluate: &mut Evaluate<'_>) -> Step {
         let begins_session = matches!(operation, Operation::Initialize);
-        let performed = operation.perform(server, self.version, &facts, evaluate);
+        let performed = match Retry::of(server, &self, &facts) {
+            Ok(retry) => operation.perform(server, self.version, &facts, retry, evaluate),
+            Err(error) => Performed::Error(error),
+        };
         let id = match (facts.request_id(), performed) {
             (Some(_), Performed::Call { tool, request }) => {
                 return Step::Call { tool, request, pending: Pending::new(self, facts, tool) };

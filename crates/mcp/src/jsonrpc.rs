@@ -49,6 +49,11 @@ pub(crate) struct Params<'a> {
     pub(crate) protocol_version: Option<&'a str>,
     /// An object.
     pub(crate) client_info: Option<&'a str>,
+    /// Of `initialize`.
+    pub(crate) capabilities: Option<&'a str>,
+    /// What a client answers to an `input_required` result, and the state that came with it.
+    pub(crate) input_responses: Option<&'a str>,
+    pub(crate) request_state: Option<&'a str>,
     pub(crate) meta: Option<Meta<'a>>,
 }
 
@@ -190,6 +195,9 @@ impl<'a> Params<'a> {
             "notifications" => &mut self.notifications,
             "requestId" => &mut self.request_id,
             "protocolVersion" => &mut self.protocol_version,
+            "capabilities" => &mut self.capabilities,
+            "inputResponses" => &mut self.input_responses,
+            "requestState" => &mut self.request_state,
             "clientInfo" => return read_object("clientInfo", &mut self.client_info, scanner, problem),
             "_meta" => return self.meta(scanner, problem),
             _ => return scanner.skip(),

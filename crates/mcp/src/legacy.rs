@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::exchange::Work;
 use crate::facts::Facts;
 use crate::headers::shown;
+use crate::input::Capabilities;
 use crate::jsonrpc::{self, Message, Params, is_id};
 use crate::listen::{Publication, Topic};
 use crate::methods::initialize::negotiate;
@@ -53,7 +54,8 @@ impl Reception<'_, '_> {
     /// Begins a session. Whatever session the client had is of no interest.
     fn initialize(&mut self, params: &Params<'_>) -> Result<Work, Error> {
         let version = negotiate(params)?;
-        let session = Session { version, issued: self.request.now };
+        let capabilities = params.capabilities.map_or(Capabilities::NONE, Capabilities::read);
+        let session = Session { version, capabilities, issued: self.request.now };
         let client = Client {
             name: self.facts.client_name().map(Cow::into_owned),
             version: self.facts.client_version().map(Cow::into_owned),
@@ -61,6 +63,7 @@ impl Reception<'_, '_> {
         let id = self.server.sessions().seal(session, &client, (self.nonce)());
         self.version = version;
         self.facts.protocol_version = Some(version);
+        self.facts.capabilities = capabilities;
         self.facts.set_session(&id);
         Ok(Work::Single(Operation::Initialize))
     }
@@ -80,6 +83,7 @@ impl Reception<'_, '_> {
         }
         self.version = session.version;
         self.facts.protocol_version = Some(session.version);
+        self.facts.capabilities = session.capabilities;
         std::str::from_utf8(id).iter().for_each(|id| self.facts.set_session(id));
         Ok(session)
     }

@@ -54,7 +54,8 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
         Work::Single(Operation::Refuse(error))
     });
     let version = reception.version;
-    let context = Context { version, origin, methods: server.methods(version), hearing: reception.hearing };
+    let mut context = Context::new(version, origin, server.methods(version));
+    (context.hearing, context.now) = (reception.hearing, request.now);
     Exchange { facts: Arc::new(reception.facts), context, publications: reception.publications, work }
 }
 

@@ -16,9 +16,9 @@ use crate::methods::initialize::{discover_result, initialize_result};
 use crate::offers::Offers;
 use crate::origin::AllowedOrigins;
 use crate::receive;
+use crate::seal::Seals;
 use crate::search::{Search, SearchTool};
 use crate::session::Sessions;
-use crate::stream::Hearing;
 use crate::tool::{ConfigError, Tool};
 
 /// How long a session lasts unless told otherwise: a day.
@@ -129,7 +129,7 @@ impl ServerBuilder {
         Ok(())
     }
 
-    /// The key that signs session ids; the same on every worker and every machine that shares sessions.
+    /// The key that signs session ids and seals what clients carry for this server; the same on every worker and every machine that shares sessions.
     pub fn secret(&mut self, secret: [u8; 32]) {
         self.secret = Some(secret);
     }
@@ -195,6 +195,7 @@ impl ServerBuilder {
             search,
             origins: self.origins,
             sessions: Sessions::new(&secret, self.session_lifetime),
+            seals: Seals::new(&secret),
             lists,
             meta: meta.into(),
             offers,
@@ -266,6 +267,7 @@ pub struct Server {
     search: Search,
     origins: AllowedOrigins,
     sessions: Sessions,
+    seals: Seals,
     /// By revision.
     lists: Vec<ToolList>,
     /// By revision; like all results here with the brace that ends the response.
@@ -306,7 +308,7 @@ impl Server {
         let origin = self.origins.check(&Known::of(headers)).ok().flatten().map(str::to_owned);
         // Without an id, which every revision's client can read, or ignore together with the body.
         let version = ProtocolVersion::V2025_11_25;
-        let context = Context { version, origin, methods: self.methods(version), hearing: Hearing::NOTHING };
+        let context = Context::new(version, origin, self.methods(version));
         context.error(None, &Error::Refused(refusal(status)))
     }
 
@@ -363,6 +365,10 @@ impl Server {
 
     pub(crate) fn origins(&self) -> &AllowedOrigins {
         &self.origins
+    }
+
+    pub(crate) fn seals(&self) -> &Seals {
+        &self.seals
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {

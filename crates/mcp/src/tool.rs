@@ -59,6 +59,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 pub use self::builder::ToolBuilder;
+pub(crate) use self::mcp_result::write_meta;
+pub(crate) use self::members::{Members, Object};
 pub(crate) use self::mirrored::MirroredHeader;
 // Part of `MirroredHeader`'s interface.
 #[allow(unused_imports)]
@@ -71,11 +73,11 @@ pub(crate) use self::result::{Answer, Written};
 
 use self::defaults::Defaults;
 use self::layout::{Layout, Unfit};
-use self::members::Object;
 use self::result::ResultRules;
 use self::schema::{Failure, Schema};
 use crate::ProtocolVersion;
 use crate::http::UpstreamRequest;
+use crate::input::{Question, Retry};
 
 /// A directive's value that cannot be used; the text says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -224,6 +226,21 @@ impl Tool {
                 self.unusable(&format!("what \"{text}\" comes to {why}"))
             }
         })
+    }
+
+    /// Puts what its client has answered into a request of [`Tool::request`].
+    pub(crate) fn add_answers(&self, retry: Retry, request: &mut UpstreamRequest) -> Result<(), InvalidArguments> {
+        if self.may_ask() { retry.put_into(request, self.layout.makes_object()) } else { Ok(()) }
+    }
+
+    /// Whether its upstream may ask for input.
+    pub(crate) fn may_ask(&self) -> bool {
+        self.rules.may_ask()
+    }
+
+    /// What the upstream asks for, if its answer is a question that can be passed on.
+    pub(crate) fn question<'a>(&self, answer: Answer<'a>) -> Option<Question<'a>> {
+        self.rules.question(answer)
     }
 
     /// The call cannot be made, whatever its arguments.

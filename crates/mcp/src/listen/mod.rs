@@ -22,8 +22,8 @@ pub use event::KEEPALIVE;
 pub use listener::{Delivered, Listener};
 pub use log::{MessageLog, Passed};
 pub use publish::PublishRequest;
-pub(crate) use topic::LIST_CHANGES;
 pub use topic::Topic;
+pub(crate) use topic::{LIST_CHANGES, hex};
 
 /// The member of `_meta` that says which subscription a message belongs to.
 pub(crate) const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";

@@ -13,6 +13,7 @@ use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::http::{Evaluate, UpstreamRequest};
+use crate::input::Retry;
 use crate::jsonrpc::Params;
 use crate::server::Server;
 use crate::session::cut;
@@ -124,12 +125,14 @@ pub(crate) enum Performed<'s> {
 }
 
 impl Operation {
-    /// Does it, as far as that is possible without an upstream.
+    /// Does it, as far as that is possible without an upstream. `retry` is what the client answers to the upstream's
+    /// question.
     pub(crate) fn perform<'s>(
         self,
         server: &'s Server,
         version: ProtocolVersion,
         facts: &Facts,
+        retry: Retry,
         evaluate: &mut Evaluate<'_>,
     ) -> Performed<'s> {
         match self {
@@ -140,7 +143,7 @@ impl Operation {
                 let list = server.tool_list(version);
                 Performed::Result(list.opening(), list.body(page))
             }
-            Self::CallTool { tool, through_search } => match tools::call(server, tool, facts.arguments(), evaluate) {
+            Self::CallTool { tool, through_search } => match tools::call(server, tool, facts, retry, evaluate) {
                 Performed::ToolError(unsent) if through_search => {
                     Performed::ToolError(search::blame(server, tool, unsent))
                 }

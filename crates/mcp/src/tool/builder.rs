@@ -11,6 +11,7 @@ use super::select::Selector;
 use super::target::{Method, is_safe};
 use super::url::Url;
 use super::{ConfigError, Tool, annotations, mirrored};
+use crate::input::HEADERS;
 
 /// What the directives inside one `mcp_tool NAME { … }` block said.
 ///
@@ -152,8 +153,11 @@ impl ToolBuilder {
         let properties: Vec<_> = schema::properties(&json)
             .map(|(name, schema)| (name, schema.get("type").is_some_and(|kind| kind == "integer")))
             .collect();
-        let layout = Layout::of_block(method, url, &properties, &self.arguments)?;
+        let mut layout = Layout::of_block(method, url, &properties, &self.arguments)?;
         let rules = self.result_rules(method)?;
+        if rules.may_ask() && !layout.makes_object() {
+            layout.header_names.extend(HEADERS.map(str::to_owned));
+        }
         Ok(Tool {
             name: self.name,
             title: self.title,

@@ -150,6 +150,11 @@ impl Layout {
         !matches!(self.body, BodyPlan::None)
     }
 
+    /// Whether the body is a JSON object of arguments.
+    pub(super) fn makes_object(&self) -> bool {
+        matches!(self.body, BodyPlan::Object)
+    }
+
     /// Puts validated arguments into their places. `evaluate` gives the value of an operator's text.
     pub(super) fn place(
         &self,

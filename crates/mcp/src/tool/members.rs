@@ -11,10 +11,10 @@ use super::json::{on_one_line, write_string};
 
 /// The members of an object, their values as written.
 #[derive(Default)]
-pub(super) struct Members<'j>(pub(super) Vec<(Cow<'j, str>, &'j RawValue)>);
+pub(crate) struct Members<'j>(pub(crate) Vec<(Cow<'j, str>, &'j RawValue)>);
 
 impl<'j> Members<'j> {
-    pub(super) fn of(json: &'j str, whose: &str) -> Result<Members<'j>, String> {
+    pub(crate) fn of(json: &'j str, whose: &str) -> Result<Members<'j>, String> {
         let members: Members<'j> = serde_json::from_str(json).map_err(|_| format!("{whose} is not an object"))?;
         for (i, (name, _)) in members.0.iter().enumerate() {
             if members.0[..i].iter().any(|(other, _)| other == name) {
@@ -24,26 +24,26 @@ impl<'j> Members<'j> {
         Ok(members)
     }
 
-    pub(super) fn raw(&self, name: &str) -> Option<&'j str> {
+    pub(crate) fn raw(&self, name: &str) -> Option<&'j str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, json)| json.get())
     }
 
     /// A member; null is none.
-    pub(super) fn get(&self, name: &str) -> Option<&'j str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'j str> {
         self.raw(name).filter(|json| *json != "null")
     }
 
-    pub(super) fn text(&self, name: &str) -> Result<Option<String>, String> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, String> {
         let text = self.get(name).map(serde_json::from_str::<String>).transpose();
         text.map_err(|_| format!("its \"{name}\" is not a string"))
     }
 
-    pub(super) fn present(&self) -> impl Iterator<Item = (&str, &'j str)> {
+    pub(crate) fn present(&self) -> impl Iterator<Item = (&str, &'j str)> {
         self.0.iter().map(|(name, json)| (name.as_ref(), json.get())).filter(|(_, json)| *json != "null")
     }
 
     /// Without the nulls, here and in an embedded resource.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let mut object = Object::begin(out);
         for (name, json) in self.present() {
             match Members::of(json, name) {
@@ -83,18 +83,18 @@ impl<'de: 'j, 'j> Deserialize<'de> for Members<'j> {
 }
 
 /// An object as it is written.
-pub(super) struct Object<'o> {
-    pub(super) out: &'o mut Vec<u8>,
+pub(crate) struct Object<'o> {
+    pub(crate) out: &'o mut Vec<u8>,
     begun: bool,
 }
 
 impl<'o> Object<'o> {
-    pub(super) fn begin(out: &'o mut Vec<u8>) -> Object<'o> {
+    pub(crate) fn begin(out: &'o mut Vec<u8>) -> Object<'o> {
         out.push(b'{');
         Object { out, begun: false }
     }
 
-    pub(super) fn key(&mut self, name: &str) {
+    pub(crate) fn key(&mut self, name: &str) {
         if std::mem::replace(&mut self.begun, true) {
             self.out.push(b',');
         }
@@ -102,17 +102,17 @@ impl<'o> Object<'o> {
         self.out.push(b':');
     }
 
-    pub(super) fn member(&mut self, name: &str, json: &str) {
+    pub(crate) fn member(&mut self, name: &str, json: &str) {
         self.key(name);
         self.out.extend_from_slice(on_one_line(json).as_bytes());
     }
 
-    pub(super) fn text(&mut self, name: &str, text: &str) {
+    pub(crate) fn text(&mut self, name: &str, text: &str) {
         self.key(name);
         write_string(text, self.out);
     }
 
-    pub(super) fn end(self) {
+    pub(crate) fn end(self) {
         self.out.push(b'}');
     }
 }

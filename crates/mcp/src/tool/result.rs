@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
 use serde_json::Value;
 
 use super::media_type::{MediaType, Nature};
@@ -14,6 +15,7 @@ use super::writer::Writer;
 use super::{ConfigError, Tool, json, mcp_result};
 use crate::ProtocolVersion;
 use crate::http::{Outcome, UpstreamFailure, UpstreamResponse};
+use crate::input::Question;
 
 /// What `result` names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +129,21 @@ impl Tool {
 }
 
 impl ResultRules {
+    /// Whether an answer may be a question.
+    pub(super) fn may_ask(&self) -> bool {
+        self.mode == ResultMode::Mcp
+    }
+
+    /// What an answer asks for. One that is not right is none: [`ResultRules::write_response`] says what is wrong with it.
+    pub(super) fn question<'a>(&self, answer: Answer<'a>) -> Option<Question<'a>> {
+        let Answer::Response(response) = answer else { return None };
+        let is_result = self.may_ask() && (200..300).contains(&response.status) && coding_of(&response).is_none();
+        if !is_result || memmem::find(response.body, mcp_result::INPUT_REQUIRED.as_bytes()).is_none() {
+            return None;
+        }
+        mcp_result::question(json::checked(response.body).ok()?).ok().flatten()
+    }
+
     /// The output schema for a revision's `tools/list`; before 2026-07-28 it had to describe an object.
     pub(super) fn published_output(&self, version: ProtocolVersion) -> Option<Cow<'_, str>> {
         let schema = &self.output.as_ref()?.schema;
@@ -261,8 +278,7 @@ impl ResultRules {
             .and_then(|json| mcp_result::write(&self.tool, writer.version, json, writer.meta, writer.out))
             .map_err(|why| format!("the MCP result of the tool's backend is invalid: {why}"))
             .and_then(|result| {
-                let plain = result.is_error || result.input_required;
-                let note = if plain { None } else { self.check_output(result.structured)? };
+                let note = if result.is_error { None } else { self.check_output(result.structured)? };
                 Ok(Written { outcome: if result.is_error { Outcome::ToolError } else { Outcome::Ok }, note })
             });
         written.unwrap_or_else(|text| {

@@ -103,7 +103,12 @@ fn results_are_valid_in_every_revision() {
             }
             for answer in answers {
                 let mut out = Vec::new();
-                tool.write_result(version, answer.into(), version.is_stateless().then_some(meta), &mut out);
+                match tool.question(answer.into()).filter(|_| version.is_stateless()) {
+                    Some(question) => question.write(Some("sealed"), Some(meta), &mut out).unwrap(),
+                    None => {
+                        tool.write_result(version, answer.into(), version.is_stateless().then_some(meta), &mut out);
+                    }
+                }
                 let result: Value = serde_json::from_slice(&out).unwrap();
                 let validator =
                     asking.as_ref().filter(|_| result["resultType"] == "input_required").unwrap_or(&complete);
