@@ -161,9 +161,17 @@ pub(crate) fn upstream_finished(request: Request, status: Status) {
 /// The call is over: replies to the client in place of whatever the upstream or nginx wanted to send.
 fn settle(request: Request, context: &'static Context, call: Box<Call>, failure: Option<UpstreamFailure>) -> Status {
     let is_open = call.is_open();
-    let reply = match call.resume(request, context, failure) {
+    let step = match call.resume(request, context, failure) {
+        // Nothing hears the client's answers yet: it has not answered in time.
+        Some(Step::Ask { waiting, .. }) => {
+            let mut evaluate = |tool, index| context.operator_value(request, tool, index);
+            Some(waiting.resume(&context.location.server, &mut evaluate))
+        }
+        step => step,
+    };
+    let reply = match step {
         Some(Step::Reply(reply) | Step::KeepSession { reply, .. }) => reply,
-        Some(Step::Call { .. } | Step::Listen { .. } | Step::Publish { .. }) | None => {
+        Some(Step::Call { .. } | Step::Listen { .. } | Step::Publish { .. } | Step::Ask { .. }) | None => {
             request.log().write(ngx::Level::Alert, format_args!("a single call did not end in a reply"));
             context.location.server.refuse_unread(Headers(&request.headers()), 500)
         }

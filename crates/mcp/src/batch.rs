@@ -40,7 +40,7 @@ impl Batch {
         while let Some(request) = self.rest.next() {
             if let Some((facts, tool, request)) = self.answer(server, &context, request, evaluate) {
                 let batch = Some(Box::new(self));
-                let pending = Pending { context, facts, tool, batch, stream: Stream::default() };
+                let pending = Pending { context, facts, tool, batch, stream: Stream::default(), rounds: 0 };
                 return Step::Call { tool, request, pending };
             }
         }

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::headers::EVENT_STREAM;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
-use crate::input::Retry;
+use crate::input::{Retry, Waiting};
 use crate::jsonrpc::{begin_result, write_error};
 use crate::listen::{Delivery, Listener, Publication, Topic};
 use crate::methods::tools::{write_response, write_structured, write_tool_error};
@@ -123,6 +123,17 @@ pub enum Step {
         /// The call that waits for it.
         pending: Pending,
     },
+    /// Send these events on the stream of the call, which is opened first if it is not ([`Pending::open`]), and hand what
+    /// the bus carries to [`Waiting::take`] until that says that the answers are there; or until that takes too long.
+    /// Then go on with [`Waiting::resume`].
+    ///
+    /// From before the events are sent the host listens to [`Pending::topic`].
+    Ask {
+        /// Requests to the client.
+        events: Vec<u8>,
+        /// The call that waits for its answers.
+        waiting: Waiting,
+    },
     /// Send this without ending the response; what follows is what the listener makes of deliveries.
     ///
     /// Once the reply is on its way the host publishes [`Listener::opened`]. It hands over what the channels of
@@ -164,13 +175,15 @@ pub struct Pending {
     /// The batch that the call is part of.
     pub(crate) batch: Option<Box<Batch>>,
     pub(crate) stream: Stream,
+    /// How often the upstream has asked.
+    pub(crate) rounds: usize,
 }
 
 impl Pending {
     /// A call by itself.
     fn new(mut context: Context, facts: Arc<Facts>, tool: usize) -> Self {
         let stream = Stream::new(std::mem::take(&mut context.hearing));
-        Pending { context, facts, tool, batch: None, stream }
+        Pending { context, facts, tool, batch: None, stream, rounds: 0 }
     }
 
     /// Where the host hears of what [`Pending::is_cancelled_by`] wants to know, while the call runs; none for a client
@@ -246,7 +259,7 @@ impl Pending {
             return batch.resume(server, self.context, id, (tool, answer), evaluate);
         }
         if let Some(question) = server.tools()[tool].question(answer) {
-            return self.ask(server, &question, out);
+            return self.ask(server, &question, out, evaluate);
         }
         // A JSON body goes out twice, as text and as structured content, and text grows by its escapes.
         let size = if let Answer::Response(response) = answer { response.body.len() } else { 0 };
@@ -301,11 +314,13 @@ pub(crate) struct Context {
     pub(crate) now: u64,
     /// Who the client is, as far as the host knows.
     pub(crate) principal: String,
+    /// What the ids of requests to the client are made of; none if its answers cannot be heard.
+    pub(crate) asking: Option<[u8; 16]>,
 }
 
 impl Context {
     pub(crate) const fn new(version: ProtocolVersion, origin: Option<String>, methods: &'static str) -> Context {
-        Context { version, origin, methods, hearing: Hearing::NOTHING, now: 0, principal: String::new() }
+        Context { version, origin, methods, hearing: Hearing::NOTHING, now: 0, principal: String::new(), asking: None }
     }
 
     /// A reply with what browsers need to know.

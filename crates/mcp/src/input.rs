@@ -16,15 +16,19 @@
 //!
 //! A client of 2026-07-28 gets the question as a result and calls again with the answers; the state is sealed on its way
 //! through the client. With an older one, the call holds a stream on which the client is asked by requests of the
-//! server's.
+//! server's, and its responses reach the call over the bus, from whatever worker they came to. An error in place of a
+//! response is nothing that a backend could be given: it ends the call, as do ten questions one after the other.
 
 mod asking;
 mod capabilities;
 mod question;
 mod retry;
 mod state;
+mod waiting;
 
 pub(crate) use capabilities::Capabilities;
 pub(crate) use question::Question;
 pub(crate) use retry::{HEADERS, Retry};
 pub(crate) use state::{open_state, seal_state};
+pub use waiting::Waiting;
+pub(crate) use waiting::publish_answer;

@@ -18,7 +18,15 @@ pub(crate) const MAX_BATCH: usize = 64;
 pub(crate) enum Message<'a> {
     Request { id: &'a str, method: Cow<'a, str>, params: Params<'a> },
     Notification { method: Cow<'a, str>, params: Params<'a> },
-    Response,
+    Response(Response<'a>),
+}
+
+/// What a client answers to a request of ours, raw.
+#[derive(Debug)]
+pub(crate) struct Response<'a> {
+    pub(crate) id: Option<&'a str>,
+    /// The error, if there is one.
+    pub(crate) outcome: Result<&'a str, &'a str>,
 }
 
 /// A message that cannot be taken, and whom to tell.
@@ -168,11 +176,13 @@ impl<'a> Envelope<'a> {
         if id.is_some_and(|id| !is_id(id)) {
             return Err(invalid("an id must be a string or an integer"));
         }
-        let is_response = self.result.is_some() || self.error.is_some_and(|error| error != "null");
+        let error = self.error.filter(|error| *error != "null");
+        let outcome = error.map(Err).or(self.result.map(Ok));
         let Some(method) = self.method.filter(|method| *method != "null") else {
-            return if is_response { Ok(Message::Response) } else { Err(invalid("\"method\" is missing")) };
+            let outcome = outcome.ok_or_else(|| invalid("\"method\" is missing"))?;
+            return Ok(Message::Response(Response { id, outcome }));
         };
-        if is_response {
+        if outcome.is_some() {
             return Err(invalid("a message is either a request or a response"));
         }
         let method = text(method).ok_or_else(|| invalid("\"method\" must be a string"))?;

@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::exchange::Work;
 use crate::facts::Facts;
 use crate::headers::shown;
-use crate::input::Capabilities;
-use crate::jsonrpc::{self, Message, Params, is_id};
+use crate::input::{Capabilities, publish_answer};
+use crate::jsonrpc::{self, Message, Params, Response, is_id};
 use crate::listen::{Publication, Topic};
 use crate::methods::initialize::negotiate;
 use crate::methods::{self, Operation, Request};
@@ -31,9 +31,18 @@ impl Reception<'_, '_> {
                 let state = SessionState::LogLevel(log_level(params.level, "level")?);
                 Ok(Work::KeepSession { state, until: self.server.sessions().until(session) })
             }
-            Message::Response => Ok(accepted()),
+            Message::Response(response) => {
+                self.take_response(&response);
+                Ok(accepted())
+            }
             Message::Notification { method, params } => self.take_notification(&method, &params).map(|()| accepted()),
-            Message::Request { method, params, .. } => Ok(Work::Single(self.operation(&method, &params))),
+            Message::Request { method, params, .. } => {
+                let operation = self.operation(&method, &params);
+                if self.server.offers().channels && operation.may_ask(self.server) {
+                    self.asking = Some((self.nonce)());
+                }
+                Ok(Work::Single(operation))
+            }
         }
     }
 
@@ -49,6 +58,13 @@ impl Reception<'_, '_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What a client answers to a request of ours goes to the call that asked, wherever it runs.
+    fn take_response(&mut self, response: &Response<'_>) {
+        if let Some(session) = self.facts.session().filter(|_| self.server.offers().channels) {
+            self.publications.extend(publish_answer(Topic::of_session(session), response));
+        }
     }
 
     /// Begins a session. Whatever session the client had is of no interest.
@@ -128,7 +144,10 @@ impl Reception<'_, '_> {
                 refusal.id.iter().for_each(|id| facts.set_request_id(id));
                 Operation::Refuse(refusal.error)
             }
-            Ok(Message::Response) => return None,
+            Ok(Message::Response(response)) => {
+                self.take_response(&response);
+                return None;
+            }
             Ok(Message::Notification { method, params }) => {
                 Operation::Refuse(self.take_notification(&method, &params).err()?)
             }

@@ -14,6 +14,10 @@
 //! pending.begin(&head) …                    … hand over its answer event by event, if it comes so
 //! pending.resume(&server, answer, evaluate) … and what came of it in the end
 //!     → Step                                again
+//!     → Step::Ask(events, waiting)          send them, hand over what the bus carries …
+//! waiting.take(&delivery)                   … until all answers are there
+//! waiting.resume(&server, evaluate)
+//!     → Step                                again
 //! ```
 //!
 //! [`Server`] is built once per location at configuration time and is immutable; a request only reads it.
@@ -50,6 +54,7 @@ mod version;
 
 pub use exchange::{Exchange, Pending, Step};
 pub use facts::Facts;
+pub use input::Waiting;
 pub use level::LogLevel;
 pub use listen::{
     BusId, Delivered, Delivery, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI, MessageLog, Passed,

@@ -20,7 +20,7 @@ impl Reception<'_, '_> {
     pub(crate) fn judge_stateless(&mut self, message: Message<'_>) -> Result<Work, Error> {
         self.version = VERSION;
         match message {
-            Message::Response => Err(Error::InvalidRequest("a client sends no responses in this revision".into())),
+            Message::Response(_) => Err(Error::InvalidRequest("a client sends no responses in this revision".into())),
             Message::Notification { method, .. } => {
                 check_notification(&method)?;
                 self.check_header_alone()?;

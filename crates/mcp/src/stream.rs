@@ -92,6 +92,11 @@ impl Stream {
         Stream { hearing, ..Stream::default() }
     }
 
+    /// Whether the client takes a stream.
+    pub(crate) fn is_welcome(&self) -> bool {
+        self.hearing.accepts_events
+    }
+
     /// Whether the client wants to hear how far the call is.
     pub(crate) fn wants_progress(&self) -> bool {
         self.hearing.accepts_events && self.hearing.progress_token.is_some()

@@ -42,11 +42,14 @@ fn server() -> Server {
     let mut tool = ToolBuilder::new("find_item").unwrap();
     tool.pass(&["POST", "http://upstream/find"]).unwrap();
     tool.argument(&["text", "string"]).unwrap();
+    tool.result(&["mcp"]).unwrap();
     builder.hidden_tool(tool.build().unwrap()).unwrap();
     builder.build().unwrap()
 }
 
-const SEEDS: [&str; 11] = [
+const SEEDS: [&str; 13] = [
+    r#"{"jsonrpc":"2.0","id":"000102030405060708090a0b0c0d0e0f-1.0","result":{"action":"accept","content":{"a":"\u00e4"}}}"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_item","inputResponses":{"a":{}},"requestState":"x","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{},"roots":{}}}}}"#,
     r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a\u00e4","reason":"r"}}"#,
     r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a:"]},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#,
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_item","arguments":{"id":7},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}}}}"#,
@@ -71,7 +74,8 @@ const PUBLISHED: [&str; 5] = [
 ];
 
 /// What the bus carries.
-const ENVELOPES: [&str; 4] = [
+const ENVELOPES: [&str; 5] = [
+    r#"{"topic":"session","of":"0123","response":{"id":"a","result":{}}}"#,
     r#"{"topic":"tools","message":{"jsonrpc":"2.0","method":"a","params":{"_meta":{"a":1}}}}"#,
     r#"{"topic":"session","of":"0123","opened":"00000000000000000000000000000000"}"#,
     r#"{"topic":"session","of":"0123","ended":true}"#,
@@ -162,6 +166,10 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
                 listener.opened().iter().for_each(check_publication);
                 return check_events(&listener.close());
             }
+            Step::Ask { events, waiting } => {
+                check_events(&events);
+                step = waiting.resume(server, &mut no_values);
+            }
             Step::Call { pending, .. } => {
                 let noise: Vec<u8> = (0..numbers.below(60)).map(|_| numbers.next() as u8).collect();
                 let types: [Option<&[u8]>; 5] = [
@@ -175,7 +183,12 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
                     status: *numbers.pick(&[200, 204, 302, 404, 500, 0]),
                     content_type: *numbers.pick(&types),
                     content_encoding: None,
-                    body: if numbers.below(3) == 0 { br#"{"a":1}"# } else { &noise },
+                    body: match numbers.below(6) {
+                        0 => br#"{"a":1}"#,
+                        1 => br#"{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}}}"#,
+                        2 => br#"{"resultType":"input_required","requestState":"s"}"#,
+                        _ => &noise,
+                    },
                 };
                 let failed = numbers.below(8) == 0;
                 step = pending.resume(
@@ -192,7 +205,7 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
 #[test]
 fn every_request_gets_a_wellformed_reply() {
     let server = server();
-    let open = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-03-26"}}"#;
+    let open = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-03-26","capabilities":{"roots":{}}}}"#;
     let session = session(&server, open);
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     for round in 0..20_000 {
@@ -282,7 +295,7 @@ fn whatever_is_published_is_heard_as_it_should_be() {
     let session = session(&server, open);
     let listeners = [
         listener(&server, "GET", "", &[("mcp-session-id", &session)]),
-        listener(&server, "POST", SEEDS[1], &[("mcp-method", "subscriptions/listen")]),
+        listener(&server, "POST", SEEDS[3], &[("mcp-method", "subscriptions/listen")]),
     ];
     let mut numbers = Numbers(0x1234_5678_9abc_def1);
     let (mut published, mut parsed, mut heard) = (0, 0, 0);

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+#[path = "support/asks.rs"]
+mod asks;
 #[path = "support/stream.rs"]
 mod stream;
 
@@ -14,6 +16,7 @@ use mcp::{Delivery, Exchange, Publication, Server, ServerBuilder, SessionState, 
 use openapi::{Document, Limits, Rules};
 use serde_json::{Map, Value, json};
 
+use asks::{answer, end_of_stream};
 use stream::Stream;
 
 const NOW: u64 = 1_800_000_000;
@@ -118,7 +121,7 @@ impl Sent {
         match revision {
             Some("2026-07-28") => stateless(&mut body, &mut headers),
             Some(revision) => {
-                let session = session(server, revision);
+                let session = session(server, revision, &request["capabilities"]);
                 headers.insert("mcp-session-id".into(), Some(session));
                 if revision >= "2025-06-18" {
                     headers.insert("mcp-protocol-version".into(), Some(revision.into()));
@@ -162,6 +165,24 @@ impl Sent {
 
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What a response in the same session delivers to its calls.
+    fn respond(&self, server: &Server, response: &Value) -> Vec<Delivery> {
+        let response = Sent {
+            body: response.to_string().into_bytes(),
+            headers: self.headers.clone(),
+            method: "POST".into(),
+            ..*self
+        };
+        match response.receive(server).start(server, &mut no_values) {
+            Step::Publish { publications, then } => {
+                let Step::Reply(reply) = *then else { panic!("a response is answered") };
+                assert_eq!((reply.status, reply.body), (202, Body::Empty));
+                publications.iter().map(|publication| Delivery::parse(&publication.envelope).unwrap()).collect()
+            }
+            step => panic!("{step:?}"),
+        }
     }
 
     fn receive(&self, server: &Server) -> Exchange {
@@ -213,8 +234,9 @@ fn no_values(_: usize, _: usize) -> String {
 }
 
 /// The id of a new session in a revision.
-fn session(server: &Server, revision: &str) -> String {
-    let params = json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "wire-client", "version": "2.0"}});
+fn session(server: &Server, revision: &str, capabilities: &Value) -> String {
+    let capabilities = capabilities.as_object().cloned().unwrap_or_default();
+    let params = json!({"protocolVersion": revision, "capabilities": capabilities, "clientInfo": {"name": "wire-client", "version": "2.0"}});
     let request = json!({"body": {"id": 0, "method": "initialize", "params": params}});
     let Step::Reply(reply) = Sent::new(server, &request).receive(server).start(server, &mut no_values) else {
         panic!("initialize calls")
@@ -248,10 +270,29 @@ fn published(sent: &Sent, publications: &[Publication]) -> Value {
 }
 
 /// Plays the upstream until there is a reply.
-fn play(server: &Server, upstream: &Value, mut step: Step, seen: &mut Seen) -> HttpReply {
+fn play(server: &Server, sent: &Sent, upstream: &Value, case: &Value, mut step: Step, seen: &mut Seen) -> HttpReply {
+    let mut asks = case["asks"].as_array().into_iter().flatten();
+    let mut is_open = false;
     loop {
         match step {
-            Step::Reply(reply) | Step::KeepSession { reply, .. } => return reply,
+            Step::Reply(reply) | Step::KeepSession { reply, .. } => {
+                assert_eq!(asks.next(), None, "the client is not asked");
+                return if is_open { end_of_stream(reply) } else { reply };
+            }
+            Step::Ask { events, mut waiting } => {
+                if !std::mem::replace(&mut is_open, true) {
+                    assert_eq!(waiting.call().open().content_type, Some("text/event-stream"));
+                }
+                let asked = asks.next().expect("the client is asked");
+                let responses = answer(&events, asked);
+                let mut is_done = false;
+                for response in responses {
+                    assert!(!is_done, "more is waited for");
+                    is_done = sent.respond(server, &response).iter().any(|delivery| waiting.take(delivery));
+                }
+                assert_eq!(is_done, asked["times_out"] != true, "whether nothing more is waited for");
+                step = waiting.resume(server, &mut no_values);
+            }
             Step::Listen { .. } => panic!("a stream is opened"),
             Step::Publish { publications, then } => {
                 seen.published.extend(publications);
@@ -436,7 +477,7 @@ fn run_once(server: &Server, upstream: &Value, case: &Value) -> Value {
                 listen(server, &sent, case, stream);
                 return Value::Null;
             }
-            step => play(server, upstream, step, &mut seen),
+            step => play(server, &sent, upstream, case, step, &mut seen),
         },
     };
     assert_eq!(case.get("stream"), None, "no stream is opened: {}", text_of(&reply.body).unwrap_or_default());

@@ -65,6 +65,11 @@ impl Publication {
         Publication::new(topic, "cancelled", request_id)
     }
 
+    /// The client of a session answers a request of ours: an object with the request's `id`, and `result` or `error`.
+    pub(crate) fn response(topic: Topic, response: &str) -> Publication {
+        Publication::new(topic, "response", response)
+    }
+
     fn new(topic: Topic, content: &str, json: &str) -> Publication {
         let mut envelope = Vec::with_capacity(json.len() + 128);
         envelope.extend_from_slice(b"{\"topic\":");
@@ -102,6 +107,35 @@ pub(super) enum Content {
     Ended,
     /// The session's client wants to hear no more of its request with this id, raw JSON.
     Cancelled { request: String },
+    /// The session's client answers a request of ours.
+    Response(Answered),
+}
+
+/// What a client answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answered {
+    /// The request's.
+    pub(crate) id: String,
+    /// The result or the error, raw.
+    pub(crate) outcome: Result<String, String>,
+}
+
+impl Answered {
+    fn read(response: &str) -> Option<Answered> {
+        let (mut id, mut outcome) = (None, None);
+        let walked = Scanner::new(response).object(|name, scanner| {
+            let value = scanner.value()?;
+            match name {
+                "id" => id = text(value),
+                "result" => outcome = Some(Ok(value.to_owned())),
+                "error" => outcome = Some(Err(value.to_owned())),
+                _ => {}
+            }
+            Ok(())
+        });
+        walked.ok()?;
+        Some(Answered { id: id?.into_owned(), outcome: outcome? })
+    }
 }
 
 impl Delivery {
@@ -121,6 +155,7 @@ impl Delivery {
             Name::Opened => Content::Opened { stream: text(value)?.into_owned() },
             Name::Ended if value == "true" => Content::Ended,
             Name::Cancelled if is_id(value) => Content::Cancelled { request: value.to_owned() },
+            Name::Response => Content::Response(Answered::read(value)?),
             Name::Ended | Name::Cancelled => return None,
         };
         let of = || members.of.and_then(text).map(Cow::into_owned);
@@ -142,6 +177,14 @@ impl Delivery {
     /// Whom it is for.
     pub fn topic(&self) -> &Topic {
         &self.topic
+    }
+
+    /// What the session's client answers.
+    pub(crate) fn answered(&self) -> Option<&Answered> {
+        match &self.content {
+            Content::Response(answered) => Some(answered),
+            _ => None,
+        }
     }
 
     /// The raw id of the request that the session's client has cancelled.
@@ -170,6 +213,7 @@ enum Name {
     Opened,
     Ended,
     Cancelled,
+    Response,
 }
 
 impl<'a> Members<'a> {
@@ -188,6 +232,7 @@ impl<'a> Members<'a> {
             "opened" => Name::Opened,
             "ended" => Name::Ended,
             "cancelled" => Name::Cancelled,
+            "response" => Name::Response,
             _ => return Ok(()),
         };
         self.is_ambiguous |= self.content.replace((content, value)).is_some();
@@ -314,6 +359,11 @@ mod tests {
             r#"{"topic":"session","of":"a","ended":false}"#,
             r#"{"topic":"session","of":"a","cancelled":null}"#,
             r#"{"topic":"tools","cancelled":1}"#,
+            r#"{"topic":"session","of":"a","response":1}"#,
+            r#"{"topic":"session","of":"a","response":{"id":1,"result":{}}}"#,
+            r#"{"topic":"session","of":"a","response":{"id":"a"}}"#,
+            r#"{"topic":"session","of":"a","response":{"result":{}}}"#,
+            r#"{"topic":"resource","of":"a:","response":{"id":"a","result":{}}}"#,
             r#"{"message":{"method":"m"}}"#,
         ] {
             assert_eq!(Delivery::parse(wrong.as_bytes()), None, "{wrong}");

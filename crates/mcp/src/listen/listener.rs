@@ -151,7 +151,7 @@ impl Listener {
             (Kind::Session(stream), Content::Opened { stream: nonce }) => stream.see_opened(nonce, id),
             (Kind::Session(_), Content::Ended) => Delivered::Close(Vec::new()),
             // For the session's calls.
-            (Kind::Session(_), Content::Cancelled { .. }) => Delivered::Nothing,
+            (Kind::Session(_), Content::Cancelled { .. } | Content::Response(_)) => Delivered::Nothing,
             (Kind::Session(stream), Content::Message(message)) => {
                 // The broadcast channel has ids of its own.
                 let id = id.filter(|_| delivery.topic().session().is_some());

@@ -17,6 +17,7 @@ mod rule;
 mod stream;
 mod topic;
 
+pub(crate) use delivery::Answered;
 pub use delivery::{BusId, Delivery, Publication};
 pub use event::KEEPALIVE;
 pub use listener::{Delivered, Listener};

@@ -125,6 +125,11 @@ pub(crate) enum Performed<'s> {
 }
 
 impl Operation {
+    /// Whether an upstream may ask the client for input before there is a result.
+    pub(crate) fn may_ask(&self, server: &Server) -> bool {
+        matches!(self, Self::CallTool { tool, .. } if server.tools()[*tool].may_ask())
+    }
+
     /// Does it, as far as that is possible without an upstream. `retry` is what the client answers to the upstream's
     /// question.
     pub(crate) fn perform<'s>(
