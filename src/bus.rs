@@ -1,20 +1,21 @@
 //! The bus: what is published reaches every worker through a log in shared memory, and other machines through a channel of
 //! Nchan ([`crate::link`]).
 //!
-//! Whoever publishes writes into the log and rings; each worker with streams reads on from where it was, and hands what it
-//! finds to the streams that asked for it. What is for a session is kept, for streams that come later.
+//! Whoever publishes writes into the log and rings; each worker with streams or calls of sessions reads on from where it was,
+//! and hands what it finds to those that it is for. What is for a session is kept, for streams that come later.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ptr;
 
-use mcp::{BusId, Delivery, Publication, Topic};
+use mcp::{BusId, Delivery, Publication, Server, Topic};
 
+use crate::call;
 use crate::conf::Location;
 use crate::link::{self, Link};
 use crate::listening;
-use crate::ngx::{self, Level, Messages, Request, Ringer};
+use crate::ngx::{self, Level, ListDigests, Messages, Request, Ringer};
 
 /// Seconds for which a session's messages are kept.
 const KEPT: u64 = 300;
@@ -26,6 +27,7 @@ pub(crate) struct Bus {
     /// Tells machines apart whose messages meet.
     machine: u16,
     messages: Messages,
+    lists: ListDigests,
     /// The way to other machines.
     pub(crate) link: Option<Link>,
     state: RefCell<State>,
@@ -36,6 +38,8 @@ struct State {
     streams: HashMap<u64, Stream>,
     by_topic: HashMap<Topic, Vec<u64>>,
     last_stream: u64,
+    /// Calls of sessions.
+    calls: HashSet<Request>,
 }
 
 /// A client's stream.
@@ -46,26 +50,26 @@ struct Stream {
 
 /// What a worker knows of all its buses.
 struct Worker {
-    /// Where it reads on in the log.
-    place: u64,
-    /// The locations with streams.
+    /// Where it reads on in the log; none if something was published while nobody wanted to know.
+    place: Option<u64>,
+    /// The locations with streams or calls.
     locations: Vec<&'static Location>,
 }
 
 thread_local! {
-    static WORKER: RefCell<Worker> = const { RefCell::new(Worker { place: 0, locations: Vec::new() }) };
+    static WORKER: RefCell<Worker> = const { RefCell::new(Worker { place: None, locations: Vec::new() }) };
 }
 
 impl Bus {
     /// The bus of a location with this name.
-    pub(crate) fn new(name: &str, messages: Messages, link: Option<Link>) -> Bus {
+    pub(crate) fn new(name: &str, messages: Messages, lists: ListDigests, link: Option<Link>) -> Bus {
         let mut machine = [0; 2];
         // Without randomness two machines may give different messages the same id, of which one is not heard.
         let _ = getrandom::fill(&mut machine);
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
         let (key, machine) = (u128::from(hasher.finish()), u16::from_ne_bytes(machine));
-        Bus { key, machine, messages, link, state: RefCell::default() }
+        Bus { key, machine, messages, lists, link, state: RefCell::default() }
     }
 
     /// Publishes something; `then` is told whether everybody was reached.
@@ -85,6 +89,24 @@ impl Bus {
         match &self.link {
             Some(link) => link.publish(location, id, &publication.envelope, Box::new(then)),
             None => then(true),
+        }
+    }
+
+    /// The configuration with this location is about to be run: says what its server lists.
+    pub(crate) fn announce(&self, server: &Server) {
+        for (topic, digest) in server.list_digests() {
+            self.lists.insert((self.key, topic), digest);
+        }
+    }
+
+    /// Tells the streams which lists are others in the configuration that follows this one.
+    fn tell_changes(&self, server: &Server) {
+        for (topic, digest) in server.list_digests() {
+            let has_changed = self.lists.get((self.key, &topic)).is_some_and(|newest| newest != digest);
+            let change = Publication::list_changed(topic).filter(|_| has_changed);
+            if let Some(delivery) = change.and_then(|change| Delivery::parse(&change.envelope)) {
+                self.deliver(&delivery, BusId { time: 0, tag: 0 });
+            }
         }
     }
 
@@ -134,8 +156,8 @@ impl Bus {
             return false;
         }
         WORKER.with_borrow_mut(|worker| {
-            if worker.locations.is_empty() {
-                worker.place = self.messages.with(|log| log.end()).unwrap_or_default();
+            if worker.place.is_none() {
+                worker.place = self.messages.with(|log| log.end());
             }
             if !worker.locations.iter().any(|other| ptr::eq(*other, location)) {
                 worker.locations.push(location);
@@ -156,7 +178,31 @@ impl Bus {
                 }
             }
         }
-        if state.streams.is_empty() {
+        self.exit_if_idle(&state);
+    }
+
+    /// A call of a session hears of what is for it from now on ([`call::hear`]).
+    pub(crate) fn begin_call(&self, location: &'static Location, request: Request) {
+        let is_first = {
+            let mut state = self.state.borrow_mut();
+            state.calls.insert(request);
+            state.calls.len() == 1 && state.streams.is_empty()
+        };
+        if is_first {
+            self.enter(location);
+        }
+    }
+
+    /// The call is over.
+    pub(crate) fn end_call(&self, request: Request) {
+        let mut state = self.state.borrow_mut();
+        if state.calls.remove(&request) {
+            self.exit_if_idle(&state);
+        }
+    }
+
+    fn exit_if_idle(&self, state: &State) {
+        if state.streams.is_empty() && state.calls.is_empty() {
             WORKER.with_borrow_mut(|worker| worker.locations.retain(|location| !location.has_bus(self)));
         }
     }
@@ -174,8 +220,13 @@ impl Bus {
         }
     }
 
-    /// Hands a message to the streams that want it.
+    /// Hands a message to those that it is for.
     fn deliver(&self, delivery: &Delivery, id: BusId) {
+        if delivery.is_for_calls() {
+            let calls: Vec<Request> = self.state.borrow().calls.iter().copied().collect();
+            // None of them ends by that at once.
+            return calls.into_iter().for_each(|request| call::hear(request, delivery));
+        }
         let numbers = self.state.borrow().by_topic.get(delivery.topic()).cloned().unwrap_or_default();
         for number in numbers {
             // A stream may have ended while another one was told.
@@ -207,9 +258,14 @@ pub(crate) fn hear() -> bool {
 fn rung() {
     let locations = WORKER.with_borrow(|worker| worker.locations.clone());
     let buses = || locations.iter().filter_map(|location| location.bus.as_ref());
-    let Some(bus) = buses().next() else { return };
-    let passed = WORKER.with_borrow_mut(|worker| bus.messages.with(|log| log.passed(&mut worker.place)));
-    match passed.flatten() {
+    let passed = WORKER.with_borrow_mut(|worker| match (buses().next(), &mut worker.place) {
+        (Some(bus), Some(place)) => bus.messages.with(|log| log.passed(place)).flatten(),
+        _ => {
+            worker.place = None;
+            Some(Vec::new())
+        }
+    });
+    match passed {
         Some(passed) => {
             for message in passed {
                 let mut heard = buses().filter(|bus| bus.key == message.server).peekable();
@@ -225,10 +281,16 @@ fn rung() {
     }
 }
 
-/// The worker is to end: streams end gracefully, and their clients come again to another one.
+/// The worker is to end: streams end gracefully, and their clients come again to another one. Whose lists it has, they are
+/// told when the new ones can be had.
 fn ending() {
     let locations = WORKER.with_borrow(|worker| worker.locations.clone());
-    locations.iter().filter_map(|location| location.bus.as_ref()).for_each(Bus::close_all);
+    for location in locations {
+        if let Some(bus) = &location.bus {
+            bus.tell_changes(&location.server);
+            bus.close_all();
+        }
+    }
     // A worker without timers ends at once, and what is posted is not done any more.
     ngx::later(link::linger().max(1), || {});
 }

@@ -6,9 +6,12 @@
 //! gone, `$upstream_*` variables in the client's access log.
 
 use mcp::http::{UpstreamFailure, UpstreamRequest, UpstreamResponse};
-use mcp::{Pending, Step};
+use mcp::{Delivery, Pending, Step};
 
+use crate::bus::Bus;
+use crate::conf::Location;
 use crate::context::{Batch, Context, Stage};
+use crate::filter;
 use crate::handler::proceed;
 use crate::ngx::{self, Chain, Disguise, Held, Request, Status, Taken, UpstreamFinalizer, Wake, run_finalizer};
 use crate::reply;
@@ -18,6 +21,10 @@ const LARGEST_RESERVE: usize = 1 << 20;
 
 /// A call under way.
 pub(crate) struct Call {
+    /// Which hears of what is for the call, and the request that the call runs in, if it has a session.
+    hearing: Option<(&'static Bus, Request)>,
+    /// The client wants to hear no more of it.
+    is_cancelled: bool,
     tool: usize,
     pending: Option<Pending>,
     disguise: Option<Disguise>,
@@ -46,9 +53,23 @@ struct Head {
     content_encoding: Option<Vec<u8>>,
 }
 
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Some((bus, request)) = self.hearing {
+            bus.end_call(request);
+        }
+    }
+}
+
 impl Call {
-    fn new(tool: usize, pending: Pending) -> Box<Call> {
+    fn new(request: Request, location: &'static Location, tool: usize, pending: Pending) -> Box<Call> {
+        let hearing = location.bus.as_ref().filter(|_| pending.has_session()).map(|bus| (bus, request));
+        if let Some((bus, request)) = hearing {
+            bus.begin_call(location, request);
+        }
         Box::new(Call {
+            hearing,
+            is_cancelled: false,
             tool,
             pending: Some(pending),
             disguise: None,
@@ -186,6 +207,10 @@ impl Call {
     ) -> Option<Step> {
         let pending = self.pending.take()?;
         self.heartbeat.iter().for_each(Wake::cancel);
+        let mut evaluate = |tool, index| context.operator_value(request, tool, index);
+        if self.is_cancelled {
+            return Some(pending.cancel(&context.location.server, &mut evaluate));
+        }
         let answer = match (&self.head, failure.or(self.failure)) {
             (_, Some(failure)) => Err(failure),
             (Some(head), None) => Ok(UpstreamResponse {
@@ -196,7 +221,6 @@ impl Call {
             }),
             (None, None) => Err(UpstreamFailure::Unreachable),
         };
-        let mut evaluate = |tool, index| context.operator_value(request, tool, index);
         Some(pending.resume(&context.location.server, answer, &mut evaluate))
     }
 
@@ -225,7 +249,7 @@ pub(crate) fn start(
     pending: Pending,
 ) -> Status {
     context.keep_upstream(tool, upstream);
-    let mut call = Call::new(tool, pending);
+    let mut call = Call::new(request, context.location, tool, pending);
     let interval = context.location.heartbeat;
     if interval > 0 && call.pending.as_ref().is_some_and(Pending::wants_progress) {
         let Some(wake) = Wake::new(request, heartbeat) else { return Status::INTERNAL_SERVER_ERROR };
@@ -286,7 +310,7 @@ pub(crate) fn start_beside(
     let started = ngx::start_subrequest(request, |beside| {
         let own = Context::create(beside, context.location)?;
         own.keep_upstream(tool, upstream);
-        own.set_stage(Stage::Calling(Call::new(tool, pending)));
+        own.set_stage(Stage::Calling(Call::new(beside, context.location, tool, pending)));
         Some(())
     });
     if started.is_some() { Status::DONE } else { Status::INTERNAL_SERVER_ERROR }
@@ -307,6 +331,26 @@ pub(crate) fn finished_beside(beside: Request, mut call: Box<Call>, status: Stat
     };
     batch.next.replace(call.resume(beside.main(), context, failed));
     batch.wake.post();
+}
+
+/// Something is for the calls of a session, perhaps for this one.
+pub(crate) fn hear(request: Request, delivery: &Delivery) {
+    let Some(context) = Context::of(request) else { return };
+    let Stage::Calling(call) = &mut *context.stage_mut() else { return };
+    if call.pending.as_ref().is_some_and(|pending| pending.is_cancelled_by(delivery)) {
+        call.is_cancelled = true;
+        // Not now: others hear of it, too.
+        Wake::new(request, cancel).iter().for_each(Wake::post);
+    }
+}
+
+/// The client wants to hear no more of the call: its upstream is closed.
+fn cancel(request: Request) {
+    if !request.close_upstream() {
+        return;
+    }
+    let status = if request.is_main() { filter::cancelled(request) } else { Status::OK };
+    request.finalize(status);
 }
 
 /// Goes on with a batch.

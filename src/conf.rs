@@ -12,7 +12,7 @@ use mcp::{ConfigError, Server, ServerBuilder, Tool, ToolBuilder};
 use crate::bus::Bus;
 use crate::channels::Channels;
 use crate::link::Link;
-use crate::ngx::{self, ComplexValue, Conf, LocationContext, Messages, Place, ServerNames, SessionStates};
+use crate::ngx::{self, ComplexValue, Conf, ListDigests, LocationContext, Messages, Place, ServerNames, SessionStates};
 use crate::openapi;
 use crate::proxy::ProxySettings;
 use crate::secret;
@@ -281,7 +281,7 @@ impl LocationConf {
         builder.channels(listens);
         let name = cf.served().key(main.served.len());
         let link = self.channels.map(|channels| Link::new(channels, name.clone()));
-        let bus = listens.then(|| Bus::new(&name, main.messages, link));
+        let bus = listens.then(|| Bus::new(&name, main.messages, main.lists, link));
         let location = Rc::new(Location {
             bus,
             server: builder.build()?,
@@ -336,6 +336,7 @@ impl Location {
 pub(crate) struct MainConf {
     session_states: SessionStates,
     messages: Messages,
+    lists: ListDigests,
     /// The locations of ours and whether each is a tool's, for the time after all modules have merged.
     pub(crate) locations: Vec<(*mut *mut c_void, bool)>,
     /// Every MCP location, for requests that nginx refuses before it looks for their location.
@@ -349,15 +350,23 @@ pub(crate) struct MainConf {
 }
 
 impl MainConf {
-    pub(crate) fn new(session_states: SessionStates, messages: Messages) -> MainConf {
+    pub(crate) fn new(session_states: SessionStates, messages: Messages, lists: ListDigests) -> MainConf {
         MainConf {
             session_states,
             messages,
+            lists,
             locations: Vec::new(),
             served: Vec::new(),
             publishers: Vec::new(),
             upstreams: Vec::new(),
             has_documents: false,
+        }
+    }
+
+    /// The configuration is about to be run.
+    pub(crate) fn announce(&self) {
+        for (_, location) in &self.served {
+            location.bus.iter().for_each(|bus| bus.announce(&location.server));
         }
     }
 }

@@ -158,6 +158,22 @@ pub(crate) fn upstream_finished(request: Request, status: Status) {
     }
 }
 
+/// A call was given up, as its client wants: what there is to say.
+pub(crate) fn cancelled(request: Request) -> Status {
+    let Some(context) = Context::of(request) else { return Status::ERROR };
+    match context.take_stage() {
+        Stage::Calling(mut call) => {
+            call.undisguise(request);
+            call.restore_keepalive(request);
+            settle(request, context, call, None)
+        }
+        stage => {
+            context.set_stage(stage);
+            Status::DONE
+        }
+    }
+}
+
 /// The call is over: replies to the client in place of whatever the upstream or nginx wanted to send.
 fn settle(request: Request, context: &'static Context, call: Box<Call>, failure: Option<UpstreamFailure>) -> Status {
     let is_open = call.is_open();

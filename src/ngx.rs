@@ -9,6 +9,7 @@ mod buf;
 mod complex;
 mod conf;
 mod detached;
+mod digests;
 mod entry;
 mod event;
 mod log;
@@ -32,6 +33,7 @@ pub(crate) use conf::{
     Conf, LocationContext, Place, Served, ServerNames, own_conf, parse_milliseconds, parse_seconds, parse_size,
 };
 pub(crate) use detached::{Detached, is_exiting};
+pub(crate) use digests::ListDigests;
 pub(crate) use event::Wake;
 pub(crate) use log::{Level, Log};
 pub(crate) use messages::Messages;

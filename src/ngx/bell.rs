@@ -56,8 +56,8 @@ extern "C" fn on_bell(event: *mut ngx_event_t) {
     });
 }
 
-/// The module's `init_module`: the master makes the bell.
-pub(super) extern "C" fn make(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+/// Makes the bell, in the master.
+pub(super) fn make(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     // SAFETY: the cycle that nginx is about to run.
     unsafe { mcp_make_bell((*cycle).log) }
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::buf::Chain;
 use super::conf::{Conf, finish_location, report, set_directive};
+use super::digests::ListDigests;
 use super::entry::guard;
 use super::log::Log;
 use super::messages::Messages;
@@ -121,8 +122,7 @@ const fn module(
 }
 
 #[unsafe(no_mangle)]
-static mut ngx_http_mcp_module: ngx_module_t =
-    module(&CONTEXT, ptr::from_ref(&COMMANDS.0).cast(), Some(super::bell::make));
+static mut ngx_http_mcp_module: ngx_module_t = module(&CONTEXT, ptr::from_ref(&COMMANDS.0).cast(), Some(init_module));
 
 #[unsafe(no_mangle)]
 static mut ngx_http_mcp_filter_module: ngx_module_t = module(&FILTER_CONTEXT, ptr::null(), None);
@@ -150,14 +150,31 @@ pub(crate) fn mcp_module() -> &'static ngx_module_t {
     unsafe { &*std::ptr::addr_of!(ngx_http_mcp_module) }
 }
 
+/// A configuration is about to be run, in the master.
+extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    // SAFETY: the cycle has the configuration of every module; that of HTTP is null where there is no `http {}`.
+    let main = unsafe {
+        let context = (*(*cycle).conf_ctx.add(ngx_http_module.index)).cast::<ngx_http_conf_ctx_t>();
+        context.as_ref().map(|context| &*(*context.main_conf.add(mcp_module().ctx_index)).cast::<MainConf>())
+    };
+    if let Some(main) = main {
+        guard(Log::cycle(), (), || main.announce());
+    }
+    super::bell::make(cycle)
+}
+
 extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
     let added = variables::VARIABLES.iter().all(|variable| super::variable::add(cf, variable));
     if added { NGX_OK as ngx_int_t } else { NGX_ERROR as ngx_int_t }
 }
 
 extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
-    let (Some(states), Some(messages)) = (SessionStates::add(cf), Messages::add(cf)) else { return ptr::null_mut() };
-    Conf::new(cf).pool().keep(MainConf::new(states, messages)).map_or(ptr::null_mut(), |conf| conf.as_ptr().cast())
+    let zones = (SessionStates::add(cf), Messages::add(cf), ListDigests::add(cf));
+    let (Some(states), Some(messages), Some(lists)) = zones else { return ptr::null_mut() };
+    Conf::new(cf)
+        .pool()
+        .keep(MainConf::new(states, messages, lists))
+        .map_or(ptr::null_mut(), |conf| conf.as_ptr().cast())
 }
 
 extern "C" fn create_loc_conf(cf: *mut ngx_conf_t) -> *mut c_void {

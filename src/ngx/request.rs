@@ -53,7 +53,7 @@ pub(crate) fn run_reader(handler: ReadHandler, request: Request) {
 }
 
 /// A handle to a request; valid as long as nginx has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Request(NonNull<ngx_http_request_t>);
 
 /// What of the client's request is put aside while the request is sent upstream.

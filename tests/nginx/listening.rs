@@ -200,6 +200,33 @@ fn more_than_a_client_may_leave_unread_is_resumed_whole() {
 }
 
 #[test]
+fn a_reload_that_changes_the_tools_tells_every_listener() {
+    let nginx = nginx("");
+    let session = Session::open(&nginx, "2025-06-18");
+    let listen_all = || -> Vec<Events> { (0..8).map(|_| listen(&nginx, json!({"toolsListChanged": true}))).collect() };
+    let mut listeners = listen_all();
+    let mut events = stream(&nginx, &session, None);
+    nginx.reload();
+    for events in &mut listeners {
+        assert_eq!(events.message()["result"]["resultType"], "complete");
+    }
+    while let Some(event) = events.next() {
+        assert_eq!(event.data, None);
+    }
+    let mut listeners = listen_all();
+    let mut events = stream(&nginx, &session, None);
+    let changed = format!("{TOOL}\nmcp_tool other {{ description d; pass GET http://127.0.0.1:9/; }}");
+    nginx.reload_with(&Conf::location(&changed).server(PUBLISH).listen("reuseport"));
+    for events in &mut listeners {
+        events.notification("notifications/tools/list_changed");
+        assert_eq!(events.message()["result"]["resultType"], "complete");
+    }
+    events.notification("notifications/tools/list_changed");
+    let tools = nginx.send(&session.request(1, "tools/list", json!({})));
+    assert_eq!(tools.result()["tools"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn a_worker_that_is_killed_takes_its_own_streams_alone() {
     let mut nginx = nginx("");
     nginx.expect_in_log("exited on signal 9");

@@ -8,6 +8,7 @@
 
 mod batches;
 mod calls;
+mod cancelled;
 mod clients;
 mod config;
 mod disconnect;

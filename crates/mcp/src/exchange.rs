@@ -186,8 +186,12 @@ impl Pending {
         Pending { context, facts, tool, batch: None, stream, rounds: 0 }
     }
 
-    /// Where the host hears of what [`Pending::is_cancelled_by`] wants to know, while the call runs; none for a client
-    /// without a session.
+    /// Whether the call has a session, so that something may be said to it while it runs ([`Pending::is_cancelled_by`]).
+    pub fn has_session(&self) -> bool {
+        self.facts.session().is_some()
+    }
+
+    /// Where that is said; none for a client without a session.
     pub fn topic(&self) -> Option<Topic> {
         self.facts.session().map(Topic::of_session)
     }

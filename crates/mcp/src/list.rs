@@ -78,6 +78,13 @@ impl ToolList {
         self.pages.iter().position(|page| page.cursor.as_deref() == cursor)
     }
 
+    /// A number that changes with what is listed.
+    pub(crate) fn digest(&self) -> u64 {
+        let mut digest = Sha256::new();
+        self.pages.iter().for_each(|page| digest.update(&page.body));
+        digest.finalize().iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte))
+    }
+
     /// The beginning of every page's result.
     pub(crate) fn opening(&self) -> &str {
         &self.opening

@@ -187,6 +187,12 @@ impl Delivery {
         }
     }
 
+    /// Whether it is for the session's running calls ([`Pending::is_cancelled_by`](crate::Pending),
+    /// [`Waiting::take`](crate::Waiting)), not for its stream.
+    pub fn is_for_calls(&self) -> bool {
+        matches!(self.content, Content::Cancelled { .. } | Content::Response(_))
+    }
+
     /// The raw id of the request that the session's client has cancelled.
     pub(crate) fn cancelled(&self) -> Option<&str> {
         match &self.content {

@@ -6,6 +6,7 @@
 //!
 //! A stream is opened by `subscriptions/listen` (2026-07-28), or by a GET in a session of the revisions before.
 
+mod change;
 mod delivery;
 mod event;
 mod filter;

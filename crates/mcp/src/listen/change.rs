@@ -1,0 +1,49 @@
+//! Lists that are others after the server's configuration was changed.
+
+use super::rule::RULES;
+use super::{Publication, Topic};
+use crate::ProtocolVersion;
+use crate::server::Server;
+
+impl Server {
+    /// What the server lists, by the topic that its changes are heard on: numbers that change with it.
+    pub fn list_digests(&self) -> Vec<(Topic, u64)> {
+        vec![(Topic::ToolsListChanged, self.tool_list(ProtocolVersion::V2026_07_28).digest())]
+    }
+}
+
+impl Publication {
+    /// That a list has changed; none if the topic is not about one.
+    pub fn list_changed(topic: Topic) -> Option<Publication> {
+        let rule = RULES.iter().find(|rule| (rule.topic)(String::new()).as_ref() == Some(&topic))?;
+        Some(Publication::message(topic, &format!(r#"{{"jsonrpc":"2.0","method":"{}"}}"#, rule.method)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Delivery, ServerBuilder, ToolBuilder};
+
+    #[test]
+    fn a_change_of_the_tools_changes_their_number() {
+        let digests = |names: &[&str]| {
+            let mut builder = ServerBuilder::new();
+            builder.secret([1; 32]);
+            for name in names {
+                let mut tool = ToolBuilder::new(name).unwrap();
+                tool.pass(&["GET", "http://upstream/"]).unwrap();
+                builder.tool(tool.build().unwrap()).unwrap();
+            }
+            builder.build().unwrap().list_digests()
+        };
+        assert_eq!(digests(&["a", "b"]), digests(&["a", "b"]));
+        assert_ne!(digests(&["a", "b"]), digests(&["a"]));
+        assert_ne!(digests(&[]), digests(&["a"]));
+        for (topic, _) in digests(&[]) {
+            let publication = Publication::list_changed(topic.clone()).unwrap();
+            assert_eq!(Delivery::parse(&publication.envelope).unwrap().topic(), &topic);
+        }
+        assert_eq!(Publication::list_changed(Topic::of_session("s")), None);
+    }
+}
