@@ -100,6 +100,7 @@ impl Call {
             content_type: out.content_type(),
             content_encoding: out.content_encoding(),
             body: &[],
+            ..UpstreamResponse::default()
         };
         self.in_events = self.pending.as_mut().is_some_and(|pending| pending.begin(&head, limit));
         if self.in_events || !request.is_main() {
@@ -218,6 +219,7 @@ impl Call {
                 content_type: head.content_type.as_deref(),
                 content_encoding: head.content_encoding.as_deref(),
                 body: &self.body,
+                ..UpstreamResponse::default()
             }),
             (None, None) => Err(UpstreamFailure::Unreachable),
         };

@@ -187,7 +187,8 @@ fn settle(request: Request, context: &'static Context, call: Box<Call>, failure:
     };
     let reply = match step {
         Some(Step::Reply(reply) | Step::KeepSession { reply, .. }) => reply,
-        Some(Step::Call { .. } | Step::Listen { .. } | Step::Publish { .. } | Step::Ask { .. }) | None => {
+        Some(Step::Call { .. } | Step::Listen { .. } | Step::Publish { .. } | Step::Ask { .. } | Step::Wait { .. })
+        | None => {
             request.log().write(ngx::Level::Alert, format_args!("a single call did not end in a reply"));
             context.location.server.refuse_unread(Headers(&request.headers()), 500)
         }

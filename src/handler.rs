@@ -122,7 +122,7 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
         // Nothing delivers yet, so no server offers it.
         Step::Listen { reply, listener } => listening::start(request, context, reply, listener),
         // It comes of a call's answer alone, see `filter::settle`.
-        Step::Ask { .. } => Status::INTERNAL_SERVER_ERROR,
+        Step::Ask { .. } | Step::Wait { .. } => Status::INTERNAL_SERVER_ERROR,
         Step::Call { tool, request: upstream, pending } if beside => {
             call::start_beside(request, context, tool, upstream, pending)
         }

@@ -13,6 +13,7 @@ use crate::methods::tools::{write_response, write_structured, write_tool_error};
 use crate::methods::{Performed, Request};
 use crate::server::Server;
 use crate::stream::Stream;
+use crate::task::has_begun;
 use crate::tool::{Answer, Unsent};
 
 /// Bytes of replies after which the rest of a batch is refused: each result has its limit, their sum needs one too.
@@ -40,7 +41,8 @@ impl Batch {
         while let Some(request) = self.rest.next() {
             if let Some((facts, tool, request)) = self.answer(server, &context, request, evaluate) {
                 let batch = Some(Box::new(self));
-                let pending = Pending { context, facts, tool, batch, stream: Stream::default(), rounds: 0 };
+                let stream = Stream::default();
+                let pending = Pending { context, facts, tool, batch, stream, rounds: 0, errand: None, uri: None };
                 return Step::Call { tool, request, pending };
             }
         }
@@ -66,8 +68,15 @@ impl Batch {
         evaluate: &mut Evaluate<'_>,
     ) -> Step {
         self.separate();
-        if let Some(question) = server.tools()[tool].question(answer) {
-            let text = question.in_words("nobody can be asked in a batch: call it by itself");
+        let question = server.tools()[tool].question(answer);
+        let unsuited = match question {
+            Some(question) => Some(question.in_words("nobody can be asked in a batch: call it by itself")),
+            None if has_begun(&server.tools()[tool], answer) => {
+                Some("a job has begun, which is not followed in a batch: call the tool by itself".to_owned())
+            }
+            None => None,
+        };
+        if let Some(text) = unsuited {
             write_tool_error(server, context.version, id, &text, &mut self.replies);
             self.sum_up(Outcome::ToolError);
             return self.run(server, context, evaluate);
@@ -104,10 +113,10 @@ impl Batch {
         let performed = if self.replies.len() > MAX_REPLIES {
             Performed::Error(Error::InvalidRequest("the batch's results are too large: send this one by itself".into()))
         } else {
-            operation.perform(server, context.version, &facts, Retry::default(), evaluate)
+            operation.perform(server, context, &facts, Retry::default(), evaluate)
         };
         let outcome = match (facts.request_id(), performed) {
-            (Some(_), Performed::Call { tool, request }) => return Some((facts, tool, request)),
+            (Some(_), Performed::Call { tool, request, .. }) => return Some((facts, tool, request)),
             (Some(id), Performed::Result(opening, page)) => {
                 self.separate();
                 begin_result(id, &mut self.replies);

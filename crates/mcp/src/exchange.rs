@@ -17,6 +17,7 @@ use crate::origin;
 use crate::server::Server;
 use crate::session::SessionState;
 use crate::stream::{Hearing, Stream, write_event};
+use crate::task::Errand;
 use crate::tool::{Answer, Unsent, Written};
 
 /// A request that was read and judged; nothing has been done yet.
@@ -134,6 +135,17 @@ pub enum Step {
         /// The call that waits for its answers.
         waiting: Waiting,
     },
+    /// Send these events, if there are any, on the stream of the call, which is opened first if it is not
+    /// ([`Pending::open`]); tell the client of the call as ever while the time passes ([`Pending::heartbeat`]); then go on
+    /// with [`Pending::poll`].
+    Wait {
+        /// What the client is to hear.
+        events: Vec<u8>,
+        /// How long.
+        milliseconds: u64,
+        /// The call that waits.
+        pending: Pending,
+    },
     /// Send this without ending the response; what follows is what the listener makes of deliveries.
     ///
     /// Once the reply is on its way the host publishes [`Listener::opened`]. It hands over what the channels of
@@ -177,13 +189,17 @@ pub struct Pending {
     pub(crate) stream: Stream,
     /// How often the upstream has asked.
     pub(crate) rounds: usize,
+    /// What the upstream request is for, if it is about a job.
+    pub(crate) errand: Option<Box<Errand>>,
+    /// Path and query of the call, if it may begin a job.
+    pub(crate) uri: Option<Box<str>>,
 }
 
 impl Pending {
     /// A call by itself.
     fn new(mut context: Context, facts: Arc<Facts>, tool: usize) -> Self {
         let stream = Stream::new(std::mem::take(&mut context.hearing));
-        Pending { context, facts, tool, batch: None, stream, rounds: 0 }
+        Pending { context, facts, tool, batch: None, stream, rounds: 0, errand: None, uri: None }
     }
 
     /// Whether the call has a session, so that something may be said to it while it runs ([`Pending::is_cancelled_by`]).
@@ -262,13 +278,17 @@ impl Pending {
             let id = self.facts.request_id().unwrap_or_default();
             return batch.resume(server, self.context, id, (tool, answer), evaluate);
         }
+        let (call, mut out) = match self.follow(server, answer, out) {
+            Ok(step) => return step,
+            Err(back) => back,
+        };
         if let Some(question) = server.tools()[tool].question(answer) {
-            return self.ask(server, &question, out, evaluate);
+            return call.ask(server, &question, out, evaluate);
         }
         // A JSON body goes out twice, as text and as structured content, and text grows by its escapes.
         let size = if let Answer::Response(response) = answer { response.body.len() } else { 0 };
         out.reserve(size * 2 + size / 8 + 512);
-        self.end(out, |version, id, out| write_response(server, version, id, tool, answer, out))
+        call.end(out, |version, id, out| write_response(server, version, id, tool, answer, out))
     }
 
     /// The reply, or the end of the stream: `write` appends the response with this id.
@@ -364,12 +384,15 @@ impl Context {
     fn answer(self, server: &Server, facts: Arc<Facts>, operation: Operation, evaluate: &mut Evaluate<'_>) -> Step {
         let begins_session = matches!(operation, Operation::Initialize);
         let performed = match Retry::of(server, &self, &facts) {
-            Ok(retry) => operation.perform(server, self.version, &facts, retry, evaluate),
+            Ok(retry) => operation.perform(server, &self, &facts, retry, evaluate),
             Err(error) => Performed::Error(error),
         };
         let id = match (facts.request_id(), performed) {
-            (Some(_), Performed::Call { tool, request }) => {
-                return Step::Call { tool, request, pending: Pending::new(self, facts, tool) };
+            (Some(_), Performed::Call { tool, request, errand }) => {
+                let mut pending = Pending::new(self, facts, tool);
+                pending.errand = errand;
+                pending.uri = server.tools()[tool].task().map(|_| request.uri.as_str().into());
+                return Step::Call { tool, request, pending };
             }
             (Some(id), Performed::Result(opening, page)) => {
                 let mut head = Vec::with_capacity(id.len() + 40 + opening.len());

@@ -127,6 +127,7 @@ fn ask(server: &Server, state: Option<&str>, principal: &str, now: u64) -> Resul
         content_type: Some(b"application/json"),
         content_encoding: None,
         body: br#"{"resultType":"input_required","requestState":"secret"}"#,
+        ..UpstreamResponse::default()
     };
     let Step::Reply(reply) = pending.resume(server, Ok(answer), &mut |_, _| String::new()) else { panic!("no reply") };
     let Body::Bytes(bytes) = reply.body else { panic!("no body") };

@@ -28,7 +28,7 @@ mod waiting;
 
 pub(crate) use capabilities::Capabilities;
 pub(crate) use question::Question;
-pub(crate) use retry::{HEADERS, Retry};
+pub(crate) use retry::{HEADERS, Retry, check_responses};
 pub(crate) use state::{open_state, seal_state};
 pub use waiting::Waiting;
 pub(crate) use waiting::publish_answer;

@@ -62,6 +62,7 @@ pub(crate) struct Params<'a> {
     /// What a client answers to an `input_required` result, and the state that came with it.
     pub(crate) input_responses: Option<&'a str>,
     pub(crate) request_state: Option<&'a str>,
+    pub(crate) task_id: Option<&'a str>,
     pub(crate) meta: Option<Meta<'a>>,
 }
 
@@ -208,6 +209,7 @@ impl<'a> Params<'a> {
             "capabilities" => &mut self.capabilities,
             "inputResponses" => &mut self.input_responses,
             "requestState" => &mut self.request_state,
+            "taskId" => &mut self.task_id,
             "clientInfo" => return read_object("clientInfo", &mut self.client_info, scanner, problem),
             "_meta" => return self.meta(scanner, problem),
             _ => return scanner.skip(),

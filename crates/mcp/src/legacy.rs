@@ -70,7 +70,9 @@ impl Reception<'_, '_> {
     /// Begins a session. Whatever session the client had is of no interest.
     fn initialize(&mut self, params: &Params<'_>) -> Result<Work, Error> {
         let version = negotiate(params)?;
-        let capabilities = params.capabilities.map_or(Capabilities::NONE, Capabilities::read);
+        let declared = params.capabilities.map_or(Capabilities::NONE, Capabilities::read);
+        // Revisions with sessions have no such extension, whatever the client says.
+        let capabilities = declared.missing_in(Capabilities::TASKS);
         let session = Session { version, capabilities, issued: self.request.now };
         let client = Client {
             name: self.facts.client_name().map(Cow::into_owned),

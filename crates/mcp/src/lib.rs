@@ -18,6 +18,9 @@
 //! waiting.take(&delivery)                   … until all answers are there
 //! waiting.resume(&server, evaluate)
 //!     → Step                                again
+//!     → Step::Wait(milliseconds, pending)   come back after that time
+//! pending.poll()
+//!     → Step                                again
 //! ```
 //!
 //! [`Server`] is built once per location at configuration time and is immutable; a request only reads it.
@@ -49,6 +52,7 @@ mod server;
 mod session;
 mod stateless;
 mod stream;
+mod task;
 mod tool;
 mod version;
 

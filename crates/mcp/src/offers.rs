@@ -10,6 +10,8 @@ pub(crate) struct Offers {
     pub(crate) tools: bool,
     pub(crate) prompts: bool,
     pub(crate) resources: bool,
+    /// Calls may become tasks.
+    pub(crate) tasks: bool,
     /// Messages between requests can be delivered.
     pub(crate) channels: bool,
 }

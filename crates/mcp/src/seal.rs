@@ -30,6 +30,8 @@ pub(crate) struct Unsealable;
 pub(crate) enum Purpose {
     /// `requestState` of an `input_required` result.
     RequestState,
+    /// The id of a task.
+    Task,
 }
 
 impl Purpose {
@@ -37,6 +39,7 @@ impl Purpose {
     fn label(self) -> &'static str {
         match self {
             Self::RequestState => "request state",
+            Self::Task => "task",
         }
     }
 }
@@ -183,6 +186,7 @@ mod tests {
         {
             assert_eq!(open(&token, bound, 0), Err(Unsealable), "{bound:?}");
         }
+        assert_eq!(seals().open(Purpose::Task, &BOUND, 0, &token), Err(Unsealable));
         let other = Seals::new(&[2; 32]).seal(Purpose::RequestState, &BOUND, 1000, b"the state").unwrap();
         assert_eq!(open(&other, &BOUND, 0), Err(Unsealable));
     }

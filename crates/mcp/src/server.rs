@@ -166,7 +166,8 @@ impl ServerBuilder {
             self.secret.ok_or_else(|| ConfigError("there is no secret to sign session ids with".to_owned()))?;
         let info = json!({"name": self.name, "version": self.version});
         let instructions = self.instructions.as_deref();
-        let offers = Offers { tools: true, prompts: false, resources: false, channels: self.channels };
+        let tasks = self.tools.iter().any(|tool| tool.task().is_some());
+        let offers = Offers { tools: true, prompts: false, resources: false, tasks, channels: self.channels };
         let meta = json!({"io.modelcontextprotocol/serverInfo": info}).to_string();
         let scope = if self.cache_private { "private" } else { "public" };
         let cacheable = format!("\"ttlMs\":{},\"cacheScope\":\"{scope}\",\"_meta\":{meta}", self.cache_ttl);
@@ -191,6 +192,7 @@ impl ServerBuilder {
             initialize: VERSIONS.map(|version| end(&initialize_result(version, offers, &info, instructions), "")),
             discover: end(&discover_result(offers, instructions), &format!(",{cacheable}")),
             empty: b"{}}"[..].into(),
+            acknowledgement: format!("{{\"resultType\":\"complete\",\"_meta\":{meta}}}}}").into_bytes().into(),
             tools,
             search,
             origins: self.origins,
@@ -274,6 +276,7 @@ pub struct Server {
     initialize: [Arc<[u8]>; VERSIONS.len()],
     discover: Arc<[u8]>,
     empty: Arc<[u8]>,
+    acknowledgement: Arc<[u8]>,
     /// The `_meta` of every result of 2026-07-28.
     meta: Arc<str>,
     offers: Offers,
@@ -339,6 +342,11 @@ impl Server {
     /// The result that has nothing to say.
     pub(crate) fn empty_result(&self) -> &Arc<[u8]> {
         &self.empty
+    }
+
+    /// The same in 2026-07-28.
+    pub(crate) fn acknowledgement(&self) -> &Arc<[u8]> {
+        &self.acknowledgement
     }
 
     pub(crate) fn meta(&self) -> &str {

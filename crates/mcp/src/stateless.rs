@@ -42,6 +42,10 @@ impl Reception<'_, '_> {
                 if method == "subscriptions/listen" && self.server.offers().channels {
                     return self.subscribe(&params);
                 }
+                let task = if self.server.offers().tasks { self.read_task(&method, &params) } else { None };
+                if let Some(work) = task {
+                    return work;
+                }
                 let operation = self.operation(&method, &params);
                 if let Operation::CallTool { tool, through_search: false } = operation {
                     check_mirrored(self.server, tool, self.facts.arguments(), self.request.headers)?;
@@ -103,6 +107,7 @@ impl Reception<'_, '_> {
         let named = match method {
             "tools/call" | "prompts/get" => params.name,
             "resources/read" => params.uri,
+            "tasks/get" | "tasks/update" | "tasks/cancel" => params.task_id,
             _ => return Ok(()),
         };
         // Without a name the body is what is wrong, and the method will say so.

@@ -129,6 +129,12 @@ impl Stream {
         Some(outcome)
     }
 
+    /// Tells the client what there is to say of the call.
+    pub(crate) fn tell(&mut self, message: &str, out: &mut Vec<u8>) {
+        let progress = self.progress.unwrap_or(0.0).floor() + 1.0;
+        self.tell_progress(progress, &number(progress), None, Some(message), out);
+    }
+
     /// Tells the client that the call is still under way.
     pub(crate) fn heartbeat(&mut self, out: &mut Vec<u8>) {
         let progress = self.progress.unwrap_or(0.0) + STEP;
@@ -324,7 +330,13 @@ mod tests {
     }
 
     fn head(content_type: &str) -> UpstreamResponse<'_> {
-        UpstreamResponse { status: 200, content_type: Some(content_type.as_bytes()), content_encoding: None, body: b"" }
+        UpstreamResponse {
+            status: 200,
+            content_type: Some(content_type.as_bytes()),
+            content_encoding: None,
+            body: b"",
+            ..UpstreamResponse::default()
+        }
     }
 
     /// The parameters of what the client hears, and what the events come to.

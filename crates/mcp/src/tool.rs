@@ -59,6 +59,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 pub use self::builder::ToolBuilder;
+pub(crate) use self::json::checked as checked_json;
 pub(crate) use self::mcp_result::write_meta;
 pub(crate) use self::members::{Members, Object};
 pub(crate) use self::mirrored::MirroredHeader;
@@ -78,6 +79,7 @@ use self::schema::{Failure, Schema};
 use crate::ProtocolVersion;
 use crate::http::UpstreamRequest;
 use crate::input::{Question, Retry};
+use crate::task::TaskRules;
 
 /// A directive's value that cannot be used; the text says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +131,7 @@ pub struct Tool {
     layout: Layout,
     accept: Option<Box<str>>,
     rules: ResultRules,
+    task: Option<TaskRules>,
 }
 
 impl Tool {
@@ -158,9 +161,19 @@ impl Tool {
         &self.layout.operator_values
     }
 
-    /// Whether its calls may carry a request body.
+    /// Whether its calls, or requests about its jobs, may carry a request body.
     pub fn has_body(&self) -> bool {
-        self.layout.has_body()
+        self.layout.has_body() || (self.has_tasks() && self.may_ask())
+    }
+
+    /// Whether its calls may begin jobs: then there are requests of other methods than [`Tool::method`], too, and `Location`
+    /// and `Retry-After` of answers matter.
+    pub fn has_tasks(&self) -> bool {
+        self.task.is_some()
+    }
+
+    pub(crate) fn task(&self) -> Option<TaskRules> {
+        self.task
     }
 
     /// Every header that its calls may set, `Cookie` among them when something is placed there.

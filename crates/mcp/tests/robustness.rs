@@ -43,11 +43,13 @@ fn server() -> Server {
     tool.pass(&["POST", "http://upstream/find"]).unwrap();
     tool.argument(&["text", "string"]).unwrap();
     tool.result(&["mcp"]).unwrap();
+    tool.task(&["poll"]).unwrap();
     builder.hidden_tool(tool.build().unwrap()).unwrap();
     builder.build().unwrap()
 }
 
-const SEEDS: [&str; 13] = [
+const SEEDS: [&str; 14] = [
+    r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"x","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}}}"#,
     r#"{"jsonrpc":"2.0","id":"000102030405060708090a0b0c0d0e0f-1.0","result":{"action":"accept","content":{"a":"\u00e4"}}}"#,
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_item","inputResponses":{"a":{}},"requestState":"x","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{},"roots":{}}}}}"#,
     r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a\u00e4","reason":"r"}}"#,
@@ -166,6 +168,10 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
                 listener.opened().iter().for_each(check_publication);
                 return check_events(&listener.close());
             }
+            Step::Wait { events, pending, .. } => {
+                check_events(&events);
+                step = pending.poll();
+            }
             Step::Ask { events, waiting } => {
                 check_events(&events);
                 step = waiting.resume(server, &mut no_values);
@@ -180,9 +186,11 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
                     Some(b"\xff; charset=\""),
                 ];
                 let answer = UpstreamResponse {
-                    status: *numbers.pick(&[200, 204, 302, 404, 500, 0]),
+                    status: *numbers.pick(&[200, 202, 204, 302, 303, 404, 410, 500, 503, 0]),
                     content_type: *numbers.pick(&types),
                     content_encoding: None,
+                    location: *numbers.pick(&[None, Some(&b"/jobs/1"[..]), Some(b"http://other/"), Some(b"\xff")]),
+                    retry_after: *numbers.pick(&[None, Some(&b"1"[..]), Some(b"-1"), Some(b"\xff")]),
                     body: match numbers.below(6) {
                         0 => br#"{"a":1}"#,
                         1 => br#"{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}}}"#,
@@ -295,7 +303,7 @@ fn whatever_is_published_is_heard_as_it_should_be() {
     let session = session(&server, open);
     let listeners = [
         listener(&server, "GET", "", &[("mcp-session-id", &session)]),
-        listener(&server, "POST", SEEDS[3], &[("mcp-method", "subscriptions/listen")]),
+        listener(&server, "POST", SEEDS[4], &[("mcp-method", "subscriptions/listen")]),
     ];
     let mut numbers = Numbers(0x1234_5678_9abc_def1);
     let (mut published, mut parsed, mut heard) = (0, 0, 0);

@@ -4,20 +4,26 @@
 
 #[path = "support/asks.rs"]
 mod asks;
+#[path = "support/compare.rs"]
+mod compare;
 #[path = "support/stream.rs"]
 mod stream;
+#[path = "support/upstream.rs"]
+mod upstream;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use mcp::http::{Body, Headers, HttpReply, HttpRequest, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
+use mcp::http::{Body, Headers, HttpReply, HttpRequest};
 use mcp::operation::Operation;
 use mcp::{Delivery, Exchange, Publication, Server, ServerBuilder, SessionState, Step, ToolBuilder};
 use openapi::{Document, Limits, Rules};
 use serde_json::{Map, Value, json};
 
 use asks::{answer, end_of_stream};
+use compare::{check_facts, check_headers, check_outcome, matches, strip};
 use stream::Stream;
+use upstream::{Upstream, call};
 
 const NOW: u64 = 1_800_000_000;
 const LIFETIME: u64 = 86_400;
@@ -91,6 +97,7 @@ fn tool(tool: &Value) -> mcp::Tool {
             "argument" => builder.argument(args),
             "annotations" => builder.annotations(args),
             "result" => builder.result(args),
+            "task" => builder.task(args),
             other => panic!("unknown directive {other}"),
         }
         .unwrap();
@@ -153,7 +160,7 @@ impl Sent {
             (None, None) => Vec::new(),
         };
         let state = request["session"].as_str();
-        let now = if state == Some("expired") { NOW + LIFETIME } else { NOW };
+        let now = if state == Some("expired") { NOW + LIFETIME } else { NOW + request["later"].as_u64().unwrap_or(0) };
         if state == Some("forged") {
             for (_, value) in lines.iter_mut().filter(|(name, _)| name == "mcp-session-id") {
                 let last = value.pop().unwrap();
@@ -213,7 +220,7 @@ fn stateless(body: &mut Option<Value>, headers: &mut BTreeMap<String, Option<Str
     }
     let params = message.entry("params").or_insert_with(|| json!({}));
     let Value::Object(params) = params else { return };
-    if let Some(name) = params.get("name").and_then(Value::as_str) {
+    if let Some(name) = params.get("name").or(params.get("taskId")).and_then(Value::as_str) {
         headers.insert("mcp-name".into(), Some(name.into()));
     }
     let meta = params.entry("_meta").or_insert_with(|| json!({}));
@@ -251,6 +258,8 @@ fn session(server: &Server, revision: &str, capabilities: &Value) -> String {
 struct Seen {
     /// Requests to the upstream.
     calls: Vec<String>,
+    /// How long calls have waited.
+    waits: Vec<Value>,
     /// What went over the bus.
     published: Vec<Publication>,
 }
@@ -270,7 +279,14 @@ fn published(sent: &Sent, publications: &[Publication]) -> Value {
 }
 
 /// Plays the upstream until there is a reply.
-fn play(server: &Server, sent: &Sent, upstream: &Value, case: &Value, mut step: Step, seen: &mut Seen) -> HttpReply {
+fn play(
+    server: &Server,
+    sent: &Sent,
+    upstream: &Upstream<'_>,
+    case: &Value,
+    mut step: Step,
+    seen: &mut Seen,
+) -> HttpReply {
     let mut asks = case["asks"].as_array().into_iter().flatten();
     let mut is_open = false;
     loop {
@@ -298,45 +314,20 @@ fn play(server: &Server, sent: &Sent, upstream: &Value, case: &Value, mut step: 
                 seen.published.extend(publications);
                 step = *then;
             }
+            Step::Wait { events, milliseconds, mut pending } => {
+                if !events.is_empty() && !std::mem::replace(&mut is_open, true) {
+                    pending.open();
+                }
+                seen.waits.push(milliseconds.into());
+                step = pending.poll();
+            }
             Step::Call { tool, request, pending } => {
-                let method = server.tools()[tool].method();
-                let call = call(method, &request);
-                let answer = upstream.get(&call).unwrap_or(&upstream[format!("{method} {}", request.uri)]);
-                seen.calls.push(call);
-                let body = answer["body"].as_str().map(|text| text.as_bytes().to_vec());
-                let body = body.or_else(|| answer.get("json").map(|json| json.to_string().into_bytes()));
-                let body = body.unwrap_or_default();
-                step = pending.resume(
-                    server,
-                    match answer["failure"].as_str() {
-                        Some("unreachable") => Err(UpstreamFailure::Unreachable),
-                        Some("timed out") => Err(UpstreamFailure::TimedOut),
-                        Some(other) => panic!("unknown failure {other}"),
-                        None if answer.is_null() => panic!("upstream.json has no \"{method} {}\"", request.uri),
-                        None => Ok(UpstreamResponse {
-                            status: answer["status"].as_u64().unwrap() as u16,
-                            content_type: answer["content_type"].as_str().map(str::as_bytes),
-                            content_encoding: None,
-                            body: &body,
-                        }),
-                    },
-                    &mut no_values,
-                );
+                let method = request.method.unwrap_or(server.tools()[tool].method());
+                seen.calls.push(call(method, &request));
+                step = upstream.answer(method, &request, |answer| pending.resume(server, answer, &mut no_values));
             }
         }
     }
-}
-
-fn call(method: &str, request: &UpstreamRequest) -> String {
-    let mut call = format!("{method} {}", request.uri);
-    for (name, value) in request.headers.iter().filter(|(name, _)| name.starts_with("Mcp-")) {
-        call.push_str(&format!(" {name}: {value}"));
-    }
-    if let Some(body) = &request.body {
-        call.push(' ');
-        call.push_str(&String::from_utf8_lossy(body));
-    }
-    call
 }
 
 fn text_of(body: &Body) -> Option<String> {
@@ -344,89 +335,6 @@ fn text_of(body: &Body) -> Option<String> {
         Body::Empty => None,
         Body::Bytes(bytes) => Some(String::from_utf8(bytes.clone()).expect("UTF-8")),
         Body::Page { head, page } => Some(String::from_utf8([head, &page[..]].concat()).expect("UTF-8")),
-    }
-}
-
-/// Takes off what every message has, after checking it.
-fn strip(message: &mut Value, stateless: bool) {
-    let Value::Object(message) = message else { panic!("not an object: {message}") };
-    assert_eq!(message.remove("jsonrpc"), Some(json!("2.0")));
-    let Some(Value::Object(result)) = message.get_mut("result") else { return };
-    // False is what an absent `isError` means.
-    result.retain(|name, value| name != "isError" || *value != json!(false));
-    if stateless {
-        let meta = result.remove("_meta");
-        assert_eq!(
-            meta,
-            Some(json!({format!("{META}serverInfo"): {"name": "wire", "version": "1.0.0"}})),
-            "serverInfo"
-        );
-        assert!(result.contains_key("resultType"), "resultType");
-        result.retain(|name, value| name != "resultType" || *value != json!("complete"));
-    }
-}
-
-/// Whether a value is as a case wants it: `"*"` is anything, `"~text"` a string with that text in it.
-fn matches(expected: &Value, actual: &Value) -> bool {
-    match (expected, actual) {
-        (Value::String(pattern), _) if pattern == "*" => true,
-        (Value::String(pattern), Value::String(actual)) => match pattern.strip_prefix('~') {
-            Some(part) => actual.contains(part),
-            None => pattern == actual,
-        },
-        (Value::Object(expected), Value::Object(actual)) => {
-            expected.len() == actual.len()
-                && expected.iter().all(|(name, value)| actual.get(name).is_some_and(|actual| matches(value, actual)))
-        }
-        (Value::Array(expected), Value::Array(actual)) => {
-            expected.len() == actual.len() && expected.iter().zip(actual).all(|(e, a)| matches(e, a))
-        }
-        _ => expected == actual,
-    }
-}
-
-fn check_headers(expected: &Value, reply: &HttpReply) {
-    for (name, value) in expected.as_object().into_iter().flatten() {
-        let values: Vec<_> =
-            reply.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v).collect();
-        match value {
-            Value::Null => assert!(values.is_empty(), "header {name} is {values:?}"),
-            _ => {
-                assert_eq!(values.len(), 1, "header {name} in {:?}", reply.headers);
-                assert!(matches(value, &json!(values[0])), "header {name} is {values:?}");
-            }
-        }
-    }
-}
-
-fn check_outcome(body: Option<&Value>, reply: &HttpReply) {
-    let of = |message: &Value| match (&message["error"]["code"], &message["result"]["isError"]) {
-        (Value::Number(code), _) => Outcome::ProtocolError { code: code.as_i64().unwrap() },
-        (_, Value::Bool(true)) => Outcome::ToolError,
-        _ => Outcome::Ok,
-    };
-    let expected = match body {
-        Some(Value::Array(messages)) => messages.iter().map(of).find(|one| *one != Outcome::Ok).unwrap_or(Outcome::Ok),
-        Some(message) => of(message),
-        None => Outcome::Ok,
-    };
-    assert_eq!(reply.outcome, expected, "outcome");
-}
-
-fn check_facts(expected: &Value, exchange: &Exchange) {
-    let facts = exchange.facts();
-    for (name, value) in expected.as_object().into_iter().flatten() {
-        let fact: Option<String> = match name.as_str() {
-            "method" => facts.method().map(Into::into),
-            "tool" => facts.tool().map(Into::into),
-            "protocol_version" => facts.protocol_version().map(|version| version.to_string()),
-            "request_id" => facts.request_id().map(Into::into),
-            "client_name" => facts.client_name().map(Into::into),
-            "client_version" => facts.client_version().map(Into::into),
-            "session" => facts.session().map(Into::into),
-            argument => facts.argument(argument.strip_prefix("arg_").expect("arg_NAME")).map(Into::into),
-        };
-        assert!(matches(value, &json!(fact)), "{name} is {fact:?}");
     }
 }
 
@@ -442,27 +350,51 @@ fn listen(server: &Server, sent: &Sent, case: &Value, mut stream: Stream<'_>) {
     }
 }
 
-/// A case, and the same request again as often as it says.
-fn run(server: &Server, upstream: &Value, case: &Value) {
-    let mut last = run_once(server, upstream, case);
+/// A case, and the requests that follow it.
+fn run(server: &Server, answers: &Value, case: &Value) {
+    let upstream = Upstream::new(answers);
+    let mut last = run_once(server, &upstream, case);
+    let mut known: BTreeMap<&str, String> = BTreeMap::new();
     for step in case["again"].as_array().into_iter().flatten() {
-        let mut again = step.clone();
-        again["request"] = case["request"].clone();
-        let params = again["request"]["body"]["params"].as_object_mut().expect("params");
-        for (name, value) in step["params"].as_object().into_iter().flatten() {
-            let state = last["result"]["requestState"].as_str();
-            let value = match value.as_str().map(|text| (text, text.strip_prefix("$requestState"))) {
-                Some((_, Some(rest))) => json!(format!("{}{rest}", state.expect("a state"))),
-                _ => value.clone(),
-            };
-            params.insert(name.clone(), value);
+        for name in ["requestState", "taskId"] {
+            let value = last["result"][name].as_str();
+            value.into_iter().for_each(|value| drop(known.insert(name, value.to_owned())));
         }
-        last = run_once(server, upstream, &again);
+        let mut again = step.clone();
+        again["request"] = follow(&case["request"], step, &known);
+        last = run_once(server, &upstream, &again);
     }
 }
 
+/// The request of a case once more, or another one by the same client.
+fn follow(request: &Value, step: &Value, known: &BTreeMap<&str, String>) -> Value {
+    let mut request = request.clone();
+    let params = match step.get("method") {
+        Some(method) => {
+            request["body"]["method"] = method.clone();
+            let meta = request["body"]["params"]["_meta"].clone();
+            request["body"]["params"] = if meta.is_null() { json!({}) } else { json!({"_meta": meta}) };
+            &mut request["body"]["params"]
+        }
+        None => &mut request["body"]["params"],
+    };
+    for (name, value) in step["params"].as_object().into_iter().flatten() {
+        let replaced = value.as_str().and_then(|text| text.strip_prefix('$')).map(|text| {
+            let (name, value) = known.iter().find(|(name, _)| text.starts_with(**name)).expect("it is known");
+            format!("{value}{}", &text[name.len()..]).into()
+        });
+        params[name] = replaced.unwrap_or_else(|| value.clone());
+    }
+    for member in ["later", "headers"] {
+        if let Some(value) = step.get(member) {
+            request[member] = value.clone();
+        }
+    }
+    request
+}
+
 /// Returns the message that came back.
-fn run_once(server: &Server, upstream: &Value, case: &Value) -> Value {
+fn run_once(server: &Server, upstream: &Upstream<'_>, case: &Value) -> Value {
     let sent = Sent::new(server, &case["request"]);
     let exchange = sent.receive(server);
     check_facts(&case["facts"], &exchange);
@@ -487,6 +419,7 @@ fn run_once(server: &Server, upstream: &Value, case: &Value) -> Value {
     check_headers(&expected["headers"], &reply);
     check_outcome(body.as_ref(), &reply);
     assert_eq!(json!(seen.calls), *case.get("calls").unwrap_or(&json!([])), "calls");
+    assert_eq!(json!(seen.waits), *case.get("waits").unwrap_or(&json!([])), "waits");
     let published = published(&sent, &seen.published);
     assert_eq!(published, *case.get("publishes").unwrap_or(&json!([])), "what is published");
     assert_eq!(reply.content_type, text.as_ref().map(|_| "application/json"), "content type");

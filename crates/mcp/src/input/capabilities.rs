@@ -5,18 +5,20 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use crate::scan::Scanner;
+use crate::task::EXTENSION;
 
 /// The capabilities of a client that matter to this server; a set.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Capabilities(u8);
 
 /// Each of them: where it stands in `ClientCapabilities`.
-const NAMES: [(Capabilities, [&str; 2]); 5] = [
+const NAMES: [(Capabilities, [&str; 2]); 6] = [
     (Capabilities::FORM, ["elicitation", "form"]),
     (Capabilities::URL, ["elicitation", "url"]),
     (Capabilities::SAMPLING, ["sampling", ""]),
     (Capabilities::SAMPLING_TOOLS, ["sampling", "tools"]),
     (Capabilities::ROOTS, ["roots", ""]),
+    (Capabilities::TASKS, ["extensions", EXTENSION]),
 ];
 
 impl Capabilities {
@@ -26,6 +28,8 @@ impl Capabilities {
     pub(crate) const SAMPLING: Self = Self(4);
     pub(crate) const SAMPLING_TOOLS: Self = Self(8);
     pub(crate) const ROOTS: Self = Self(16);
+    /// The extension for long jobs.
+    pub(crate) const TASKS: Self = Self(32);
 
     /// Reads `ClientCapabilities`. What is not as the specification wants it is not there.
     pub(crate) fn read(json: &str) -> Self {
@@ -138,6 +142,11 @@ mod tests {
             (r#"{"sampling":{},"roots":{"listChanged":true}}"#, "sampling roots"),
             (r#"{"sampling":{"tools":{},"context":{}}}"#, "sampling sampling.tools"),
             (r#"{"extensions":{"a/b":{}},"experimental":{"sampling":{}}}"#, ""),
+            (
+                r#"{"roots":{},"extensions":{"a/b":{},"io.modelcontextprotocol/tasks":{}}}"#,
+                "roots extensions.io.modelcontextprotocol/tasks",
+            ),
+            (r#"{"tasks":{"list":{}},"extensions":{"io.modelcontextprotocol/tasks":true}}"#, ""),
             ("[]", ""),
             ("{\"roots\":{},", ""),
         ] {

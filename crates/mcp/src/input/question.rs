@@ -96,6 +96,11 @@ impl<'j> Question<'j> {
         Ok(())
     }
 
+    /// The requests as JSON.
+    pub(crate) fn requests_json(&self) -> &'j str {
+        self.result.get("inputRequests").unwrap_or("{}")
+    }
+
     /// The same for somebody who cannot be asked; `why` says so.
     pub(crate) fn in_words(&self, why: &str) -> String {
         let mut words = format!("the tool needs input before it can go on, but {why}");

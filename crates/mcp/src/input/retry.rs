@@ -107,7 +107,7 @@ fn has_meta(object: &[u8]) -> bool {
 }
 
 /// `InputResponses`: an object of objects.
-fn check_responses(json: &str) -> Result<(), &'static str> {
+pub(crate) fn check_responses(json: &str) -> Result<(), &'static str> {
     let mut are_objects = true;
     let walked = Scanner::new(json).object(|_, scanner| {
         are_objects &= scanner.is_at_object();

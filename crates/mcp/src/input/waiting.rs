@@ -132,7 +132,7 @@ impl Waiting {
         }
         let retry = Retry { responses: (!asked.is_empty()).then(|| responses(&asked)), state };
         match call(server, pending.tool, &pending.facts, retry, evaluate) {
-            Performed::Call { tool, request } => Step::Call { tool, request, pending },
+            Performed::Call { tool, request, .. } => Step::Call { tool, request, pending },
             Performed::ToolError(unsent) => pending.tell_model(server, Vec::new(), &unsent.text, unsent.note),
             Performed::Error(error) => pending.fail(Vec::new(), &error),
             Performed::Result(..) | Performed::Structured { .. } => pending.fail(Vec::new(), &Error::Refused(500)),

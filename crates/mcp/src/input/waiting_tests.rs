@@ -34,7 +34,8 @@ fn send(server: &Server, session: &str, body: &str) -> Step {
 
 fn answer(pending: Pending, server: &Server, body: &[u8]) -> Step {
     let content_type = Some(&b"application/json"[..]);
-    let answer = UpstreamResponse { status: 200, content_type, content_encoding: None, body };
+    let answer =
+        UpstreamResponse { status: 200, content_type, content_encoding: None, body, ..UpstreamResponse::default() };
     pending.resume(server, Ok(answer), &mut |_, _| String::new())
 }
 

@@ -11,12 +11,14 @@ use std::sync::Arc;
 
 use crate::ProtocolVersion;
 use crate::error::Error;
+use crate::exchange::Context;
 use crate::facts::Facts;
 use crate::http::{Evaluate, UpstreamRequest};
-use crate::input::Retry;
+use crate::input::{Capabilities, Retry};
 use crate::jsonrpc::Params;
 use crate::server::Server;
 use crate::session::cut;
+use crate::task::{Errand, TaskRequest};
 use crate::tool::Unsent;
 
 /// Methods of any revision, whether this server has them or not: those that logs and variables can expect.
@@ -86,6 +88,8 @@ pub(crate) enum Operation {
     DescribeTool,
     /// `tools/call` of `call_tool` that names no tool.
     RefuseCall(Unsent),
+    /// `tasks/get`, `tasks/update`, `tasks/cancel`.
+    Task(Box<TaskRequest>),
     /// An error.
     Refuse(Error),
 }
@@ -120,8 +124,8 @@ pub(crate) enum Performed<'s> {
     ToolError(Unsent),
     /// An error.
     Error(Error),
-    /// The tool's upstream has to be asked.
-    Call { tool: usize, request: UpstreamRequest },
+    /// The tool's upstream has to be asked, perhaps about a job.
+    Call { tool: usize, request: UpstreamRequest, errand: Option<Box<Errand>> },
 }
 
 impl Operation {
@@ -135,11 +139,12 @@ impl Operation {
     pub(crate) fn perform<'s>(
         self,
         server: &'s Server,
-        version: ProtocolVersion,
+        context: &Context,
         facts: &Facts,
         retry: Retry,
         evaluate: &mut Evaluate<'_>,
     ) -> Performed<'s> {
+        let version = context.version;
         match self {
             Self::Initialize => Performed::Result("", server.initialize_result(version)),
             Self::Ping => Performed::Result("", server.empty_result()),
@@ -147,6 +152,10 @@ impl Operation {
             Self::ListTools { page } => {
                 let list = server.tool_list(version);
                 Performed::Result(list.opening(), list.body(page))
+            }
+            Self::Task(request) => request.perform(server, context),
+            Self::CallTool { tool, .. } if must_take_task(server, tool, version, facts) => {
+                Performed::Error(Error::MissingCapability(Capabilities::TASKS))
             }
             Self::CallTool { tool, through_search } => match tools::call(server, tool, facts, retry, evaluate) {
                 Performed::ToolError(unsent) if through_search => {
@@ -160,4 +169,10 @@ impl Operation {
             Self::Refuse(error) => Performed::Error(error),
         }
     }
+}
+
+/// Whether a call may only become a task, which its client knows nothing of. Clients of sessions cannot, so theirs are held.
+fn must_take_task(server: &Server, tool: usize, version: ProtocolVersion, facts: &Facts) -> bool {
+    let is_required = server.tools()[tool].task().is_some_and(|rules| rules.required);
+    is_required && version.is_stateless() && !facts.capabilities.has(Capabilities::TASKS)
 }

@@ -63,7 +63,7 @@ pub(crate) fn call<'s>(
     };
     match server.tools()[tool].request(arguments, &mut |index| evaluate(tool, index)) {
         Ok(mut request) => match server.tools()[tool].add_answers(retry, &mut request) {
-            Ok(()) => Performed::Call { tool, request },
+            Ok(()) => Performed::Call { tool, request, errand: None },
             Err(invalid) => Performed::ToolError(invalid.into()),
         },
         Err(unsent) => Performed::ToolError(unsent),

@@ -12,6 +12,7 @@ use super::target::{Method, is_safe};
 use super::url::Url;
 use super::{ConfigError, Tool, annotations, mirrored};
 use crate::input::HEADERS;
+use crate::task::TaskRules;
 
 /// What the directives inside one `mcp_tool NAME { … }` block said.
 ///
@@ -30,6 +31,7 @@ pub struct ToolBuilder {
     result: Option<(ResultMode, Option<String>)>,
     select: Option<Selector>,
     strict: Option<bool>,
+    task: Option<TaskRules>,
 }
 
 impl ToolBuilder {
@@ -48,6 +50,7 @@ impl ToolBuilder {
             result: None,
             select: None,
             strict: None,
+            task: None,
         })
     }
 
@@ -126,6 +129,12 @@ impl ToolBuilder {
         once("strict", &mut self.strict, strict)
     }
 
+    /// `task poll [interval=TIME] [ttl=TIME] [hold=TIME] [required]`: an answer of 202 with `Location` is a job, which is looked
+    /// at there until it has ended.
+    pub fn task(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+        once("task", &mut self.task, TaskRules::parse(args)?)
+    }
+
     /// Checks everything together and compiles it.
     pub fn build(self) -> Result<Tool, ConfigError> {
         let name = self.name.clone();
@@ -169,6 +178,7 @@ impl ToolBuilder {
             layout,
             accept: None,
             rules,
+            task: self.task,
         })
     }
 

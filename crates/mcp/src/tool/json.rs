@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::scan::{Scanner, plain_run};
 
 /// The body as JSON text, once it is known to be JSON; the error says what is wrong.
-pub(super) fn checked(body: &[u8]) -> Result<&str, String> {
+pub(crate) fn checked(body: &[u8]) -> Result<&str, String> {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
     let mut scanner = Scanner::new(text);

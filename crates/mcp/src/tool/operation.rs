@@ -77,6 +77,7 @@ fn assemble(operation: Operation) -> Result<Tool, String> {
         layout,
         accept: operation.accept.map(Into::into),
         rules,
+        task: None,
     })
 }
 

@@ -98,6 +98,7 @@ fn results_are_valid_in_every_revision() {
                         content_type: Some(content_type.as_bytes()),
                         content_encoding: None,
                         body,
+                        ..UpstreamResponse::default()
                     })
                 }));
             }

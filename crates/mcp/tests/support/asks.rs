@@ -3,7 +3,8 @@
 use mcp::http::{Body, HttpReply};
 use serde_json::{Value, json};
 
-use super::{matches, strip, text_of};
+use super::compare::{matches, strip};
+use super::text_of;
 
 /// The last message of a stream, as if it had come by itself.
 pub(crate) fn end_of_stream(mut reply: HttpReply) -> HttpReply {
