@@ -15,10 +15,18 @@ use crate::call;
 use crate::conf::Location;
 use crate::link::{self, Link};
 use crate::listening;
-use crate::ngx::{self, Level, ListDigests, Messages, Request, Ringer};
+use crate::ngx::{self, Level, ListDigests, Messages, Request, Ringer, SessionSubscriptions};
 
 /// Seconds for which a session's messages are kept.
 const KEPT: u64 = 300;
+
+/// What all workers share.
+#[derive(Clone, Copy)]
+pub(crate) struct Memory {
+    pub(crate) messages: Messages,
+    pub(crate) lists: ListDigests,
+    pub(crate) subscriptions: SessionSubscriptions,
+}
 
 /// The bus of one MCP location, as this worker knows it.
 pub(crate) struct Bus {
@@ -26,8 +34,7 @@ pub(crate) struct Bus {
     key: u128,
     /// Tells machines apart whose messages meet.
     machine: u16,
-    messages: Messages,
-    lists: ListDigests,
+    memory: Memory,
     /// The way to other machines.
     pub(crate) link: Option<Link>,
     state: RefCell<State>,
@@ -62,14 +69,14 @@ thread_local! {
 
 impl Bus {
     /// The bus of a location with this name.
-    pub(crate) fn new(name: &str, messages: Messages, lists: ListDigests, link: Option<Link>) -> Bus {
+    pub(crate) fn new(name: &str, memory: Memory, link: Option<Link>) -> Bus {
         let mut machine = [0; 2];
         // Without randomness two machines may give different messages the same id, of which one is not heard.
         let _ = getrandom::fill(&mut machine);
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
         let (key, machine) = (u128::from(hasher.finish()), u16::from_ne_bytes(machine));
-        Bus { key, machine, messages, lists, link, state: RefCell::default() }
+        Bus { key, machine, memory, link, state: RefCell::default() }
     }
 
     /// Publishes something; `then` is told whether everybody was reached.
@@ -80,7 +87,8 @@ impl Bus {
         then: impl FnOnce(bool) + 'static,
     ) {
         let now = ngx::now();
-        let published = self.messages.with(|log| log.publish(self.key, publication, now, self.machine)).flatten();
+        let published =
+            self.memory.messages.with(|log| log.publish(self.key, publication, now, self.machine)).flatten();
         let Some(id) = published else {
             ngx::Log::cycle().write(Level::Error, format_args!("there is no room for a message to clients"));
             return then(false);
@@ -95,14 +103,14 @@ impl Bus {
     /// The configuration with this location is about to be run: says what its server lists.
     pub(crate) fn announce(&self, server: &Server) {
         for (topic, digest) in server.list_digests() {
-            self.lists.insert((self.key, topic), digest);
+            self.memory.lists.insert((self.key, topic), digest);
         }
     }
 
     /// Tells the streams which lists are others in the configuration that follows this one.
     fn tell_changes(&self, server: &Server) {
         for (topic, digest) in server.list_digests() {
-            let has_changed = self.lists.get((self.key, &topic)).is_some_and(|newest| newest != digest);
+            let has_changed = self.memory.lists.get((self.key, &topic)).is_some_and(|newest| newest != digest);
             let change = Publication::list_changed(topic).filter(|_| has_changed);
             if let Some(delivery) = change.and_then(|change| Delivery::parse(&change.envelope)) {
                 self.deliver(&delivery, BusId { time: 0, tag: 0 });
@@ -113,15 +121,40 @@ impl Bus {
     /// Something was published on another machine.
     pub(crate) fn receive(&self, id: BusId, envelope: &[u8]) {
         // Each worker of this machine may hear of it.
-        if self.messages.with(|log| log.receive(self.key, id, envelope)) == Some(true) {
+        if self.memory.messages.with(|log| log.receive(self.key, id, envelope)) == Some(true) {
+            if let Some((session, wish)) = Delivery::parse(envelope).as_ref().and_then(Delivery::subscription) {
+                self.subscribe(session, &wish.uri, wish.wanted, wish.until);
+            }
             ngx::ring();
         }
+    }
+
+    /// Remembers that a session wants to hear of a resource, or no more; false if it cannot be remembered.
+    pub(crate) fn subscribe(&self, session: &str, uri: &str, wanted: bool, until: u64) -> bool {
+        let remembered = self.memory.subscriptions.with(|table| match wanted {
+            true => table.add(session, uri, until, ngx::now()),
+            false => {
+                table.remove(session, uri);
+                true
+            }
+        });
+        remembered == Some(true)
+    }
+
+    /// The resources that a session wants to hear of.
+    pub(crate) fn subscriptions(&self, session: &str) -> Vec<String> {
+        self.memory.subscriptions.with(|table| table.of(session, ngx::now())).unwrap_or_default()
+    }
+
+    /// Forgets them, as the session has ended.
+    pub(crate) fn forget(&self, session: &str) {
+        self.memory.subscriptions.with(|table| table.clear(session));
     }
 
     /// What was published for a session and not seen yet, in its order.
     pub(crate) fn kept(&self, session: &str, after: Option<BusId>) -> Vec<(BusId, Vec<u8>)> {
         let since = ngx::now().saturating_sub(KEPT);
-        self.messages.with(|log| log.kept(session, after, since)).unwrap_or_default()
+        self.memory.messages.with(|log| log.kept(session, after, since)).unwrap_or_default()
     }
 
     /// Opens a stream that hears these topics, and gives its number. [`listening::opened`] is told as soon as nothing that
@@ -150,6 +183,22 @@ impl Bus {
         number
     }
 
+    /// From now on a stream hears of one more topic, or of one less.
+    pub(crate) fn adjust(&self, number: u64, topic: Topic, wanted: bool) {
+        let mut state = self.state.borrow_mut();
+        let State { streams, by_topic, .. } = &mut *state;
+        let Some(stream) = streams.get_mut(&number) else { return };
+        stream.topics.retain(|other| *other != topic);
+        let numbers = by_topic.entry(topic.clone()).or_default();
+        numbers.retain(|other| *other != number);
+        if wanted {
+            numbers.push(number);
+            stream.topics.push(topic);
+        } else if numbers.is_empty() {
+            by_topic.remove(&topic);
+        }
+    }
+
     /// From now on the worker reads the log for this location.
     fn enter(&self, location: &'static Location) -> bool {
         if !hear() {
@@ -157,7 +206,7 @@ impl Bus {
         }
         WORKER.with_borrow_mut(|worker| {
             if worker.place.is_none() {
-                worker.place = self.messages.with(|log| log.end());
+                worker.place = self.memory.messages.with(|log| log.end());
             }
             if !worker.locations.iter().any(|other| ptr::eq(*other, location)) {
                 worker.locations.push(location);
@@ -259,7 +308,7 @@ fn rung() {
     let locations = WORKER.with_borrow(|worker| worker.locations.clone());
     let buses = || locations.iter().filter_map(|location| location.bus.as_ref());
     let passed = WORKER.with_borrow_mut(|worker| match (buses().next(), &mut worker.place) {
-        (Some(bus), Some(place)) => bus.messages.with(|log| log.passed(place)).flatten(),
+        (Some(bus), Some(place)) => bus.memory.messages.with(|log| log.passed(place)).flatten(),
         _ => {
             worker.place = None;
             Some(Vec::new())

@@ -1,6 +1,6 @@
-//! A tool's call: the request is sent to the tool's upstream, and what comes back is collected.
+//! A call: the request is sent to an endpoint's upstream, and what comes back is collected.
 //!
-//! The client's own request makes the call: it is moved into the tool's location, whose content handler is nginx's
+//! The client's own request makes the call: it is moved into the endpoint's location, whose content handler is nginx's
 //! proxy, and our filters keep what the upstream answers from going to the client. So everything that nginx does for a
 //! proxied request, it does for a call: balancing, retries, time-outs, caching, closing the upstream when the client is
 //! gone, `$upstream_*` variables in the client's access log.
@@ -25,7 +25,7 @@ pub(crate) struct Call {
     hearing: Option<(&'static Bus, Request)>,
     /// The client wants to hear no more of it.
     is_cancelled: bool,
-    tool: usize,
+    endpoint: usize,
     pending: Option<Pending>,
     disguise: Option<Disguise>,
     keepalive: bool,
@@ -35,6 +35,8 @@ pub(crate) struct Call {
     ended: bool,
     /// The answer comes event by event.
     pub(crate) in_events: bool,
+    /// The answer is a file, which nginx reads.
+    pub(crate) is_file: bool,
     /// Parts of it that wait for a client who is slow to read.
     held: Held,
     /// The client's stream has begun.
@@ -62,7 +64,7 @@ impl Drop for Call {
 }
 
 impl Call {
-    fn new(request: Request, location: &'static Location, tool: usize, pending: Pending) -> Box<Call> {
+    fn new(request: Request, location: &'static Location, endpoint: usize, pending: Pending) -> Box<Call> {
         let hearing = location.bus.as_ref().filter(|_| pending.has_session()).map(|bus| (bus, request));
         if let Some((bus, request)) = hearing {
             bus.begin_call(location, request);
@@ -70,7 +72,7 @@ impl Call {
         Box::new(Call {
             hearing,
             is_cancelled: false,
-            tool,
+            endpoint,
             pending: Some(pending),
             disguise: None,
             keepalive: true,
@@ -79,6 +81,7 @@ impl Call {
             finalizer: None,
             ended: false,
             in_events: false,
+            is_file: false,
             held: Held::default(),
             is_open: false,
             heartbeat: None,
@@ -106,6 +109,8 @@ impl Call {
         if self.in_events || !request.is_main() {
             request.stream_upstream();
         }
+        // Of an empty file no body is sent to a request beside another one.
+        self.complete |= out.content_length() == Some(0);
         self.body.reserve(out.content_length().unwrap_or(0).min(LARGEST_RESERVE));
         self.head = Some(Head {
             status: out.status(),
@@ -208,7 +213,7 @@ impl Call {
     ) -> Option<Step> {
         let pending = self.pending.take()?;
         self.heartbeat.iter().for_each(Wake::cancel);
-        let mut evaluate = |tool, index| context.operator_value(request, tool, index);
+        let mut evaluate = |endpoint, index| context.operator_value(request, endpoint, index);
         if self.is_cancelled {
             return Some(pending.cancel(&context.location.server, &mut evaluate));
         }
@@ -246,12 +251,12 @@ pub(crate) fn failure(status: u16) -> UpstreamFailure {
 pub(crate) fn start(
     request: Request,
     context: &'static Context,
-    tool: usize,
+    endpoint: usize,
     upstream: UpstreamRequest,
     pending: Pending,
 ) -> Status {
-    context.keep_upstream(tool, upstream);
-    let mut call = Call::new(request, context.location, tool, pending);
+    context.keep_upstream(endpoint, upstream);
+    let mut call = Call::new(request, context.location, endpoint, pending);
     let interval = context.location.heartbeat;
     if interval > 0 && call.pending.as_ref().is_some_and(Pending::wants_progress) {
         let Some(wake) = Wake::new(request, heartbeat) else { return Status::INTERNAL_SERVER_ERROR };
@@ -280,27 +285,31 @@ fn heartbeat(request: Request) {
     }
 }
 
-/// Moves a request whose stage is `Calling` into the tool's location and runs it there.
+/// Moves a request whose stage is `Calling` into the endpoint's location and runs it there.
 pub(crate) fn run(request: Request) -> Status {
     let Some(context) = Context::of(request) else { return Status::INTERNAL_SERVER_ERROR };
     let (Stage::Calling(mut call), Some(upstream)) = (context.take_stage(), context.upstream()) else {
         return Status::INTERNAL_SERVER_ERROR;
     };
     let server = &context.location.server;
-    let (Some(location), Some(tool)) = (context.location.tools.get(call.tool), server.tools().get(call.tool)) else {
+    let number = call.endpoint;
+    let (Some(location), Some(endpoint)) = (context.location.endpoints.get(number), server.endpoint(number)) else {
         return Status::INTERNAL_SERVER_ERROR;
     };
     call.keepalive = request.keepalive();
-    call.disguise = Some(request.enter_location(location.loc_conf(), tool.method(), &upstream.uri));
+    let is_file = endpoint.file_root().is_some();
+    call.is_file = is_file;
+    let disguise = request.enter_location(location.loc_conf(), endpoint.method(), &upstream.uri);
+    call.disguise = Some(disguise);
     context.set_stage(Stage::Calling(call));
-    request.run_content_handler()
+    if is_file { request.run_content_phase(&upstream.uri) } else { request.run_content_handler() }
 }
 
 /// Makes the call in a request of its own beside the client's, which waits for it.
 pub(crate) fn start_beside(
     request: Request,
     context: &'static Context,
-    tool: usize,
+    endpoint: usize,
     upstream: UpstreamRequest,
     pending: Pending,
 ) -> Status {
@@ -311,8 +320,8 @@ pub(crate) fn start_beside(
     }
     let started = ngx::start_subrequest(request, |beside| {
         let own = Context::create(beside, context.location)?;
-        own.keep_upstream(tool, upstream);
-        own.set_stage(Stage::Calling(Call::new(beside, context.location, tool, pending)));
+        own.keep_upstream(endpoint, upstream);
+        own.set_stage(Stage::Calling(Call::new(beside, context.location, endpoint, pending)));
         Some(())
     });
     if started.is_some() { Status::DONE } else { Status::INTERNAL_SERVER_ERROR }

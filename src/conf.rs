@@ -7,16 +7,17 @@ use std::ptr;
 use std::rc::Rc;
 
 use ::openapi::Edit;
-use mcp::{ConfigError, Server, ServerBuilder, Tool, ToolBuilder};
+use mcp::{ConfigError, Prompt, PromptBuilder, Resource, ResourceBuilder, Server, ServerBuilder, Tool, ToolBuilder};
 
-use crate::bus::Bus;
+use crate::bus::{Bus, Memory};
 use crate::channels::Channels;
+use crate::endpoint::EndpointLocation;
 use crate::link::Link;
-use crate::ngx::{self, ComplexValue, Conf, ListDigests, LocationContext, Messages, Place, ServerNames, SessionStates};
+use crate::ngx::{self, ComplexValue, Conf, LocationContext, Place, ServerNames, SessionStates};
+use crate::offers::Declared;
 use crate::openapi;
 use crate::proxy::ProxySettings;
 use crate::secret;
-use crate::tool::ToolLocation;
 
 /// Why a directive cannot be used.
 #[derive(Debug)]
@@ -121,6 +122,10 @@ pub(crate) enum Draft {
     OpenApi(Box<openapi::Draft>),
     /// `tool` in it
     Operation(Edit),
+    /// `mcp_resource`
+    Resource(Box<ResourceBuilder>),
+    /// `mcp_prompt`
+    Prompt(Box<PromptBuilder>),
 }
 
 /// A tool of a location.
@@ -148,11 +153,13 @@ pub(crate) struct LocationConf {
     pub(crate) settings: Settings,
     pub(crate) proxy: ProxySettings,
     pub(crate) tools: Vec<DeclaredTool>,
+    pub(crate) resources: Vec<Declared<Resource>>,
+    pub(crate) prompts: Vec<Declared<Prompt>>,
     /// Title and version of every API description.
     pub(crate) documents: Vec<Option<(String, String)>>,
     pub(crate) block: Option<&'static str>,
     pub(crate) draft: Option<Draft>,
-    pub(crate) tool: Option<ToolLocation>,
+    pub(crate) endpoint: Option<EndpointLocation>,
     pub(crate) location: Option<Rc<Location>>,
     /// The location of Nchan's channel.
     pub(crate) channels: Option<Channels>,
@@ -171,6 +178,8 @@ impl LocationConf {
             Draft::Tool(_) => "mcp_tool",
             Draft::OpenApi(_) => "mcp_openapi",
             Draft::Operation(_) => "tool",
+            Draft::Resource(_) => "mcp_resource",
+            Draft::Prompt(_) => "mcp_prompt",
         });
         self.draft = Some(draft);
     }
@@ -195,9 +204,9 @@ impl LocationConf {
         if let Some(Draft::OpenApi(draft)) = &self.draft { draft.blocks() } else { 0 }
     }
 
-    /// The location that calls of tools go through, if this is one.
-    pub(crate) fn tool_location(&mut self) -> &mut Option<ToolLocation> {
-        &mut self.tool
+    /// The location that calls go through, if this is one.
+    pub(crate) fn endpoint_location(&mut self) -> &mut Option<EndpointLocation> {
+        &mut self.endpoint
     }
 
     /// Adds a tool whose calls go through a location below this one.
@@ -229,9 +238,9 @@ impl LocationConf {
     pub(crate) fn merge(&mut self, cf: Conf, main: &mut MainConf, outer: &LocationConf) -> Result<(), Error> {
         self.settings.inherit(&outer.settings);
         self.proxy.inherit(&outer.proxy);
-        if let Some(tool) = &self.tool {
+        if let Some(endpoint) = &self.endpoint {
             main.locations.push((cf.loc_conf(), true));
-            return tool.complete(cf, &self.proxy, &mut main.upstreams);
+            return endpoint.complete(cf, &self.proxy, &mut main.upstreams);
         }
         if self.block.is_some() {
             return Ok(());
@@ -243,8 +252,14 @@ impl LocationConf {
             Some((true, place)) => cf.report_at(place, "mcp", |cf| self.compile(cf, main)),
             _ if !self.tools.is_empty() => {
                 let error = Error::new("needs \"mcp on\" in the same location: nobody could call the tool");
-                let first = self.tools.iter().find_map(|tool| tool.context.own_conf().tool.as_ref());
+                let first = self.tools.iter().find_map(|tool| tool.context.own_conf().endpoint.as_ref());
                 first.map_or(Ok(()), |tool| cf.report_at(tool.place(), tool.directive(), |_| Err(error)))
+            }
+            _ if !self.resources.is_empty() || !self.prompts.is_empty() => {
+                let error = Error::new("needs \"mcp on\" in the same location: nobody could ask for it");
+                let resource = self.resources.first().map(|declared| (declared.place, "mcp_resource"));
+                let first = resource.or(self.prompts.first().map(|declared| (declared.place, "mcp_prompt")));
+                first.map_or(Ok(()), |(place, directive)| cf.report_at(place, directive, |_| Err(error)))
             }
             _ if self.channels_block.is_some() => {
                 let error = Error::new("needs \"mcp on\" in the same location");
@@ -269,23 +284,31 @@ impl LocationConf {
         let mut operator_values = Vec::with_capacity(self.tools.len());
         for declared in self.tools.drain(..) {
             let context = declared.context;
-            let values = declared.tool.operator_values().iter().map(|text| ComplexValue::new(cf, text));
+            let values = declared.tool.endpoint().operator_values().iter().map(|text| ComplexValue::new(cf, text));
             operator_values.push(values.collect::<Result<_, _>>()?);
-            match context.own_conf().tool_location() {
+            match context.own_conf().endpoint_location() {
                 Some(location) => location.report(cf, |_| declared.add_to(&mut builder))?,
                 None => declared.add_to(&mut builder)?,
             }
             contexts.push(context);
         }
+        for declared in self.resources.drain(..) {
+            contexts.extend(declared.locations);
+            cf.report_at(declared.place, "mcp_resource", |_| Ok(builder.resource(declared.what)?))?;
+        }
+        for declared in self.prompts.drain(..) {
+            contexts.extend(declared.locations);
+            cf.report_at(declared.place, "mcp_prompt", |_| Ok(builder.prompt(declared.what)?))?;
+        }
         let listens = self.settings.listen != Some(false);
         builder.channels(listens);
         let name = cf.served().key(main.served.len());
         let link = self.channels.map(|channels| Link::new(channels, name.clone()));
-        let bus = listens.then(|| Bus::new(&name, main.messages, main.lists, link));
+        let bus = listens.then(|| Bus::new(&name, main.memory, link));
         let location = Rc::new(Location {
             bus,
             server: builder.build()?,
-            tools: contexts,
+            endpoints: contexts,
             operator_values,
             max_result_size: self.settings.max_result_size.unwrap_or(Settings::MAX_RESULT_SIZE),
             heartbeat: self.settings.heartbeat.unwrap_or(Settings::HEARTBEAT),
@@ -306,9 +329,9 @@ pub(crate) struct Location {
     pub(crate) server: Server,
     /// What is heard between requests, unless that is switched off.
     pub(crate) bus: Option<Bus>,
-    /// For each tool of `server` the location that its calls go through.
-    pub(crate) tools: Vec<LocationContext>,
-    /// For each tool of `server` its operator's texts.
+    /// For each endpoint of `server` the location that its calls go through.
+    pub(crate) endpoints: Vec<LocationContext>,
+    /// For each endpoint of `server` its operator's texts; only tools have them.
     pub(crate) operator_values: Vec<Box<[ComplexValue]>>,
     /// Bytes of an upstream's answer that are taken at the most; if it comes event by event, of each.
     pub(crate) max_result_size: usize,
@@ -335,9 +358,8 @@ impl Location {
 /// What the configuration holds once.
 pub(crate) struct MainConf {
     session_states: SessionStates,
-    messages: Messages,
-    lists: ListDigests,
-    /// The locations of ours and whether each is a tool's, for the time after all modules have merged.
+    memory: Memory,
+    /// The locations of ours and whether calls go through each, for the time after all modules have merged.
     pub(crate) locations: Vec<(*mut *mut c_void, bool)>,
     /// Every MCP location, for requests that nginx refuses before it looks for their location.
     pub(crate) served: Vec<(ngx::Served, Rc<Location>)>,
@@ -350,11 +372,10 @@ pub(crate) struct MainConf {
 }
 
 impl MainConf {
-    pub(crate) fn new(session_states: SessionStates, messages: Messages, lists: ListDigests) -> MainConf {
+    pub(crate) fn new(session_states: SessionStates, memory: Memory) -> MainConf {
         MainConf {
             session_states,
-            messages,
-            lists,
+            memory,
             locations: Vec::new(),
             served: Vec::new(),
             publishers: Vec::new(),

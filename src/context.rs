@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mcp::http::{Body, Outcome, UpstreamRequest};
-use mcp::{Exchange, Facts, Step, Tool};
+use mcp::{Endpoint, Exchange, Facts, Step};
 
 use crate::call::Call;
 use crate::conf::{Location, LocationConf};
@@ -121,18 +121,18 @@ impl Context {
         self.outcome.get()
     }
 
-    /// Keeps what the call of a tool sends as long as the request.
-    pub(crate) fn keep_upstream(&self, tool: usize, request: UpstreamRequest) {
-        self.upstream.get_or_init(|| (tool, request));
+    /// Keeps what the call of an endpoint sends as long as the request.
+    pub(crate) fn keep_upstream(&self, endpoint: usize, request: UpstreamRequest) {
+        self.upstream.get_or_init(|| (endpoint, request));
     }
 
     pub(crate) fn upstream(&self) -> Option<&UpstreamRequest> {
         self.upstream.get().map(|(_, request)| request)
     }
 
-    /// The tool that the call is of.
-    pub(crate) fn tool(&self) -> Option<&Tool> {
-        self.upstream.get().and_then(|(tool, _)| self.location.server.tools().get(*tool))
+    /// The endpoint that the call is of.
+    pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
+        self.upstream.get().and_then(|(endpoint, _)| self.location.server.endpoint(*endpoint))
     }
 
     /// Keeps the body of the reply as long as the request.
@@ -140,9 +140,9 @@ impl Context {
         self.body.get_or_init(|| body)
     }
 
-    /// What an operator's text of a tool comes to in this request.
-    pub(crate) fn operator_value(&self, request: Request, tool: usize, index: usize) -> String {
-        let value = self.location.operator_values.get(tool).and_then(|values| values.get(index));
+    /// What an operator's text of an endpoint comes to in this request.
+    pub(crate) fn operator_value(&self, request: Request, endpoint: usize, index: usize) -> String {
+        let value = self.location.operator_values.get(endpoint).and_then(|values| values.get(index));
         let value = value.and_then(|value| value.evaluate(request)).unwrap_or_default();
         // A credential without its key is none: nothing is sent for it.
         if matches!(value, b"Bearer " | b"Basic ") {

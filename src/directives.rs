@@ -7,14 +7,18 @@ use mcp::{ServerBuilder, ToolBuilder};
 
 use crate::channels;
 use crate::conf::{ALONE, DeclaredTool, Draft, Error, LocationConf, own_content};
+use crate::endpoint::{Block, EndpointLocation};
 use crate::ngx::sys::{
     NGX_CONF_1MORE, NGX_CONF_ANY, NGX_CONF_BLOCK, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1, NGX_CONF_TAKE2,
     NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
-use crate::ngx::{self, Conf, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, NGX_HTTP_MCP_TOOL_CONF};
+use crate::ngx::{
+    self, Conf, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, NGX_HTTP_MCP_PROMPT_CONF,
+    NGX_HTTP_MCP_RESOURCE_CONF, NGX_HTTP_MCP_TOOL_CONF,
+};
+use crate::offers::{self, prompt, resource};
 use crate::openapi;
 use crate::secret;
-use crate::tool::{Block, ToolLocation};
 
 /// One directive: its name, where it may stand and with how many words, and what it does.
 pub(crate) struct Directive {
@@ -28,7 +32,9 @@ const LOCATION: u32 = NGX_HTTP_LOC_CONF;
 const TOOL: u32 = NGX_HTTP_MCP_TOOL_CONF;
 const OPENAPI: u32 = NGX_HTTP_MCP_OPENAPI_CONF;
 const OPERATION: u32 = NGX_HTTP_MCP_OPERATION_CONF;
-const BLOCKS: u32 = TOOL | OPENAPI | OPERATION;
+const RESOURCE: u32 = NGX_HTTP_MCP_RESOURCE_CONF;
+const PROMPT: u32 = NGX_HTTP_MCP_PROMPT_CONF;
+const BLOCKS: u32 = TOOL | OPENAPI | OPERATION | RESOURCE | PROMPT;
 
 const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationConf) -> Result<(), Error>) -> Directive {
     Directive { name, kind, set }
@@ -38,7 +44,7 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 ///
 /// Three groups: our own; the words of our blocks; and directives of other modules that we look at ([`ProxySettings`]) or
 /// refuse inside of our blocks, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 80] = [
+pub(crate) static DIRECTIVES: [Directive; 103] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
     directive(c"mcp_server_info", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
         let (name, version) = pair(cf)?;
@@ -79,6 +85,8 @@ pub(crate) static DIRECTIVES: [Directive; 80] = [
     }),
     directive(c"mcp_tool", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, mcp_tool),
     directive(c"mcp_openapi", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, openapi::mcp_openapi),
+    directive(c"mcp_resource", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, offers::mcp_resource),
+    directive(c"mcp_prompt", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, offers::mcp_prompt),
     directive(c"mcp_channels", LOCATION | NGX_CONF_BLOCK | NGX_CONF_NOARGS, channels::mcp_channels),
     directive(c"mcp_publish", LOCATION | NGX_CONF_TAKE1, |cf, conf| {
         once(&mut conf.publish, (one(cf)?, cf.place()))?;
@@ -137,6 +145,27 @@ pub(crate) static DIRECTIVES: [Directive; 80] = [
         once(&mut openapi::edit(conf)?.description, one(cf)?)
     }),
     directive(c"fix", OPERATION | NGX_CONF_TAKE2, |cf, conf| openapi::fix(cf, conf, pair(cf)?)),
+    directive(c"name", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.name(&cf.arguments()?)?)),
+    directive(c"title", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.title(&cf.arguments()?)?)),
+    directive(c"description", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.description(&cf.arguments()?)?)),
+    directive(c"mime_type", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.mime_type(&cf.arguments()?)?)),
+    directive(c"annotations", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.annotations(&cf.arguments()?)?)),
+    directive(c"icons", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.icons(&cf.arguments()?)?)),
+    directive(c"size", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.size(&cf.arguments()?)?)),
+    directive(c"pass", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.pass(&cf.arguments()?)?)),
+    directive(c"file", RESOURCE | NGX_CONF_TAKE1, offers::file),
+    directive(c"text", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.text(&cf.arguments()?)?)),
+    directive(c"argument", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.argument(&cf.arguments()?)?)),
+    directive(c"complete", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.complete(&cf.arguments()?)?)),
+    directive(c"result", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.result(&cf.arguments()?)?)),
+    directive(c"title", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.title(&cf.arguments()?)?)),
+    directive(c"description", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.description(&cf.arguments()?)?)),
+    directive(c"icons", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.icons(&cf.arguments()?)?)),
+    directive(c"argument", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.argument(&cf.arguments()?)?)),
+    directive(c"message", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.message(&cf.arguments()?)?)),
+    directive(c"pass", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.pass(&cf.arguments()?)?)),
+    directive(c"complete", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.complete(&cf.arguments()?)?)),
+    directive(c"result", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.result(&cf.arguments()?)?)),
     directive(c"proxy_set_header", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
         let (name, value) = pair(cf)?;
         conf.proxy.set_header(name, value);
@@ -210,7 +239,7 @@ fn mcp_tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
         let own = context.own_conf();
         let Some(Draft::Tool(draft)) = own.take_draft() else { return Err(Error::memory()) };
         let tool = draft.build()?;
-        own.tool = Some(ToolLocation::new(&tool, Block::Tool(name), place));
+        own.endpoint = Some(EndpointLocation::new(tool.endpoint(), Block::Tool(name), place));
         conf.add_tool(DeclaredTool { tool, context, hidden: false });
         Ok(())
     })
@@ -225,14 +254,22 @@ fn draft(conf: &mut LocationConf) -> Result<&mut ToolBuilder, Error> {
 
 fn written_by_pass(_cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
     let block = conf.block().unwrap_or_default();
-    let why = if block == "mcp_tool" { "\"pass\" and \"argument\"" } else { "the document and \"pass\"" };
+    let why = match block {
+        "mcp_tool" | "mcp_resource" | "mcp_prompt" => "\"pass\" and \"argument\"",
+        _ => "the document and \"pass\"",
+    };
     Err(Error::new(format!("is not allowed in \"{block}\": {why} say what is sent")))
 }
 
 fn acts_on_location(_cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
     let block = conf.block().unwrap_or_default();
+    let what = match block {
+        "mcp_resource" => "resource",
+        "mcp_prompt" => "prompt",
+        _ => "tool",
+    };
     Err(Error::new(format!(
-        "has no effect on a single tool and is not allowed in \"{block}\": put it into the MCP location, with a \"map\" of $mcp_tool",
+        "has no effect on a single {what} and is not allowed in \"{block}\": put it into the MCP location, with a \"map\" of $mcp_{what}",
     )))
 }
 

@@ -30,7 +30,12 @@ pub(crate) fn header(request: Request) -> Status {
                 settle(request, context, call, Some(failure(status)))
             }
             None => {
-                call.begin(request, context.location.max_result_size);
+                let limit = context.location.max_result_size;
+                let length = request.headers_out().content_length().unwrap_or(0);
+                call.begin(request, limit);
+                if call.is_file && length > limit {
+                    return refuse_file(request, context, call);
+                }
                 context.set_stage(Stage::Calling(call));
                 Status::OK
             }
@@ -99,6 +104,21 @@ fn collect(request: Request, context: &'static Context, mut call: Box<Call>, cha
     }
     context.set_stage(Stage::Calling(call));
     Status::OK
+}
+
+/// A file is larger than what is taken: nothing of it is read, as that could take long.
+fn refuse_file(request: Request, context: &'static Context, mut call: Box<Call>) -> Status {
+    let limit = context.location.max_result_size;
+    let status = match request.is_main() {
+        true => settle(request, context, call, Some(UpstreamFailure::TooLarge(limit as u64))),
+        false => {
+            call.body.resize(limit + 1, 0);
+            context.set_stage(Stage::Calling(call));
+            Status::OK
+        }
+    };
+    request.skip_body();
+    status
 }
 
 /// The same for an answer that comes event by event.
@@ -187,7 +207,14 @@ fn settle(request: Request, context: &'static Context, call: Box<Call>, failure:
     };
     let reply = match step {
         Some(Step::Reply(reply) | Step::KeepSession { reply, .. }) => reply,
-        Some(Step::Call { .. } | Step::Listen { .. } | Step::Publish { .. } | Step::Ask { .. } | Step::Wait { .. })
+        Some(
+            Step::Call { .. }
+            | Step::Listen { .. }
+            | Step::Publish { .. }
+            | Step::Subscribe { .. }
+            | Step::Ask { .. }
+            | Step::Wait { .. },
+        )
         | None => {
             request.log().write(ngx::Level::Alert, format_args!("a single call did not end in a reply"));
             context.location.server.refuse_unread(Headers(&request.headers()), 500)

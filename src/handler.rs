@@ -75,8 +75,9 @@ pub(crate) fn content(request: Request) -> Status {
     match context.take_stage() {
         Stage::Received(exchange) => {
             let beside = exchange.is_batch();
-            let step = exchange
-                .start(&context.location.server, &mut |tool, index| context.operator_value(request, tool, index));
+            let step = exchange.start(&context.location.server, &mut |endpoint, index| {
+                context.operator_value(request, endpoint, index)
+            });
             proceed(request, context, step, beside)
         }
         _ => Status::INTERNAL_SERVER_ERROR,
@@ -109,8 +110,18 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
             let location = context.location;
             location.session_states.insert(session.as_bytes(), state, until, request.now());
             if let (SessionState::Ended, Some(bus)) = (state, &location.bus) {
-                bus.publish(location, &Publication::end_of_session(&session), |_| {});
+                let end = Publication::end_of_session(&session);
+                end.topic.session().into_iter().for_each(|session| bus.forget(session));
+                bus.publish(location, &end, |_| {});
             }
+            reply::send(request, context, reply)
+        }
+        Step::Subscribe { session, uri, wanted, until, publication, reply, refusal } => {
+            let Some(bus) = &context.location.bus else { return Status::INTERNAL_SERVER_ERROR };
+            if !bus.subscribe(&session, &uri, wanted, until) {
+                return reply::send(request, context, refusal);
+            }
+            bus.publish(context.location, &publication, |_| {});
             reply::send(request, context, reply)
         }
         Step::Publish { publications, then } => {
@@ -119,13 +130,14 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
             }
             proceed(request, context, *then, beside)
         }
-        // Nothing delivers yet, so no server offers it.
         Step::Listen { reply, listener } => listening::start(request, context, reply, listener),
-        // It comes of a call's answer alone, see `filter::settle`.
+        // They come of a call's answer alone, see `filter::settle`.
         Step::Ask { .. } | Step::Wait { .. } => Status::INTERNAL_SERVER_ERROR,
-        Step::Call { tool, request: upstream, pending } if beside => {
-            call::start_beside(request, context, tool, upstream, pending)
+        Step::Call { endpoint, request: upstream, pending } if beside => {
+            call::start_beside(request, context, endpoint, upstream, pending)
         }
-        Step::Call { tool, request: upstream, pending } => call::start(request, context, tool, upstream, pending),
+        Step::Call { endpoint, request: upstream, pending } => {
+            call::start(request, context, endpoint, upstream, pending)
+        }
     }
 }

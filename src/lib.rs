@@ -6,15 +6,15 @@
 //! nginx → handler::rewrite    the body is read, mcp::Server::receive judges it; limits and access rules follow
 //!         handler::content    what the core says is done
 //!             reply::send     … the reply, or
-//!             call::start     … the request goes to the tool's upstream through nginx's proxy
+//!             call::start     … the request goes to an upstream through nginx's proxy
 //!         filter              what comes back is collected, the core makes the reply of it
 //! ```
 //!
 //! What clients hear between their requests goes another way: `listening` is a client's open stream, `publish` takes what
 //! backends say, `bus` carries it between the workers and `link` between machines, through Nchan, whose location `channels` makes.
 //!
-//! `directives` and `conf` hold the configuration, `openapi` makes tools of API descriptions, `tool` and `proxy` hold the
-//! location that calls go through, `variables` the `$mcp_*`.
+//! `directives` and `conf` hold the configuration, `openapi` makes tools of API descriptions, `offers` resources and prompts of their blocks,
+//! `endpoint` and `proxy` hold the location that calls go through, `variables` the `$mcp_*`.
 //! Everything that touches C is below [`ngx`].
 
 mod bus;
@@ -23,15 +23,16 @@ mod channels;
 mod conf;
 mod context;
 mod directives;
+mod endpoint;
 mod filter;
 mod handler;
 mod link;
 mod listening;
 mod ngx;
+mod offers;
 mod openapi;
 mod proxy;
 mod publish;
 mod reply;
 mod secret;
-mod tool;
 mod variables;

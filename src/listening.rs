@@ -58,7 +58,16 @@ pub(crate) fn start(request: Request, context: &'static Context, reply: HttpRepl
         end: None,
     })));
     let number = bus.join(context.location, request, &topics);
-    with(request, |_, listening| listening.number = Some(number));
+    with(request, |_, listening| {
+        listening.number = Some(number);
+        // Whatever is wanted from now on is published where the stream is heard.
+        let session = listening.listener.resumes().map(|(session, _)| session.to_owned());
+        for uri in session.map(|session| bus.subscriptions(&session)).unwrap_or_default() {
+            if let Delivered::Topic { topic, wanted } = listening.listener.subscribe(&uri, true) {
+                bus.adjust(number, topic, wanted);
+            }
+        }
+    });
     Status::DONE
 }
 
@@ -160,6 +169,11 @@ impl Listening {
         }
         match self.listener.deliver(delivery, Some(id)) {
             Delivered::Nothing => {}
+            Delivered::Topic { topic, wanted } => {
+                if let (Some(bus), Some(number)) = (&self.location.bus, self.number) {
+                    bus.adjust(number, topic, wanted);
+                }
+            }
             Delivered::Event(bytes) => {
                 self.send(request, context, bytes);
             }

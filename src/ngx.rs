@@ -21,6 +21,7 @@ mod request;
 mod sessions;
 mod string;
 mod subrequest;
+mod subscriptions;
 pub(crate) mod sys;
 mod upstream;
 mod variable;
@@ -38,11 +39,13 @@ pub(crate) use event::Wake;
 pub(crate) use log::{Level, Log};
 pub(crate) use messages::Messages;
 pub(crate) use module::{
-    NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, NGX_HTTP_MCP_TOOL_CONF, body_event, body_ready, content,
-    flush, mcp_module, next_body_filter, next_header_filter, publish, publish_ready, upstream_finished,
+    NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, NGX_HTTP_MCP_PROMPT_CONF, NGX_HTTP_MCP_RESOURCE_CONF,
+    NGX_HTTP_MCP_TOOL_CONF, body_event, body_ready, content, flush, mcp_module, next_body_filter, next_header_filter,
+    publish, publish_ready, upstream_finished,
 };
 pub(crate) use outbox::Outbox;
 pub(crate) use request::{Disguise, ReadHandler, Request, Status, UpstreamFinalizer, now, run_finalizer, run_reader};
 pub(crate) use sessions::SessionStates;
 pub(crate) use subrequest::start as start_subrequest;
+pub(crate) use subscriptions::SessionSubscriptions;
 pub(crate) use upstream::last_attempt;

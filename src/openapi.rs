@@ -10,8 +10,8 @@ use mcp::Tool;
 
 use crate::conf::{DeclaredTool, Draft as AnyDraft, Error, LocationConf};
 use crate::directives::{once, one};
+use crate::endpoint::{Block, EndpointLocation};
 use crate::ngx::{ComplexValue, Conf, LocationContext, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, Place};
-use crate::tool::{Block, ToolLocation};
 
 /// What the directives of a block said.
 #[derive(Default)]
@@ -265,7 +265,7 @@ fn load(
         // Below the `tool` block, as several operations may be of its name and no location is for all.
         let around = origin.edit.and_then(|edit| locations.get(edit)).copied().unwrap_or(context);
         let suits = |(known, below): &&(LocationContext, LocationContext)| {
-            *below == around && known.own_conf().tool_location().as_ref().is_some_and(|l| l.suits(&tool))
+            *below == around && known.own_conf().endpoint_location().as_ref().is_some_and(|l| l.suits(tool.endpoint()))
         };
         let location = match made.iter().find(suits) {
             Some((known, _)) => *known,
@@ -275,9 +275,9 @@ fn load(
                 new
             }
         };
-        match location.own_conf().tool_location() {
-            Some(known) => known.join(&tool),
-            slot => *slot = Some(ToolLocation::new(&tool, Block::OpenApi(source.clone()), place)),
+        match location.own_conf().endpoint_location() {
+            Some(known) => known.join(tool.endpoint()),
+            slot => *slot = Some(EndpointLocation::new(tool.endpoint(), Block::OpenApi(source.clone()), place)),
         }
         conf.add_tool(DeclaredTool { tool, context: location, hidden });
     }

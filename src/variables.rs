@@ -7,9 +7,9 @@ use mcp::Facts;
 use mcp::http::Outcome;
 
 use crate::context::Context;
+use crate::endpoint::ACCEPT;
 use crate::link;
 use crate::ngx::{Request, last_attempt};
-use crate::tool::ACCEPT;
 
 /// A variable, or with a name that ends in `_` all whose names begin so.
 pub(crate) struct Variable {
@@ -20,9 +20,11 @@ pub(crate) struct Variable {
 
 /// Every variable. Those that begin with `mcp_upstream_` and are not in the README carry a call to the proxy module,
 /// `mcp_channel` a channel's name to Nchan.
-pub(crate) static VARIABLES: [Variable; 20] = [
+pub(crate) static VARIABLES: [Variable; 22] = [
     Variable { name: c"mcp_method", get: |r, _| text(r, facts(r)?.method()?.into()) },
     Variable { name: c"mcp_tool", get: |r, _| text(r, facts(r)?.tool()?.into()) },
+    Variable { name: c"mcp_resource", get: |r, _| text(r, facts(r)?.resource()?.into()) },
+    Variable { name: c"mcp_prompt", get: |r, _| text(r, facts(r)?.prompt()?.into()) },
     Variable {
         name: c"mcp_protocol_version",
         get: |r, _| facts(r)?.protocol_version().map(|version| version.as_str().as_bytes()),
@@ -38,10 +40,10 @@ pub(crate) static VARIABLES: [Variable; 20] = [
     Variable { name: c"mcp_channel", get: |r, _| link::channel_name(r).map(str::as_bytes) },
     Variable { name: c"mcp_upstream_status", get: |r, _| text(r, last_attempt(r.main())?.status.to_string().into()) },
     Variable { name: c"mcp_upstream_time", get: upstream_time },
-    Variable { name: c"mcp_upstream_method", get: |r, _| Some(Context::of(r)?.tool()?.method().as_bytes()) },
+    Variable { name: c"mcp_upstream_method", get: |r, _| Some(Context::of(r)?.endpoint()?.method().as_bytes()) },
     Variable {
         name: c"mcp_upstream_accept",
-        get: |r, _| Some(Context::of(r)?.tool()?.accept().unwrap_or(ACCEPT).as_bytes()),
+        get: |r, _| Some(Context::of(r)?.endpoint()?.accept().unwrap_or(ACCEPT).as_bytes()),
     },
     Variable { name: c"mcp_upstream_body", get: |r, _| Context::of(r)?.upstream()?.body.as_deref() },
     Variable {

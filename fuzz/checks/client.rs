@@ -33,7 +33,7 @@ pub(crate) fn call(
     operator: &str,
 ) -> Result<(usize, UpstreamRequest), Value> {
     match send(server, "tools/call", tool, arguments, operator) {
-        Step::Call { tool, request, .. } => Ok((tool, request)),
+        Step::Call { endpoint, request, .. } => Ok((endpoint, request)),
         Step::Reply(reply) => {
             // What they tell would be of the operator's value, which fits everywhere.
             assert!(reply.notes.is_empty() || operator != VALUE, "{:?}", reply.notes);

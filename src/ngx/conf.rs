@@ -118,6 +118,12 @@ impl LocationContext {
         unsafe { &mut *(*self.loc_conf().add(mcp_module().ctx_index)).cast() }
     }
 
+    /// Whether `disable_symlinks` was given for it.
+    pub(crate) fn says_of_symlinks(self) -> bool {
+        // SAFETY: the core module has a configuration in every location.
+        unsafe { (*core_loc_conf(self.loc_conf())).disable_symlinks != ngx_uint_t::MAX }
+    }
+
     /// nginx's own pointer to the location's context.
     pub(super) fn as_ptr(self) -> *mut ngx_http_conf_ctx_t {
         self.0

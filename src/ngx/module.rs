@@ -16,7 +16,9 @@ use super::log::Log;
 use super::messages::Messages;
 use super::request::{Request, Status};
 use super::sessions::SessionStates;
+use super::subscriptions::SessionSubscriptions;
 use super::sys::*;
+use crate::bus::Memory;
 use crate::conf::{Error, LocationConf, MainConf, find_published};
 use crate::directives::DIRECTIVES;
 use crate::{filter, handler, listening, publish, variables};
@@ -27,6 +29,10 @@ pub(crate) const NGX_HTTP_MCP_TOOL_CONF: u32 = 0x0010_0000;
 pub(crate) const NGX_HTTP_MCP_OPENAPI_CONF: u32 = 0x0020_0000;
 /// Inside `mcp_openapi { tool … { … } }`, likewise.
 pub(crate) const NGX_HTTP_MCP_OPERATION_CONF: u32 = 0x0040_0000;
+/// The place of a directive inside of `mcp_resource`.
+pub(crate) const NGX_HTTP_MCP_RESOURCE_CONF: u32 = 0x0080_0000;
+/// The place of a directive inside of `mcp_prompt`.
+pub(crate) const NGX_HTTP_MCP_PROMPT_CONF: u32 = 0x0008_0000;
 
 /// Statics that nginx fills in while it is still single-threaded, and only reads afterwards.
 #[repr(transparent)]
@@ -169,11 +175,11 @@ extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
 }
 
 extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
-    let zones = (SessionStates::add(cf), Messages::add(cf), ListDigests::add(cf));
-    let (Some(states), Some(messages), Some(lists)) = zones else { return ptr::null_mut() };
+    let zones = (Messages::add(cf), ListDigests::add(cf), SessionSubscriptions::add(cf), SessionStates::add(cf));
+    let (Some(messages), Some(lists), Some(subscriptions), Some(states)) = zones else { return ptr::null_mut() };
     Conf::new(cf)
         .pool()
-        .keep(MainConf::new(states, messages, lists))
+        .keep(MainConf::new(states, Memory { messages, lists, subscriptions }))
         .map_or(ptr::null_mut(), |conf| conf.as_ptr().cast())
 }
 

@@ -21,6 +21,7 @@ impl Status {
     pub(crate) const AGAIN: Status = Status(NGX_AGAIN as ngx_int_t);
     pub(crate) const DONE: Status = Status(NGX_DONE as ngx_int_t);
     pub(crate) const DECLINED: Status = Status(NGX_DECLINED as ngx_int_t);
+    pub(crate) const NOT_FOUND: Status = Status(NGX_HTTP_NOT_FOUND as ngx_int_t);
     pub(crate) const REQUEST_TIME_OUT: Status = Status(NGX_HTTP_REQUEST_TIME_OUT as ngx_int_t);
     pub(crate) const INTERNAL_SERVER_ERROR: Status = Status(NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t);
 
@@ -63,6 +64,8 @@ pub(crate) struct Disguise {
     unparsed_uri: ngx_str_t,
     valid_unparsed_uri: u32,
     http_version: ngx_uint_t,
+    uri: ngx_str_t,
+    exten: ngx_str_t,
 }
 
 impl Request {
@@ -350,6 +353,11 @@ impl Request {
         self.raw().header_only() != 0
     }
 
+    /// Keeps nginx from sending the body that it has a header of.
+    pub(crate) fn skip_body(self) {
+        self.raw_mut().set_header_only(1);
+    }
+
     /// After a reply to a request that was not read whole, the connection cannot be used again.
     pub(crate) fn forbid_keepalive(self) {
         self.raw_mut().set_keepalive(0);
@@ -373,6 +381,8 @@ impl Request {
             unparsed_uri: r.unparsed_uri,
             valid_unparsed_uri: r.valid_unparsed_uri(),
             http_version: r.http_version,
+            uri: r.uri,
+            exten: r.exten,
         };
         r.method = method_bit(method);
         r.unparsed_uri = borrowed(uri.as_bytes());
@@ -394,6 +404,8 @@ impl Request {
         r.http_version = disguise.http_version;
         r.method = disguise.method;
         r.unparsed_uri = disguise.unparsed_uri;
+        r.uri = disguise.uri;
+        r.exten = disguise.exten;
         r.set_valid_unparsed_uri(disguise.valid_unparsed_uri);
         is_http
     }
@@ -432,6 +444,29 @@ impl Request {
             Some(handler) => Status(unsafe { handler(self.as_ptr()) }),
             None => Status::INTERNAL_SERVER_ERROR,
         }
+    }
+
+    /// Runs the handlers of nginx's content phase that a location without one of its own has: those of files. `path` is
+    /// what they look for; it must live as long as the request.
+    pub(crate) fn run_content_phase(self, path: &str) -> Status {
+        let r = self.raw_mut();
+        r.uri = borrowed(path.as_bytes());
+        // SAFETY: the core module's main configuration has the handlers of each phase, none of which is null.
+        unsafe {
+            ngx_http_set_exten(self.as_ptr());
+            let main = *r.main_conf.add(ngx_http_core_module.ctx_index);
+            let phases = &(*main.cast::<ngx_http_core_main_conf_t>()).phases;
+            let handlers = &phases[NGX_HTTP_CONTENT_PHASE as usize].handlers;
+            let handlers = std::slice::from_raw_parts(handlers.elts.cast::<ngx_http_handler_pt>(), handlers.nelts);
+            // nginx runs those first that were added last.
+            for handler in handlers.iter().rev().copied().flatten() {
+                let status = Status(handler(self.as_ptr()));
+                if status != Status::DECLINED {
+                    return status;
+                }
+            }
+        }
+        Status::NOT_FOUND
     }
 
     /// Lets nginx send a header once more: what was sent so far is a stream's own, and the upstream's is still to come.

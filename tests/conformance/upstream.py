@@ -37,12 +37,14 @@ NAME_QUESTION = {
 # path: status, media type, body
 ANSWERS = {
     "/trigger-tool-change": (200, "text/plain", b"The tools have changed."),
+    "/trigger-prompt-change": (200, "text/plain", b"The prompts have changed."),
     "/simple-text": (200, "text/plain", b"This is a simple text response for testing."),
     "/image": (200, "image/png", base64.b64decode(PNG)),
     "/audio": (200, "audio/wav", base64.b64decode(WAV)),
     "/embedded-resource": (200, "application/json", {"content": [EMBEDDED]}),
     "/mixed-content": (200, "application/json", {"content": MIXED}),
     "/error": (500, "text/plain", b"This tool intentionally returns an error for testing"),
+    "/suggestions": (200, "application/json", {"values": ["testValue1", "testValue2"], "total": 2}),
     "/address": (200, "application/json", {"accepted": True}),
     "/elicitation": (
         200,
@@ -66,15 +68,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self):
         url = urllib.parse.urlsplit(self.path)
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if url.path == "/trigger-tool-change":
             self.publish({"method": "notifications/tools/list_changed"})
+        if url.path == "/trigger-prompt-change":
+            self.publish({"method": "notifications/prompts/list_changed"})
         if url.path in STREAMS:
             self.stream(STREAMS[url.path])
             return
         if url.path == "/echo":
             value = urllib.parse.parse_qs(url.query).get("value", [""])[0]
             status, media_type, body = 200, "text/plain", value.encode()
+        elif url.path == "/prompt-with-resource":
+            embedded = resource(json.loads(sent)["resourceUri"], "text/plain", "Embedded resource content for testing.")
+            messages = [{"role": "user", "content": content} for content in (embedded, text("Process the resource above."))]
+            status, media_type, body = 200, "application/json", {"messages": messages}
+        elif url.path.startswith("/data/"):
+            data = {"id": url.path.removeprefix("/data/"), "templateTest": True}
+            status, media_type, body = 200, "application/json", data
         else:
             status, media_type, body = ANSWERS.get(url.path, (404, "text/plain", b"no such path"))
         if isinstance(body, dict):

@@ -40,7 +40,7 @@ fn settings(settings: &Value) -> String {
             "page_size" => format!("mcp_page_size {value};\n"),
             "cache_ttl" => format!("mcp_cache_ttl {};\n", value.as_u64().unwrap() / 1000),
             "cache_private" => format!("mcp_cache_scope {};\n", if *value == true { "private" } else { "public" }),
-            "no_tools" | "search" => String::new(),
+            "no_tools" | "offers" | "search" => String::new(),
             other => panic!("unknown setting {other}"),
         };
     }
@@ -48,10 +48,20 @@ fn settings(settings: &Value) -> String {
 }
 
 fn tools() -> String {
+    blocks("mcp_tool", &load("tools.json"), "name")
+}
+
+/// What a file offers beside tools.
+fn offers(file: &str) -> String {
+    let offers = load(file);
+    blocks("mcp_resource", &offers["resources"], "uri") + &blocks("mcp_prompt", &offers["prompts"], "name")
+}
+
+fn blocks(block: &str, all: &Value, name: &str) -> String {
     let mut directives = String::new();
-    for tool in load("tools.json").as_array().unwrap() {
-        directives += &format!("mcp_tool {} {{\n", tool["name"].as_str().unwrap());
-        for directive in tool["directives"].as_array().unwrap() {
+    for one in all.as_array().unwrap() {
+        directives += &format!("{block} {} {{\n", quoted(one[name].as_str().unwrap()));
+        for directive in one["directives"].as_array().unwrap() {
             let words: Vec<_> = directive.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
             let arguments: Vec<_> = words[1..].iter().map(|word| quoted(word)).collect();
             directives += &format!("{} {};\n", words[0], arguments.join(" "));
@@ -70,6 +80,7 @@ fn variables(cases: &[Value]) -> BTreeSet<String> {
 fn conf(file: &Value, upstream: &Upstream, refused: &Port) -> Conf {
     let cases = file["cases"].as_array().unwrap();
     let mut tools = if file["server"].get("no_tools").is_none() { tools() } else { String::new() };
+    tools += &file["server"]["offers"].as_str().map(offers).unwrap_or_default();
     let document = file["server"]["search"].as_str();
     if let Some(document) = document {
         tools += &format!("mcp_openapi {document} {{ pass http://upstream; search on; }}\n");
@@ -111,7 +122,7 @@ fn stateless(body: &mut Option<Value>, headers: &mut BTreeMap<String, String>) {
         headers.insert("mcp-method".into(), method.into());
     }
     let Value::Object(params) = message.entry("params").or_insert_with(|| json!({})) else { return };
-    if let Some(name) = params.get("name").and_then(Value::as_str) {
+    if let Some(name) = params.get("name").or_else(|| params.get("uri")).and_then(Value::as_str) {
         headers.insert("mcp-name".into(), name.into());
     }
     let Value::Object(meta) = params.entry("_meta").or_insert_with(|| json!({})) else { return };
@@ -397,6 +408,22 @@ fn refusals_are_told_as_by_the_core() {
 }
 
 #[test]
+fn resources_are_read_as_by_the_core() {
+    replay("resources.json");
+    replay("offers-none.json");
+}
+
+#[test]
+fn prompts_are_given_as_by_the_core() {
+    replay("prompts.json");
+}
+
+#[test]
+fn arguments_are_completed_as_by_the_core() {
+    replay("completion.json");
+}
+
+#[test]
 fn tools_are_found_as_by_the_core() {
     replay("search.json");
 }
@@ -413,7 +440,8 @@ fn every_file_is_replayed() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         // Streams between requests, questions and jobs are the core's alone so far.
         let is_for_core = ["listen.json", "cancelled.json", "input.json", "ask.json", "tasks.json"].contains(&&*name);
-        if name.ends_with(".json") && !is_for_core && !matches!(name.as_str(), "tools.json" | "upstream.json") {
+        let is_shared = ["tools.json", "offers.json", "upstream.json"].contains(&&*name);
+        if name.ends_with(".json") && !is_for_core && !is_shared {
             assert!(source.contains(&format!("replay(\"{name}\")")), "{name} is not replayed");
         }
     }

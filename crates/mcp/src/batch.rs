@@ -6,18 +6,28 @@ use std::vec;
 use crate::error::Error;
 use crate::exchange::{Context, Pending, Step};
 use crate::facts::Facts;
+use crate::failure::Failed;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamRequest};
 use crate::input::Retry;
 use crate::jsonrpc::{begin_result, write_error};
-use crate::methods::tools::{write_response, write_structured, write_tool_error};
-use crate::methods::{Performed, Request};
-use crate::server::Server;
+use crate::methods::tools::{write_structured, write_tool_error};
+use crate::methods::{Performed, Request, write_answer};
+use crate::server::{Callee, Server};
 use crate::stream::Stream;
-use crate::task::has_begun;
+use crate::task::begun;
 use crate::tool::{Answer, Unsent};
 
 /// Bytes of replies after which the rest of a batch is refused: each result has its limit, their sum needs one too.
 const MAX_REPLIES: usize = 32 << 20;
+
+/// Why an answer cannot be made a result of in a batch.
+fn unsuited(server: &Server, endpoint: usize, answer: Answer<'_>) -> Option<String> {
+    if let Some(question) = server.endpoint(endpoint).and_then(|endpoint| endpoint.question(answer)) {
+        return Some(question.in_words("nobody can be asked in a batch: send this by itself"));
+    }
+    let has_begun = server.tools().get(endpoint).is_some_and(|tool| begun(tool, answer).is_some());
+    has_begun.then(|| "a job has begun, which is not followed in a batch: call the tool by itself".to_owned())
+}
 
 /// A batch on its way: its requests are answered one after the other, in their order.
 #[derive(Debug)]
@@ -39,11 +49,11 @@ impl Batch {
     /// Answers requests up to the next one that needs an upstream.
     pub(crate) fn run(mut self, server: &Server, context: Context, evaluate: &mut Evaluate<'_>) -> Step {
         while let Some(request) = self.rest.next() {
-            if let Some((facts, tool, request)) = self.answer(server, &context, request, evaluate) {
+            if let Some((facts, endpoint, request)) = self.answer(server, &context, request, evaluate) {
                 let batch = Some(Box::new(self));
                 let stream = Stream::default();
-                let pending = Pending { context, facts, tool, batch, stream, rounds: 0, errand: None, uri: None };
-                return Step::Call { tool, request, pending };
+                let pending = Pending { context, facts, endpoint, batch, stream, rounds: 0, errand: None, uri: None };
+                return Step::Call { endpoint, request, pending };
             }
         }
         let mut reply = match self.replies.len() {
@@ -58,30 +68,29 @@ impl Batch {
         Step::Reply(reply)
     }
 
-    /// Takes the answer to the call of a tool that the batch waits for, and goes on.
+    /// Takes the answer that the batch waits for, and goes on.
     pub(crate) fn resume(
         mut self,
         server: &Server,
         context: Context,
-        id: &str,
-        (tool, answer): (usize, Answer<'_>),
+        facts: &Facts,
+        (endpoint, answer): (usize, Answer<'_>),
         evaluate: &mut Evaluate<'_>,
     ) -> Step {
-        self.separate();
-        let question = server.tools()[tool].question(answer);
-        let unsuited = match question {
-            Some(question) => Some(question.in_words("nobody can be asked in a batch: call it by itself")),
-            None if has_begun(&server.tools()[tool], answer) => {
-                Some("a job has begun, which is not followed in a batch: call the tool by itself".to_owned())
+        if let Some(text) = unsuited(server, endpoint, answer) {
+            match server.callee(endpoint) {
+                Callee::Tool(_) => {
+                    self.separate();
+                    let id = facts.request_id().unwrap_or_default();
+                    write_tool_error(server, context.version, id, &text, &mut self.replies);
+                    self.sum_up(Outcome::ToolError);
+                }
+                _ => self.error(&context, facts.request_id(), &Error::Backend(text)),
             }
-            None => None,
-        };
-        if let Some(text) = unsuited {
-            write_tool_error(server, context.version, id, &text, &mut self.replies);
-            self.sum_up(Outcome::ToolError);
             return self.run(server, context, evaluate);
         }
-        let written = write_response(server, context.version, id, tool, answer, &mut self.replies);
+        self.separate();
+        let (_, written) = write_answer(server, context.version, facts, endpoint, &answer, &mut self.replies);
         self.sum_up(written.outcome);
         self.notes.extend(written.note);
         self.run(server, context, evaluate)
@@ -111,17 +120,26 @@ impl Batch {
     ) -> Option<(Arc<Facts>, usize, UpstreamRequest)> {
         let Request { facts, operation } = request;
         let performed = if self.replies.len() > MAX_REPLIES {
-            Performed::Error(Error::InvalidRequest("the batch's results are too large: send this one by itself".into()))
+            Performed::Error(
+                Error::InvalidRequest("the batch's results are too large: send this one by itself".into()).into(),
+            )
         } else {
             operation.perform(server, context, &facts, Retry::default(), evaluate)
         };
         let outcome = match (facts.request_id(), performed) {
-            (Some(_), Performed::Call { tool, request, .. }) => return Some((facts, tool, request)),
+            (Some(_), Performed::Call { endpoint, request, .. }) => return Some((facts, endpoint, request)),
             (Some(id), Performed::Result(opening, page)) => {
                 self.separate();
                 begin_result(id, &mut self.replies);
                 self.replies.extend_from_slice(opening.as_bytes());
                 self.replies.extend_from_slice(page);
+                Outcome::Ok
+            }
+            (Some(id), Performed::Made(result)) => {
+                self.separate();
+                begin_result(id, &mut self.replies);
+                self.replies.extend_from_slice(&result);
+                self.replies.push(b'}');
                 Outcome::Ok
             }
             (Some(id), Performed::Structured { json, text }) => {
@@ -135,7 +153,8 @@ impl Batch {
                 write_tool_error(server, context.version, id, &text, &mut self.replies);
                 Outcome::ToolError
             }
-            (id, Performed::Error(error)) => {
+            (id, Performed::Error(Failed { error, note })) => {
+                self.notes.extend(note);
                 self.error(context, id, &error);
                 return None;
             }

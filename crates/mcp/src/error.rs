@@ -17,7 +17,9 @@ use crate::input::Capabilities;
 /// | not JSON | 400 | 400 | -32700 |
 /// | not a JSON-RPC message, or not one for this revision | 200, 400 without an id | 400 | -32600 |
 /// | method not known in this revision | 200 | 404 | -32601 |
-/// | parameters, cursor, tool name | 200 | 400 | -32602 |
+/// | parameters, cursor, name of a tool or prompt | 200 | 400 | -32602 |
+/// | URI of a resource | 200 | 400 | -32002, stateless -32602 |
+/// | a resource's, prompt's or completion's backend fails | 200 | 200 | -32603 |
 /// | headers differ from the body | | 400 | -32020 |
 /// | the client lacks a capability | | 400 | -32021 |
 /// | protocol version | 400 | 400 | -32022 |
@@ -51,6 +53,12 @@ pub(crate) enum Error {
     InvalidParams(Cow<'static, str>),
     /// `tools/call` names no tool of this server.
     UnknownTool { name: String, nearest: Option<Arc<str>> },
+    /// The same for `prompts/get` and `completion/complete`.
+    UnknownPrompt { name: String, nearest: Option<Arc<str>> },
+    /// This server has no resource of this URI, or nobody has; it may be known why.
+    UnknownResource { uri: String, why: Option<String> },
+    /// What this server needs for an answer has failed.
+    Backend(String),
     /// A header contradicts the body, is missing or cannot be read.
     HeaderMismatch(String),
     /// The client has not declared what is needed.
@@ -100,7 +108,20 @@ impl Error {
             Self::InvalidRequest(why) => (rpc, 400, -32600, Cow::Borrowed(why), None),
             Self::MethodNotFound(name) => (rpc, 404, -32601, format!("unknown method \"{name}\"").into(), None),
             Self::InvalidParams(why) => (rpc, 400, -32602, Cow::Borrowed(why), None),
-            Self::UnknownTool { name, nearest } => (rpc, 400, -32602, unknown_tool(name, nearest.as_deref()), None),
+            Self::UnknownTool { name, nearest } => (rpc, 400, -32602, unknown("tool", name, nearest.as_deref()), None),
+            Self::UnknownPrompt { name, nearest } => {
+                (rpc, 400, -32602, unknown("prompt", name, nearest.as_deref()), None)
+            }
+            Self::UnknownResource { uri, why } => {
+                let message = match why {
+                    Some(why) => format!("there is no resource \"{uri}\": {why}"),
+                    None => format!("there is no resource \"{uri}\""),
+                };
+                let code = if version.is_stateless() { -32602 } else { -32002 };
+                (rpc, 400, code, message.into(), Some(json!({"uri": uri})))
+            }
+            // The exchange itself went well, so no client is to take it for a broken transport.
+            Self::Backend(why) => (rpc, 200, -32603, Cow::Borrowed(why), None),
             Self::HeaderMismatch(why) => (400, 400, -32020, Cow::Borrowed(why), None),
             Self::MissingCapability(missing) => {
                 let data = json!({"requiredCapabilities": missing.to_json()});
@@ -148,10 +169,10 @@ impl Error {
     }
 }
 
-fn unknown_tool(name: &str, nearest: Option<&str>) -> Cow<'static, str> {
+fn unknown(what: &str, name: &str, nearest: Option<&str>) -> Cow<'static, str> {
     match nearest {
-        Some(nearest) => format!("unknown tool \"{name}\", did you mean \"{nearest}\"?").into(),
-        None => format!("unknown tool \"{name}\"").into(),
+        Some(nearest) => format!("unknown {what} \"{name}\", did you mean \"{nearest}\"?").into(),
+        None => format!("unknown {what} \"{name}\"").into(),
     }
 }
 

@@ -6,19 +6,20 @@ use crate::ProtocolVersion;
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::facts::Facts;
+use crate::failure::Failed;
 use crate::headers::EVENT_STREAM;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::input::{Retry, Waiting};
 use crate::jsonrpc::{begin_result, write_error};
-use crate::listen::{Delivery, Listener, Publication, Topic};
-use crate::methods::tools::{write_response, write_structured, write_tool_error};
-use crate::methods::{Operation, Performed, Request};
+use crate::listen::{Delivery, Listener, Publication, Subscription, Topic};
+use crate::methods::tools::{write_structured, write_tool_error};
+use crate::methods::{Operation, Performed, Request, write_answer};
 use crate::origin;
 use crate::server::Server;
 use crate::session::SessionState;
 use crate::stream::{Hearing, Stream, write_event};
 use crate::task::Errand;
-use crate::tool::{Answer, Unsent, Written};
+use crate::tool::{Answer, Endpoint, Unsent, Written};
 
 /// A request that was read and judged; nothing has been done yet.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub(crate) enum Work {
     Reply { status: u16, headers: Vec<(&'static str, String)> },
     /// `DELETE` and `logging/setLevel`, which the host remembers.
     KeepSession { state: SessionState, until: u64 },
+    /// `resources/subscribe` and `resources/unsubscribe`, which the host remembers.
+    Subscribe(Box<Subscription>),
     /// A stream is opened.
     Listen(Box<Listener>),
     /// One request, or a message that was refused.
@@ -78,14 +81,17 @@ impl Exchange {
                 let session = facts.session().unwrap_or_default().to_owned();
                 let reply = match facts.request_id() {
                     None => context.reply(204, Body::Empty, Outcome::Ok),
-                    Some(id) => {
-                        let mut head = Vec::with_capacity(64);
-                        begin_result(id, &mut head);
-                        let page = server.empty_result().clone();
-                        context.reply(200, Body::Page { head, page }, Outcome::Ok)
-                    }
+                    Some(id) => context.empty_result(server, id),
                 };
                 Step::KeepSession { session, state, until, reply }
+            }
+            Work::Subscribe(subscription) => {
+                let Subscription { session, uri, wanted, until, publication } = *subscription;
+                let id = facts.request_id().unwrap_or_default();
+                let too_many = Error::InvalidRequest("the session has too many subscriptions".into());
+                let refusal = context.error(Some(id), &too_many);
+                let reply = context.empty_result(server, id);
+                Step::Subscribe { session, uri, wanted, until, publication, reply, refusal }
             }
             Work::Listen(listener) => Step::Listen { reply: context.stream(listener.opening()), listener: *listener },
             Work::Single(operation) => context.answer(server, facts, operation, evaluate),
@@ -104,7 +110,7 @@ impl Exchange {
             Work::Single(_) | Work::Listen(_) => self.context.error(self.facts.request_id(), &error),
             Work::Batch(requests) => Batch::refused(requests, &error, &self.context),
             Work::Reply { .. } => self.context.error(None, &error),
-            Work::KeepSession { .. } => self.context.error(self.facts.request_id(), &error),
+            Work::KeepSession { .. } | Work::Subscribe(_) => self.context.error(self.facts.request_id(), &error),
         }
     }
 }
@@ -115,10 +121,10 @@ impl Exchange {
 pub enum Step {
     /// Send this; the exchange is over.
     Reply(HttpReply),
-    /// Make this request to the tool's upstream and hand what comes of it to [`Pending::resume`].
+    /// Make this request and hand what comes of it to [`Pending::resume`].
     Call {
-        /// Index of the tool in [`Server::tools`].
-        tool: usize,
+        /// Which of [`Server::endpoint`]s it is for.
+        endpoint: usize,
         /// What to send.
         request: UpstreamRequest,
         /// The call that waits for it.
@@ -156,6 +162,24 @@ pub enum Step {
         /// Who hears it.
         listener: Listener,
     },
+    /// [Remember](crate::Subscriptions), or forget, that a session wants to hear of a resource, then publish this and send
+    /// the reply.
+    Subscribe {
+        /// The session's name.
+        session: String,
+        /// The resource.
+        uri: String,
+        /// False: forget it.
+        wanted: bool,
+        /// Seconds since the epoch after which the session is over.
+        until: u64,
+        /// For the session's stream, wherever it is open.
+        publication: Publication,
+        /// What to send.
+        reply: HttpReply,
+        /// What to send instead, if it cannot be remembered.
+        refusal: HttpReply,
+    },
     /// Publish these, for calls that run elsewhere, then go on. Whether they arrive need not be waited for.
     Publish {
         /// In their order.
@@ -183,7 +207,7 @@ pub struct Pending {
     pub(crate) context: Context,
     /// They have the request's id.
     pub(crate) facts: Arc<Facts>,
-    pub(crate) tool: usize,
+    pub(crate) endpoint: usize,
     /// The batch that the call is part of.
     pub(crate) batch: Option<Box<Batch>>,
     pub(crate) stream: Stream,
@@ -197,9 +221,9 @@ pub struct Pending {
 
 impl Pending {
     /// A call by itself.
-    fn new(mut context: Context, facts: Arc<Facts>, tool: usize) -> Self {
+    fn new(mut context: Context, facts: Arc<Facts>, endpoint: usize) -> Self {
         let stream = Stream::new(std::mem::take(&mut context.hearing));
-        Pending { context, facts, tool, batch: None, stream, rounds: 0, errand: None, uri: None }
+        Pending { context, facts, endpoint, batch: None, stream, rounds: 0, errand: None, uri: None }
     }
 
     /// Whether the call has a session, so that something may be said to it while it runs ([`Pending::is_cancelled_by`]).
@@ -273,46 +297,45 @@ impl Pending {
             (Ok(head), Some(events)) => events.answer(head),
             (answer, _) => answer.into(),
         };
-        let tool = self.tool;
+        let endpoint = self.endpoint;
         if let Some(batch) = self.batch {
-            let id = self.facts.request_id().unwrap_or_default();
-            return batch.resume(server, self.context, id, (tool, answer), evaluate);
+            return batch.resume(server, self.context, &self.facts, (endpoint, answer), evaluate);
         }
         let (call, mut out) = match self.follow(server, answer, out) {
             Ok(step) => return step,
             Err(back) => back,
         };
-        if let Some(question) = server.tools()[tool].question(answer) {
+        if let Some(question) = server.endpoint(endpoint).and_then(|endpoint| endpoint.question(answer)) {
             return call.ask(server, &question, out, evaluate);
         }
         // A JSON body goes out twice, as text and as structured content, and text grows by its escapes.
         let size = if let Answer::Response(response) = answer { response.body.len() } else { 0 };
         out.reserve(size * 2 + size / 8 + 512);
-        call.end(out, |version, id, out| write_response(server, version, id, tool, answer, out))
+        call.end(out, |version, facts, out| write_answer(server, version, facts, endpoint, &answer, out))
     }
 
-    /// The reply, or the end of the stream: `write` appends the response with this id.
+    /// The reply, or the end of the stream: `write` appends the response and gives its HTTP status.
     pub(crate) fn end(
         self,
         mut out: Vec<u8>,
-        write: impl FnOnce(ProtocolVersion, &str, &mut Vec<u8>) -> Written,
+        write: impl FnOnce(ProtocolVersion, &Facts, &mut Vec<u8>) -> (u16, Written),
     ) -> Step {
-        let write = |out: &mut Vec<u8>| write(self.context.version, self.facts.request_id().unwrap_or_default(), out);
-        let written = match self.stream.is_open {
-            true => write_event(&mut out, write),
+        let write = |out: &mut Vec<u8>| write(self.context.version, &self.facts, out);
+        let (status, written) = match self.stream.is_open {
+            true => (200, write_event(&mut out, write).1),
             false => {
                 // What there was to hear shortly before the end is nothing without a stream.
                 out.clear();
                 write(&mut out)
             }
         };
-        let mut reply = self.context.reply(200, Body::Bytes(out), written.outcome);
+        let mut reply = self.context.reply(status, Body::Bytes(out), written.outcome);
         reply.notes.extend(written.note);
         Step::Reply(reply)
     }
 
     /// The same for a call that gets no result.
-    pub(crate) fn fail(self, mut out: Vec<u8>, error: &Error) -> Step {
+    pub(crate) fn fail(self, mut out: Vec<u8>, error: &Error, note: Option<String>) -> Step {
         let id = self.facts.request_id();
         let mut reply = self.context.error(id, error);
         if self.stream.is_open {
@@ -320,6 +343,7 @@ impl Pending {
             write_event(&mut out, |out| write_error(id, self.context.version, &wire, out));
             reply.body = Body::Bytes(out);
         }
+        reply.notes.extend(note);
         Step::Reply(reply)
     }
 }
@@ -357,6 +381,13 @@ impl Context {
         HttpReply { status, content_type, headers, body, outcome, notes: Vec::new() }
     }
 
+    /// A reply that has nothing to say.
+    fn empty_result(&self, server: &Server, id: &str) -> HttpReply {
+        let mut head = Vec::with_capacity(64);
+        begin_result(id, &mut head);
+        self.reply(200, Body::Page { head, page: server.empty_result().clone() }, Outcome::Ok)
+    }
+
     /// The beginning of a stream.
     fn stream(&self, events: Vec<u8>) -> HttpReply {
         let body = if events.is_empty() { Body::Empty } else { Body::Bytes(events) };
@@ -385,14 +416,15 @@ impl Context {
         let begins_session = matches!(operation, Operation::Initialize);
         let performed = match Retry::of(server, &self, &facts) {
             Ok(retry) => operation.perform(server, &self, &facts, retry, evaluate),
-            Err(error) => Performed::Error(error),
+            Err(error) => Performed::Error(error.into()),
         };
         let id = match (facts.request_id(), performed) {
-            (Some(_), Performed::Call { tool, request, errand }) => {
-                let mut pending = Pending::new(self, facts, tool);
+            (Some(_), Performed::Call { endpoint, request, errand }) => {
+                let mut pending = Pending::new(self, facts, endpoint);
                 pending.errand = errand;
-                pending.uri = server.tools()[tool].task().map(|_| request.uri.as_str().into());
-                return Step::Call { tool, request, pending };
+                let begins_jobs = server.endpoint(endpoint).is_some_and(Endpoint::begins_jobs);
+                pending.uri = begins_jobs.then(|| request.uri.as_str().into());
+                return Step::Call { endpoint, request, pending };
             }
             (Some(id), Performed::Result(opening, page)) => {
                 let mut head = Vec::with_capacity(id.len() + 40 + opening.len());
@@ -402,6 +434,13 @@ impl Context {
                 let session = facts.session().filter(|_| begins_session);
                 reply.headers.extend(session.map(|session| ("Mcp-Session-Id", session.to_owned())));
                 return Step::Reply(reply);
+            }
+            (Some(id), Performed::Made(result)) => {
+                let mut out = Vec::with_capacity(id.len() + result.len() + 64);
+                begin_result(id, &mut out);
+                out.extend_from_slice(&result);
+                out.push(b'}');
+                return Step::Reply(self.reply(200, Body::Bytes(out), Outcome::Ok));
             }
             (Some(id), Performed::Structured { json, text }) => {
                 let mut out = Vec::with_capacity(json.len() * 2 + json.len() / 4 + 512);
@@ -415,7 +454,11 @@ impl Context {
                 reply.notes.extend(note);
                 return Step::Reply(reply);
             }
-            (id, Performed::Error(error)) => return Step::Reply(self.error(id, &error)),
+            (id, Performed::Error(Failed { error, note })) => {
+                let mut reply = self.error(id, &error);
+                reply.notes.extend(note);
+                return Step::Reply(reply);
+            }
             (None, _) => None,
         };
         // Whatever has no id is refused while it is read.

@@ -19,6 +19,8 @@ const CLIENT: usize = 64;
 pub struct Facts {
     pub(crate) method: Option<Cow<'static, str>>,
     pub(crate) tool: Option<Arc<str>>,
+    pub(crate) resource: Option<Arc<str>>,
+    pub(crate) prompt: Option<Arc<str>>,
     pub(crate) protocol_version: Option<ProtocolVersion>,
     /// What the client can be asked.
     pub(crate) capabilities: Capabilities,
@@ -31,6 +33,7 @@ pub struct Facts {
     arguments: Option<Part>,
     input_responses: Option<Part>,
     request_state: Option<Part>,
+    uri: Option<Part>,
 }
 
 /// Where one of the texts stands.
@@ -46,6 +49,29 @@ impl Facts {
     /// batch: its first call's tool.
     pub fn tool(&self) -> Option<&str> {
         self.tool.as_deref()
+    }
+
+    /// The resource that the request names, if there is such a resource: its URI, or the template that the URI is of, as
+    /// they are listed. Of a batch as for the tool.
+    pub fn resource(&self) -> Option<&str> {
+        self.resource.as_deref()
+    }
+
+    /// The prompt that the request names, if there is such a prompt. Of a batch as for the tool.
+    pub fn prompt(&self) -> Option<&str> {
+        self.prompt.as_deref()
+    }
+
+    /// Whether it is known what is asked for.
+    pub(crate) fn has_subject(&self) -> bool {
+        self.tool.is_some() || self.resource.is_some() || self.prompt.is_some()
+    }
+
+    /// Describes a request by what another one asks for.
+    pub(crate) fn take_subject(&mut self, other: &Facts) {
+        self.tool.clone_from(&other.tool);
+        self.resource.clone_from(&other.resource);
+        self.prompt.clone_from(&other.prompt);
     }
 
     /// The revision that the request is answered in.
@@ -95,7 +121,7 @@ impl Facts {
         self.part(self.session)
     }
 
-    /// One argument of a `tools/call` as text: a string without its quotes, anything else as JSON. None for an absent
+    /// One argument of a tool or a prompt, or one variable of a resource's URI, as text: a string without its quotes, anything else as JSON. None for an absent
     /// argument, `null`, and in batches. The value is as the client sent it, not yet validated.
     pub fn argument(&self, name: &str) -> Option<Cow<'_, str>> {
         let raw = find_member(self.arguments()?, name)?;
@@ -106,7 +132,16 @@ impl Facts {
         }
     }
 
-    /// All arguments of a `tools/call`, raw.
+    /// The URI of the resource that is asked for.
+    pub(crate) fn uri(&self) -> Option<&str> {
+        self.part(self.uri)
+    }
+
+    pub(crate) fn set_uri(&mut self, uri: &str) {
+        self.uri = Some(self.keep(uri));
+    }
+
+    /// All of them, raw.
     pub(crate) fn arguments(&self) -> Option<&str> {
         self.part(self.arguments)
     }

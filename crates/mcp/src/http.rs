@@ -94,9 +94,8 @@ pub enum Outcome {
     },
 }
 
-/// Gives the value of an operator's text with variables: for the tool with the first index in
-/// [`Server::tools`](crate::Server::tools), of the text with the second index in
-/// [`Tool::operator_values`](crate::Tool::operator_values).
+/// Gives the value of an operator's text with variables: of the [endpoint](crate::Server::endpoint) with the first index the
+/// text with the second index in [`Endpoint::operator_values`](crate::Endpoint::operator_values).
 pub type Evaluate<'h> = dyn FnMut(usize, usize) -> String + 'h;
 
 /// The HTTP request that a tool call makes, ready to be sent.

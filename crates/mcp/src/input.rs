@@ -1,6 +1,6 @@
 //! What a backend needs to know of the user or the client's model before it can answer: `input_required`.
 //!
-//! A tool with `result mcp` may answer
+//! A tool, a prompt or a resource with `result mcp` may answer
 //! `{"resultType":"input_required","inputRequests":{"KEY":{"method":…,"params":…}},"requestState":"…"}` in place of a
 //! result (specification 2026-07-28, multi round-trip requests). It gets the answers with the same call once more, in
 //! whatever revision its client speaks, and need not remember anything of the first:
@@ -27,7 +27,7 @@ mod state;
 mod waiting;
 
 pub(crate) use capabilities::Capabilities;
-pub(crate) use question::Question;
+pub(crate) use question::{INPUT_REQUIRED, Question, find_question};
 pub(crate) use retry::{HEADERS, Retry, check_responses};
 pub(crate) use state::{open_state, seal_state};
 pub use waiting::Waiting;

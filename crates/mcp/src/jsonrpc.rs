@@ -50,6 +50,10 @@ pub(crate) struct Params<'a> {
     pub(crate) cursor: Option<&'a str>,
     pub(crate) level: Option<&'a str>,
     pub(crate) arguments: Option<&'a str>,
+    /// Of `completion/complete`.
+    pub(crate) reference: Option<&'a str>,
+    pub(crate) argument: Option<&'a str>,
+    pub(crate) context: Option<&'a str>,
     /// The filter of `subscriptions/listen`.
     pub(crate) notifications: Option<&'a str>,
     /// What `notifications/cancelled` is about.
@@ -203,6 +207,9 @@ impl<'a> Params<'a> {
             "cursor" => &mut self.cursor,
             "level" => &mut self.level,
             "arguments" => &mut self.arguments,
+            "ref" => &mut self.reference,
+            "argument" => &mut self.argument,
+            "context" => &mut self.context,
             "notifications" => &mut self.notifications,
             "requestId" => &mut self.request_id,
             "protocolVersion" => &mut self.protocol_version,
@@ -271,7 +278,9 @@ fn read_object<'a>(
 /// Whether a raw JSON value may be a request's id or a progress token: a string, or a number without fraction and exponent.
 pub(crate) fn is_id(raw: &str) -> bool {
     let digits = raw.strip_prefix('-').unwrap_or(raw);
-    raw.starts_with('"') || (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    // Half a surrogate pair is no text, and would make what repeats it unreadable.
+    let is_text = raw.starts_with('"') && (!raw.contains("\\u") || text(raw).is_some());
+    is_text || (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn twice_given(member: &str) -> Error {
@@ -363,10 +372,10 @@ mod tests {
 
     #[test]
     fn ids_are_strings_and_integers() {
-        for id in ["0", "-1", "12345678901234567890123", "\"\"", "\"a\""] {
+        for id in ["0", "-1", "12345678901234567890123", "\"\"", "\"a\"", r#""\u00e4\ud83d\ude00""#] {
             assert!(is_id(id), "{id}");
         }
-        for id in ["null", "true", "1.0", "1e2", "-", "", "{}", "[]", "1E5", "-1.5"] {
+        for id in ["null", "true", "1.0", "1e2", "-", "", "{}", "[]", "1E5", "-1.5", r#""\ud800""#] {
             assert!(!is_id(id), "{id}");
         }
     }

@@ -31,6 +31,9 @@ impl Reception<'_, '_> {
                 let state = SessionState::LogLevel(log_level(params.level, "level")?);
                 Ok(Work::KeepSession { state, until: self.server.sessions().until(session) })
             }
+            Message::Request { method, params, .. } if self.is_subscription(&method) => {
+                self.subscribe_session(session, &method, &params)
+            }
             Message::Response(response) => {
                 self.take_response(&response);
                 Ok(accepted())
@@ -162,17 +165,17 @@ impl Reception<'_, '_> {
     }
 
     fn judge_part_request(&mut self, method: &str, params: &Params<'_>, facts: &mut Facts) -> Operation {
-        if matches!(method, "initialize" | "logging/setLevel") {
+        if matches!(method, "initialize" | "logging/setLevel") || self.is_subscription(method) {
             let why = format!("\"{method}\" must not be part of a batch");
             return Operation::Refuse(Error::InvalidRequest(why.into()));
         }
         let operation = Operation::read(self.server, self.version, method, params, facts);
         // The facts of a batch are those of its first call, else of its first request: limits by tool must have
         // something to go by.
-        let is_first_call = self.facts.tool.is_none() && facts.tool.is_some();
+        let is_first_call = !self.facts.has_subject() && facts.has_subject();
         if is_first_call || self.facts.method.is_none() {
             self.facts.method = Some(methods::name(method));
-            self.facts.tool.clone_from(&facts.tool);
+            self.facts.take_subject(facts);
         }
         operation
     }

@@ -28,10 +28,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends at what it did not expect"))]
 
 mod batch;
+mod completion;
 mod error;
 mod events;
 mod exchange;
 mod facts;
+mod failure;
 mod headers;
 pub mod http;
 mod input;
@@ -44,7 +46,10 @@ mod methods;
 mod offers;
 pub mod operation;
 mod origin;
+mod presentation;
+mod prompt;
 mod receive;
+mod resource;
 mod scan;
 mod seal;
 mod search;
@@ -53,6 +58,7 @@ mod session;
 mod stateless;
 mod stream;
 mod task;
+mod text_template;
 mod tool;
 mod version;
 
@@ -62,9 +68,11 @@ pub use input::Waiting;
 pub use level::LogLevel;
 pub use listen::{
     BusId, Delivered, Delivery, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI, MessageLog, Passed,
-    Publication, PublishRequest, Topic,
+    Publication, PublishRequest, Subscriptions, Topic, Wish,
 };
+pub use prompt::{Prompt, PromptBuilder};
+pub use resource::{Resource, ResourceBuilder};
 pub use server::{Server, ServerBuilder};
 pub use session::SessionState;
-pub use tool::{ConfigError, Tool, ToolBuilder};
+pub use tool::{ConfigError, Endpoint, Tool, ToolBuilder};
 pub use version::ProtocolVersion;

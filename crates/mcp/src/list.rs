@@ -1,4 +1,4 @@
-//! `tools/list`, serialised once when the configuration is read.
+//! What is listed (`tools/list`, `resources/list` …), serialised once when the configuration is read.
 
 use std::sync::Arc;
 
@@ -8,13 +8,51 @@ use sha2::{Digest, Sha256};
 
 use crate::ProtocolVersion;
 use crate::jsonrpc::write_json;
+use crate::prompt::Prompt;
+use crate::resource::Resource;
 use crate::search::SearchTool;
 use crate::tool::Tool;
 
-/// A tool that is listed.
+/// A list that clients can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    Tools,
+    Resources,
+    Templates,
+    Prompts,
+}
+
+impl Listing {
+    pub(crate) const ALL: [Listing; 4] = [Self::Tools, Self::Resources, Self::Templates, Self::Prompts];
+
+    /// The list that a method asks for.
+    pub(crate) fn of(method: &str) -> Option<Listing> {
+        Some(match method {
+            "tools/list" => Self::Tools,
+            "resources/list" => Self::Resources,
+            "resources/templates/list" => Self::Templates,
+            "prompts/list" => Self::Prompts,
+            _ => return None,
+        })
+    }
+
+    /// The member of the result that holds it.
+    fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Resources => "resources",
+            Self::Templates => "resourceTemplates",
+            Self::Prompts => "prompts",
+        }
+    }
+}
+
+/// Something that is listed.
 #[derive(Debug)]
 pub(crate) enum Listed<'t> {
     Tool(&'t Tool),
+    Resource(&'t Resource),
+    Prompt(&'t Prompt),
     /// One of those that find so many tools.
     Search(SearchTool, usize),
 }
@@ -23,6 +61,8 @@ impl Listed<'_> {
     pub(crate) fn name(&self) -> &str {
         match self {
             Listed::Tool(tool) => tool.name(),
+            Listed::Resource(resource) => resource.uri(),
+            Listed::Prompt(prompt) => prompt.name(),
             Listed::Search(tool, _) => tool.name(),
         }
     }
@@ -30,6 +70,8 @@ impl Listed<'_> {
     fn write(&self, version: ProtocolVersion, out: &mut Vec<u8>) {
         match self {
             Listed::Tool(tool) => tool.write_definition(version, out),
+            Listed::Resource(resource) => resource.write_definition(version, out),
+            Listed::Prompt(prompt) => prompt.write_definition(version, out),
             Listed::Search(tool, count) => write_json(&tool.definition(version, *count), out),
         }
     }
@@ -37,8 +79,8 @@ impl Listed<'_> {
 
 /// The list in one revision.
 #[derive(Debug)]
-pub(crate) struct ToolList {
-    /// How every page's result begins: what the revision adds stands before the tools, so that revisions that list the
+pub(crate) struct List {
+    /// How every page's result begins: what the revision adds stands before what is listed, so that revisions that list the
     /// same share their pages, which may have megabytes.
     opening: Box<str>,
     pages: Vec<Page>,
@@ -52,25 +94,26 @@ struct Page {
     body: Arc<[u8]>,
 }
 
-impl ToolList {
+impl List {
     /// Serialises the list. `members` are further members of every page's result, each followed by a comma. Pages that
     /// `others` already have are shared with them.
     pub(crate) fn new(
-        tools: &[Listed<'_>],
+        listing: Listing,
+        items: &[Listed<'_>],
         version: ProtocolVersion,
         page_size: usize,
         members: &str,
-        others: &[ToolList],
+        others: &[List],
     ) -> Self {
         let page_size = if page_size == 0 { usize::MAX } else { page_size };
-        let chunks: Vec<&[Listed<'_>]> = if tools.is_empty() { vec![&[]] } else { tools.chunks(page_size).collect() };
+        let chunks: Vec<&[Listed<'_>]> = if items.is_empty() { vec![&[]] } else { items.chunks(page_size).collect() };
         let cursors: Vec<_> =
-            (0..chunks.len()).map(|page| (page > 0).then(|| cursor(tools, page_size, page))).collect();
-        let pages = chunks.iter().enumerate().map(|(page, tools)| {
+            (0..chunks.len()).map(|page| (page > 0).then(|| cursor(items, page_size, page))).collect();
+        let pages = chunks.iter().enumerate().map(|(page, items)| {
             let next = cursors.get(page + 1).and_then(Option::as_deref);
-            Page { cursor: cursors[page].clone(), body: share(body(tools, version, next), others) }
+            Page { cursor: cursors[page].clone(), body: share(body(listing, items, version, next), others) }
         });
-        ToolList { opening: format!("{{{members}").into(), pages: pages.collect() }
+        List { opening: format!("{{{members}").into(), pages: pages.collect() }
     }
 
     /// The page that a cursor stands for, the first without one; none if the cursor is not of this list.
@@ -96,12 +139,12 @@ impl ToolList {
     }
 }
 
-/// An opaque name for a page. It depends on the tools, so that after a change of configuration an old cursor is
-/// refused and the client begins anew, instead of missing or repeating tools.
-fn cursor(tools: &[Listed<'_>], page_size: usize, page: usize) -> String {
+/// An opaque name for a page. It depends on what is listed, so that after a change of configuration an old cursor is
+/// refused and the client begins anew, instead of missing or repeating something.
+fn cursor(items: &[Listed<'_>], page_size: usize, page: usize) -> String {
     let mut digest = Sha256::new();
-    for tool in tools {
-        digest.update(tool.name());
+    for item in items {
+        digest.update(item.name());
         digest.update([0]);
     }
     digest.update(page_size.to_be_bytes());
@@ -109,14 +152,15 @@ fn cursor(tools: &[Listed<'_>], page_size: usize, page: usize) -> String {
     URL_SAFE_NO_PAD.encode(&digest.finalize()[..12])
 }
 
-fn body(tools: &[Listed<'_>], version: ProtocolVersion, next: Option<&str>) -> Vec<u8> {
+fn body(listing: Listing, items: &[Listed<'_>], version: ProtocolVersion, next: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
-    out.extend_from_slice(b"\"tools\":[");
-    for (index, tool) in tools.iter().enumerate() {
+    write_json(listing.member(), &mut out);
+    out.extend_from_slice(b":[");
+    for (index, item) in items.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        tool.write(version, &mut out);
+        item.write(version, &mut out);
     }
     out.push(b']');
     if let Some(next) = next {
@@ -127,7 +171,7 @@ fn body(tools: &[Listed<'_>], version: ProtocolVersion, next: Option<&str>) -> V
     out
 }
 
-fn share(body: Vec<u8>, others: &[ToolList]) -> Arc<[u8]> {
+fn share(body: Vec<u8>, others: &[List]) -> Arc<[u8]> {
     let pages = others.iter().flat_map(|list| &list.pages);
     pages.map(|page| &page.body).find(|page| page[..] == body[..]).cloned().unwrap_or_else(|| body.into())
 }
@@ -149,19 +193,13 @@ mod tests {
         (0..count).map(|number| tool(number).unwrap()).collect()
     }
 
-    fn list(
-        tools: &[Tool],
-        version: ProtocolVersion,
-        page_size: usize,
-        members: &str,
-        others: &[ToolList],
-    ) -> ToolList {
+    fn list(tools: &[Tool], version: ProtocolVersion, page_size: usize, members: &str, others: &[List]) -> List {
         let listed: Vec<_> = tools.iter().map(Listed::Tool).collect();
-        ToolList::new(&listed, version, page_size, members, others)
+        List::new(Listing::Tools, &listed, version, page_size, members, others)
     }
 
     /// Every page's tools, by following the cursors as a client does.
-    fn walk(list: &ToolList) -> Vec<Vec<String>> {
+    fn walk(list: &List) -> Vec<Vec<String>> {
         let mut pages = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
@@ -198,7 +236,7 @@ mod tests {
     #[test]
     fn a_cursor_is_good_for_its_own_tools_only() {
         let list = |count| list(&tools(count), ProtocolVersion::V2025_06_18, 2, "", &[]);
-        let cursor = |list: &ToolList| list.pages[1].cursor.clone().unwrap();
+        let cursor = |list: &List| list.pages[1].cursor.clone().unwrap();
         assert_eq!(list(4).page(Some(&cursor(&list(4)))), Some(1));
         assert_eq!(list(4).page(Some(&cursor(&list(3)))), None);
     }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::list::Listing;
 use crate::listen::{LIST_CHANGES, Topic};
 
 /// What the clients of a server find there. The one place that says so.
@@ -10,6 +11,8 @@ pub(crate) struct Offers {
     pub(crate) tools: bool,
     pub(crate) prompts: bool,
     pub(crate) resources: bool,
+    /// Arguments can be completed.
+    pub(crate) completions: bool,
     /// Calls may become tasks.
     pub(crate) tasks: bool,
     /// Messages between requests can be delivered.
@@ -23,6 +26,15 @@ impl Offers {
             "prompts" => self.prompts,
             "resources" => self.resources,
             _ => false,
+        }
+    }
+
+    /// Whether there is such a list, though it may be empty.
+    pub(crate) fn list(self, listing: Listing) -> bool {
+        match listing {
+            Listing::Tools => self.tools,
+            Listing::Resources | Listing::Templates => self.resources,
+            Listing::Prompts => self.prompts,
         }
     }
 
@@ -40,6 +52,9 @@ impl Offers {
                 }
             }
             capabilities.insert(change.capability.to_owned(), capability.into());
+        }
+        if self.completions {
+            capabilities.insert("completions".to_owned(), json!({}));
         }
         capabilities.into()
     }

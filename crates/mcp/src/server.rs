@@ -4,22 +4,25 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::ProtocolVersion;
+use crate::completion::Completer;
 use crate::error::Error;
 use crate::exchange::{Context, Exchange};
 use crate::headers::Known;
 use crate::http::{Headers, HttpReply, HttpRequest};
-use crate::list::{Listed, ToolList};
+use crate::list::{List, Listed, Listing};
 use crate::methods::initialize::{discover_result, initialize_result};
 use crate::offers::Offers;
 use crate::origin::AllowedOrigins;
+use crate::prompt::Prompt;
 use crate::receive;
+use crate::resource::Resource;
 use crate::seal::Seals;
 use crate::search::{Search, SearchTool};
 use crate::session::Sessions;
-use crate::tool::{ConfigError, Tool};
+use crate::tool::{ConfigError, Endpoint, Tool};
+use crate::{ProtocolVersion, prompt, resource};
 
 /// How long a session lasts unless told otherwise: a day.
 const SESSION_LIFETIME: u64 = 24 * 60 * 60;
@@ -36,6 +39,8 @@ pub struct ServerBuilder {
     tools: Vec<Tool>,
     /// Which of them are found by a search instead of being listed.
     hidden: Vec<usize>,
+    resources: Vec<Resource>,
+    prompts: Vec<Prompt>,
     origins: AllowedOrigins,
     secret: Option<[u8; 32]>,
     page_size: usize,
@@ -60,6 +65,8 @@ impl ServerBuilder {
             instructions: None,
             tools: Vec::new(),
             hidden: Vec::new(),
+            resources: Vec::new(),
+            prompts: Vec::new(),
             origins: AllowedOrigins::default(),
             secret: None,
             page_size: 0,
@@ -109,7 +116,63 @@ impl ServerBuilder {
         Ok(())
     }
 
-    /// What `tools/list` shows.
+    /// Adds a resource or a template. A URI is looked for among the resources first, then among the templates in the order
+    /// in which they are added.
+    pub fn resource(&mut self, resource: Resource) -> Result<(), ConfigError> {
+        if self.resources.iter().any(|other| other.uri() == resource.uri()) {
+            return Err(ConfigError(format!("duplicate resource \"{}\"", resource.uri())));
+        }
+        self.resources.push(resource);
+        Ok(())
+    }
+
+    /// Adds a prompt.
+    pub fn prompt(&mut self, prompt: Prompt) -> Result<(), ConfigError> {
+        if self.prompts.iter().any(|other| other.name() == prompt.name()) {
+            return Err(ConfigError(format!("duplicate prompt \"{}\": give one of them another name", prompt.name())));
+        }
+        self.prompts.push(prompt);
+        Ok(())
+    }
+
+    /// What a list shows.
+    fn items(&self, listing: Listing) -> Vec<Listed<'_>> {
+        let resources = |templates: bool| {
+            let wanted = self.resources.iter().filter(move |resource| resource.is_template() == templates);
+            wanted.map(Listed::Resource).collect()
+        };
+        match listing {
+            Listing::Tools => self.listed(),
+            Listing::Resources => resources(false),
+            Listing::Templates => resources(true),
+            Listing::Prompts => self.prompts.iter().map(Listed::Prompt).collect(),
+        }
+    }
+
+    /// Gives every endpoint its number, tools' first, and says whose each of the others is.
+    fn number(&mut self) -> Vec<Callee> {
+        let mut callees = Vec::new();
+        let first = self.tools.len();
+        let mut add = |callee: Callee, site: &mut usize| {
+            *site = first + callees.len();
+            callees.push(callee);
+        };
+        for (index, resource) in self.resources.iter_mut().enumerate() {
+            if let resource::Source::Endpoint { site, .. } = &mut resource.source {
+                add(Callee::Resource(index), site);
+            }
+            resource.completers.iter_mut().filter_map(Completer::site).for_each(|site| add(Callee::Completion, site));
+        }
+        for (index, prompt) in self.prompts.iter_mut().enumerate() {
+            if let prompt::Source::Endpoint { site, .. } = &mut prompt.source {
+                add(Callee::Prompt(index), site);
+            }
+            prompt.completers.iter_mut().filter_map(Completer::site).for_each(|site| add(Callee::Completion, site));
+        }
+        callees
+    }
+
+    /// The tools that `tools/list` shows.
     fn listed(&self) -> Vec<Listed<'_>> {
         let mut listed = Vec::new();
         for (place, tool) in self.tools.iter().enumerate() {
@@ -134,7 +197,7 @@ impl ServerBuilder {
         self.secret = Some(secret);
     }
 
-    /// How many tools one page of `tools/list` holds; 0, the default, for all.
+    /// How much one page of a list holds; 0, the default, for all.
     pub fn page_size(&mut self, tools: usize) {
         self.page_size = tools;
     }
@@ -161,25 +224,38 @@ impl ServerBuilder {
     }
 
     /// Checks everything together and compiles it.
-    pub fn build(self) -> Result<Server, ConfigError> {
+    pub fn build(mut self) -> Result<Server, ConfigError> {
         let secret =
             self.secret.ok_or_else(|| ConfigError("there is no secret to sign session ids with".to_owned()))?;
+        let callees = self.number();
         let info = json!({"name": self.name, "version": self.version});
         let instructions = self.instructions.as_deref();
-        let tasks = self.tools.iter().any(|tool| tool.task().is_some());
-        let offers = Offers { tools: true, prompts: false, resources: false, tasks, channels: self.channels };
+        let mut completers = self.resources.iter().map(|resource| &resource.completers);
+        let completions = completers.any(|completers| !completers.is_empty())
+            || self.prompts.iter().any(|prompt| !prompt.completers.is_empty());
+        let offers = Offers {
+            tools: true,
+            prompts: !self.prompts.is_empty(),
+            resources: !self.resources.is_empty(),
+            completions,
+            tasks: self.tools.iter().any(|tool| tool.task().is_some()),
+            channels: self.channels,
+        };
         let meta = json!({"io.modelcontextprotocol/serverInfo": info}).to_string();
         let scope = if self.cache_private { "private" } else { "public" };
         let cacheable = format!("\"ttlMs\":{},\"cacheScope\":\"{scope}\",\"_meta\":{meta}", self.cache_ttl);
-        let listed = self.listed();
-        let mut lists: Vec<ToolList> = Vec::with_capacity(VERSIONS.len());
-        for version in VERSIONS {
-            let members = match version.is_stateless() {
-                true => format!("\"resultType\":\"complete\",{cacheable},"),
-                false => String::new(),
-            };
-            lists.push(ToolList::new(&listed, version, self.page_size, &members, &lists));
-        }
+        let lists = Listing::ALL.map(|listing| {
+            let items = self.items(listing);
+            let mut lists: Vec<List> = Vec::with_capacity(VERSIONS.len());
+            for version in VERSIONS {
+                let members = match version.is_stateless() {
+                    true => format!("\"resultType\":\"complete\",{cacheable},"),
+                    false => String::new(),
+                };
+                lists.push(List::new(listing, &items, version, self.page_size, &members, &lists));
+            }
+            lists
+        });
         let mut tools = self.tools;
         let search = Search::new(&tools, self.hidden);
         if search.is_empty() {
@@ -195,6 +271,11 @@ impl ServerBuilder {
             acknowledgement: format!("{{\"resultType\":\"complete\",\"_meta\":{meta}}}}}").into_bytes().into(),
             tools,
             search,
+            by_uri: self.resources.iter().enumerate().map(|(index, one)| (one.shared_uri(), index)).collect(),
+            resources: self.resources,
+            prompts: self.prompts,
+            callees,
+            caching: (self.cache_ttl, scope),
             origins: self.origins,
             sessions: Sessions::new(&secret, self.session_lifetime),
             seals: Seals::new(&secret),
@@ -238,6 +319,16 @@ fn end(result: &Value, members: &str) -> Arc<[u8]> {
     format!("{open}{members}}}}}").into_bytes().into()
 }
 
+/// Whose call something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Callee {
+    Tool(usize),
+    Resource(usize),
+    Prompt(usize),
+    /// The client is told the same, whatever is completed.
+    Completion,
+}
+
 /// FNV-1a. The names that it spreads are the operator's: nobody else can choose ones that collide.
 #[derive(Debug)]
 struct NameHasher(u64);
@@ -267,11 +358,18 @@ pub struct Server {
     names: Vec<Arc<str>>,
     by_name: HashMap<Arc<str>, usize, BuildHasherDefault<NameHasher>>,
     search: Search,
+    resources: Vec<Resource>,
+    by_uri: HashMap<Arc<str>, usize, BuildHasherDefault<NameHasher>>,
+    prompts: Vec<Prompt>,
+    /// Whose the endpoints are that follow those of the tools.
+    callees: Vec<Callee>,
+    /// `ttlMs` and `cacheScope` of what changes with the configuration alone.
+    caching: (u64, &'static str),
     origins: AllowedOrigins,
     sessions: Sessions,
     seals: Seals,
-    /// By revision.
-    lists: Vec<ToolList>,
+    /// By listing, then by revision.
+    lists: [Vec<List>; Listing::ALL.len()],
     /// By revision; like all results here with the brace that ends the response.
     initialize: [Arc<[u8]>; VERSIONS.len()],
     discover: Arc<[u8]>,
@@ -291,6 +389,16 @@ impl Server {
     /// The tools, in the order in which they were added.
     pub fn tools(&self) -> &[Tool] {
         &self.tools
+    }
+
+    /// The endpoint of a number: those of the tools come first, then those of each resource ([`Resource::endpoints`]) and of
+    /// each prompt, in the order in which they were added.
+    pub fn endpoint(&self, number: usize) -> Option<&Endpoint> {
+        if let Some(tool) = self.tools.get(number) {
+            return Some(tool.endpoint());
+        }
+        let resources = self.resources.iter().flat_map(Resource::endpoints);
+        resources.chain(self.prompts.iter().flat_map(Prompt::endpoints)).nth(number - self.tools.len())
     }
 
     /// The reply for a request that the host itself refuses with this HTTP status: a limit, missing authorization, a
@@ -327,8 +435,38 @@ impl Server {
         &self.names
     }
 
-    pub(crate) fn tool_list(&self, version: ProtocolVersion) -> &ToolList {
-        &self.lists[version as usize]
+    pub(crate) fn resources(&self) -> &[Resource] {
+        &self.resources
+    }
+
+    pub(crate) fn prompts(&self) -> &[Prompt] {
+        &self.prompts
+    }
+
+    /// The resource of a URI, and the values of the variables if it is one of a template.
+    pub(crate) fn find_resource(&self, uri: &str) -> Option<(usize, Option<Map<String, Value>>)> {
+        let known = self.by_uri.get(uri).filter(|index| !self.resources[**index].is_template());
+        let mut templates = self.resources.iter().enumerate();
+        known
+            .map(|index| (*index, None))
+            .or_else(|| templates.find_map(|(index, resource)| Some((index, Some(resource.values(uri)?)))))
+    }
+
+    /// Whose call an endpoint is for.
+    pub(crate) fn callee(&self, endpoint: usize) -> Callee {
+        match endpoint.checked_sub(self.tools.len()) {
+            None => Callee::Tool(endpoint),
+            Some(index) => self.callees[index],
+        }
+    }
+
+    /// `ttlMs` and `cacheScope` of what changes with the configuration alone.
+    pub(crate) fn caching(&self) -> (u64, &'static str) {
+        self.caching
+    }
+
+    pub(crate) fn list(&self, listing: Listing, version: ProtocolVersion) -> &List {
+        &self.lists[listing as usize][version as usize]
     }
 
     pub(crate) fn initialize_result(&self, version: ProtocolVersion) -> &Arc<[u8]> {

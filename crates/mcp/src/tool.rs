@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! definition   what `tools/list` shows                       (schema, annotations)
-//! request      arguments → UpstreamRequest                   (defaults, validation, layout)
+//! request      arguments → UpstreamRequest                   (endpoint: defaults, validation, layout)
 //! write_result UpstreamResponse or -Failure → CallToolResult (result, mcp_result)
 //! ```
 
@@ -17,10 +17,12 @@ mod content;
 mod defaults;
 mod effort;
 mod encode;
+mod endpoint;
 mod entity;
 mod expansion;
 #[cfg(test)]
 mod expansion_tests;
+mod file;
 mod form;
 mod integers;
 mod json;
@@ -58,9 +60,17 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::argument::Argument;
 pub use self::builder::ToolBuilder;
+pub(crate) use self::builder::{check_name, once, text};
+pub(crate) use self::content::{check_resource, has_scheme, write_item};
+pub(crate) use self::encode::decode as percent_decoded;
+pub use self::endpoint::Endpoint;
+pub(crate) use self::endpoint::{EndpointBuilder, Input, Misuse};
+pub(crate) use self::file::FilePath;
 pub(crate) use self::json::checked as checked_json;
 pub(crate) use self::mcp_result::write_meta;
+pub(crate) use self::media_type::{MediaType, Nature};
 pub(crate) use self::members::{Members, Object};
 pub(crate) use self::mirrored::MirroredHeader;
 // Part of `MirroredHeader`'s interface.
@@ -71,14 +81,12 @@ pub use self::schema::check_pattern;
 pub use self::target::check_header;
 // What `write_result` takes and returns.
 pub(crate) use self::result::{Answer, Written};
+pub(crate) use self::status::{coding_of, status_line};
+pub(crate) use self::writer::Writer;
 
-use self::defaults::Defaults;
-use self::layout::{Layout, Unfit};
 use self::result::ResultRules;
-use self::schema::{Failure, Schema};
 use crate::ProtocolVersion;
 use crate::http::UpstreamRequest;
-use crate::input::{Question, Retry};
 use crate::task::TaskRules;
 
 /// A directive's value that cannot be used; the text says what to do.
@@ -125,11 +133,8 @@ pub struct Tool {
     title: Option<String>,
     description: String,
     annotations: Option<Map<String, Value>>,
-    input: Schema,
-    defaults: Defaults,
     mirrored: Vec<MirroredHeader>,
-    layout: Layout,
-    accept: Option<Box<str>>,
+    endpoint: Endpoint,
     rules: ResultRules,
     task: Option<TaskRules>,
 }
@@ -140,45 +145,14 @@ impl Tool {
         &self.name
     }
 
-    /// The HTTP method of its upstream requests.
-    pub fn method(&self) -> &str {
-        &self.layout.method
+    /// What its calls are.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
-    /// Scheme and authority of its upstream, as `proxy_pass` takes them: `http://inventory`.
-    pub fn origin(&self) -> &str {
-        &self.layout.origin
-    }
-
-    /// The `Accept` header of its upstream requests, if it is known what the answers are.
-    pub fn accept(&self) -> Option<&str> {
-        self.accept.as_deref()
-    }
-
-    /// Texts with variables whose values its calls need: the host evaluates them when a call is made, see
-    /// [`Exchange::start`](crate::Exchange::start).
-    pub fn operator_values(&self) -> &[String] {
-        &self.layout.operator_values
-    }
-
-    /// Whether its calls, or requests about its jobs, may carry a request body.
-    pub fn has_body(&self) -> bool {
-        self.layout.has_body() || (self.has_tasks() && self.may_ask())
-    }
-
-    /// Whether its calls may begin jobs: then there are requests of other methods than [`Tool::method`], too, and `Location`
-    /// and `Retry-After` of answers matter.
-    pub fn has_tasks(&self) -> bool {
-        self.task.is_some()
-    }
-
+    /// Whether its calls may become jobs, and how.
     pub(crate) fn task(&self) -> Option<TaskRules> {
         self.task
-    }
-
-    /// Every header that its calls may set, `Cookie` among them when something is placed there.
-    pub fn header_names(&self) -> &[String] {
-        &self.layout.header_names
     }
 
     /// Headers in which a client repeats arguments, by `x-mcp-header` of the input schema.
@@ -195,7 +169,7 @@ impl Tool {
             tool.text("title", title);
         }
         tool.text("description", &self.description);
-        tool.member("inputSchema", &self.input.published(version));
+        tool.member("inputSchema", &self.endpoint.input.schema.published(version));
         if let Some(output) = self.rules.published_output(version) {
             tool.member("outputSchema", &output);
         }
@@ -218,42 +192,19 @@ impl Tool {
     }
 
     /// Fills in defaults, validates, and puts every argument where it belongs. `evaluate` gives the value of one of
-    /// [`Tool::operator_values`].
+    /// [`Endpoint::operator_values`].
     pub(crate) fn request(
         &self,
-        mut arguments: Map<String, Value>,
+        arguments: Map<String, Value>,
         evaluate: &mut dyn FnMut(usize) -> String,
     ) -> Result<UpstreamRequest, Unsent> {
-        self.defaults.fill(&mut arguments);
-        let arguments = Value::Object(arguments);
-        self.input.check(&arguments).map_err(|failure| match failure {
-            Failure::Value(why) => InvalidArguments(format!("invalid arguments: {why}")).into(),
-            Failure::Schema(why) => self.unusable(&format!("its input schema is not valid: {why}")),
-        })?;
+        let unsent = |misuse| match misuse {
+            Misuse::Arguments(invalid) => invalid.into(),
+            Misuse::Setup(why) => self.unusable(&why),
+        };
+        let arguments = self.endpoint.input.check(arguments).map_err(unsent)?;
         mirrored::check(&self.mirrored, &arguments)?;
-        let Value::Object(arguments) = arguments else { unreachable!("made an object above") };
-        self.layout.place(arguments, evaluate).map_err(|unfit| match unfit {
-            Unfit::Argument(invalid) => invalid.into(),
-            Unfit::Operator(index, why) => {
-                let text = self.layout.operator_values.get(index).map_or("", String::as_str);
-                self.unusable(&format!("what \"{text}\" comes to {why}"))
-            }
-        })
-    }
-
-    /// Puts what its client has answered into a request of [`Tool::request`].
-    pub(crate) fn add_answers(&self, retry: Retry, request: &mut UpstreamRequest) -> Result<(), InvalidArguments> {
-        if self.may_ask() { retry.put_into(request, self.layout.makes_object()) } else { Ok(()) }
-    }
-
-    /// Whether its upstream may ask for input.
-    pub(crate) fn may_ask(&self) -> bool {
-        self.rules.may_ask()
-    }
-
-    /// What the upstream asks for, if its answer is a question that can be passed on.
-    pub(crate) fn question<'a>(&self, answer: Answer<'a>) -> Option<Question<'a>> {
-        self.rules.question(answer)
+        self.endpoint.place(arguments, evaluate).map_err(unsent)
     }
 
     /// The call cannot be made, whatever its arguments.

@@ -4,8 +4,8 @@
 
 use mcp::http::{Body, Headers, HttpReply, HttpRequest, UpstreamFailure, UpstreamResponse};
 use mcp::{
-    Delivered, Delivery, KEEPALIVE, Listener, Publication, PublishRequest, Server, ServerBuilder, SessionState, Step,
-    ToolBuilder,
+    Delivered, Delivery, KEEPALIVE, Listener, PromptBuilder, Publication, PublishRequest, ResourceBuilder, Server,
+    ServerBuilder, SessionState, Step, ToolBuilder,
 };
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -45,10 +45,24 @@ fn server() -> Server {
     tool.result(&["mcp"]).unwrap();
     tool.task(&["poll"]).unwrap();
     builder.hidden_tool(tool.build().unwrap()).unwrap();
+    for (uri, call) in
+        [("a://{b}/{+c}", "http://upstream/{b}"), ("a://d{?e}", "http://upstream/e"), ("a:f", "http://upstream/")]
+    {
+        let mut resource = ResourceBuilder::new(uri).unwrap();
+        resource.pass(&[call]).unwrap();
+        resource.result(&[if uri == "a:f" { "mcp" } else { "auto" }]).unwrap();
+        builder.resource(resource.build().unwrap()).unwrap();
+    }
+    let mut prompt = PromptBuilder::new("ask").unwrap();
+    prompt.argument(&["a"]).unwrap();
+    prompt.pass(&["POST", "http://upstream/"]).unwrap();
+    prompt.result(&["mcp"]).unwrap();
+    prompt.complete(&["a", "GET", "http://upstream/{a}"]).unwrap();
+    builder.prompt(prompt.build().unwrap()).unwrap();
     builder.build().unwrap()
 }
 
-const SEEDS: [&str; 14] = [
+const SEEDS: [&str; 18] = [
     r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"x","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}}}"#,
     r#"{"jsonrpc":"2.0","id":"000102030405060708090a0b0c0d0e0f-1.0","result":{"action":"accept","content":{"a":"\u00e4"}}}"#,
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_item","inputResponses":{"a":{}},"requestState":"x","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{},"roots":{}}}}}"#,
@@ -63,6 +77,10 @@ const SEEDS: [&str; 14] = [
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"call_tool","arguments":{"name":"find_item","arguments":{"text":"x"}}}}"#,
     r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#,
     r#"{"jsonrpc":"2.0","id":-5,"method":"tools/call","params":{"name":"get_item","arguments":{"id":"\u00e4\ud83d\ude00"}}}"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a://b%2F/c/%C3%A4","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#,
+    r#"[{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a://d?e=1"}},{"jsonrpc":"2.0","id":2,"method":"resources/read","params":{"uri":"a:f"}},{"jsonrpc":"2.0","id":3,"method":"prompts/get","params":{"name":"ask","arguments":{"a":"b"}}}]"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"ask"},"argument":{"name":"a","value":"b"},"context":{"arguments":{"c":"d"}}}}"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"a:f"}}"#,
 ];
 
 /// What backends publish.
@@ -76,12 +94,13 @@ const PUBLISHED: [&str; 5] = [
 ];
 
 /// What the bus carries.
-const ENVELOPES: [&str; 5] = [
+const ENVELOPES: [&str; 6] = [
     r#"{"topic":"session","of":"0123","response":{"id":"a","result":{}}}"#,
     r#"{"topic":"tools","message":{"jsonrpc":"2.0","method":"a","params":{"_meta":{"a":1}}}}"#,
     r#"{"topic":"session","of":"0123","opened":"00000000000000000000000000000000"}"#,
     r#"{"topic":"session","of":"0123","ended":true}"#,
     r#"{"topic":"session","of":"0123","cancelled":"a"}"#,
+    r#"{"topic":"session","of":"0123","subscription":{"uri":"a:","wanted":true,"until":9}}"#,
 ];
 
 const PIECES: [&str; 20] = [
@@ -156,6 +175,11 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
     for _ in 0..1000 {
         match step {
             Step::Reply(reply) | Step::KeepSession { reply, .. } => return check(&reply),
+            Step::Subscribe { publication, reply, refusal, .. } => {
+                check_publication(&publication);
+                check(&refusal);
+                return check(&reply);
+            }
             Step::Publish { publications, then } => {
                 publications.iter().for_each(check_publication);
                 step = *then;
@@ -192,9 +216,9 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
                     location: *numbers.pick(&[None, Some(&b"/jobs/1"[..]), Some(b"http://other/"), Some(b"\xff")]),
                     retry_after: *numbers.pick(&[None, Some(&b"1"[..]), Some(b"-1"), Some(b"\xff")]),
                     body: match numbers.below(6) {
-                        0 => br#"{"a":1}"#,
-                        1 => br#"{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}}}"#,
-                        2 => br#"{"resultType":"input_required","requestState":"s"}"#,
+                        0 | 1 => br#"{"a":1,"contents":[{"uri":"a:b","text":""}],"messages":[],"values":["a"]}"#,
+                        2 => br#"{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}}}"#,
+                        3 => br#"{"resultType":"input_required","requestState":"s"}"#,
                         _ => &noise,
                     },
                 };

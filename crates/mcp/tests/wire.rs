@@ -16,7 +16,10 @@ use std::path::{Path, PathBuf};
 
 use mcp::http::{Body, Headers, HttpReply, HttpRequest};
 use mcp::operation::Operation;
-use mcp::{Delivery, Exchange, Publication, Server, ServerBuilder, SessionState, Step, ToolBuilder};
+use mcp::{
+    Delivery, Exchange, PromptBuilder, Publication, ResourceBuilder, Server, ServerBuilder, SessionState, Step,
+    ToolBuilder,
+};
 use openapi::{Document, Limits, Rules};
 use serde_json::{Map, Value, json};
 
@@ -57,7 +60,7 @@ fn server(settings: &Value) -> Server {
             "cache_ttl" => builder.cache_ttl(value.as_u64().unwrap()),
             "cache_private" => builder.cache_private(value.as_bool().unwrap()),
             "channels" => builder.channels(value.as_bool().unwrap()),
-            "no_tools" | "search" | "tools" => {}
+            "no_tools" | "offers" | "search" | "tools" => {}
             other => panic!("unknown setting {other}"),
         }
     }
@@ -70,6 +73,15 @@ fn server(settings: &Value) -> Server {
     if let Some(document) = settings["search"].as_str() {
         for (operation, _) in operations(document) {
             builder.hidden_tool(mcp::Tool::from_operation(operation).unwrap()).unwrap();
+        }
+    }
+    if let Some(offers) = settings.get("offers") {
+        let offers = offers.as_str().map_or_else(|| offers.clone(), load);
+        for resource in offers["resources"].as_array().unwrap() {
+            builder.resource(self::resource(resource)).unwrap();
+        }
+        for prompt in offers["prompts"].as_array().unwrap() {
+            builder.prompt(self::prompt(prompt)).unwrap();
         }
     }
     builder.build().unwrap()
@@ -98,6 +110,52 @@ fn tool(tool: &Value) -> mcp::Tool {
             "annotations" => builder.annotations(args),
             "result" => builder.result(args),
             "task" => builder.task(args),
+            other => panic!("unknown directive {other}"),
+        }
+        .unwrap();
+    }
+    builder.build().unwrap()
+}
+
+fn resource(resource: &Value) -> mcp::Resource {
+    let mut builder = ResourceBuilder::new(resource["uri"].as_str().unwrap()).unwrap();
+    for directive in resource["directives"].as_array().unwrap() {
+        let words = words(directive);
+        let (name, args) = words.split_first().unwrap();
+        match *name {
+            "name" => builder.name(args),
+            "title" => builder.title(args),
+            "description" => builder.description(args),
+            "mime_type" => builder.mime_type(args),
+            "annotations" => builder.annotations(args),
+            "icons" => builder.icons(args),
+            "size" => builder.size(args),
+            "pass" => builder.pass(args),
+            "text" => builder.text(args),
+            "argument" => builder.argument(args),
+            "complete" => builder.complete(args),
+            "result" => builder.result(args),
+            other => panic!("unknown directive {other}"),
+        }
+        .unwrap();
+    }
+    builder.build().unwrap()
+}
+
+fn prompt(prompt: &Value) -> mcp::Prompt {
+    let mut builder = PromptBuilder::new(prompt["name"].as_str().unwrap()).unwrap();
+    for directive in prompt["directives"].as_array().unwrap() {
+        let words = words(directive);
+        let (name, args) = words.split_first().unwrap();
+        match *name {
+            "title" => builder.title(args),
+            "description" => builder.description(args),
+            "icons" => builder.icons(args),
+            "argument" => builder.argument(args),
+            "message" => builder.message(args),
+            "pass" => builder.pass(args),
+            "complete" => builder.complete(args),
+            "result" => builder.result(args),
             other => panic!("unknown directive {other}"),
         }
         .unwrap();
@@ -220,7 +278,8 @@ fn stateless(body: &mut Option<Value>, headers: &mut BTreeMap<String, Option<Str
     }
     let params = message.entry("params").or_insert_with(|| json!({}));
     let Value::Object(params) = params else { return };
-    if let Some(name) = params.get("name").or(params.get("taskId")).and_then(Value::as_str) {
+    let name = params.get("name").or_else(|| params.get("uri")).or_else(|| params.get("taskId"));
+    if let Some(name) = name.and_then(Value::as_str) {
         headers.insert("mcp-name".into(), Some(name.into()));
     }
     let meta = params.entry("_meta").or_insert_with(|| json!({}));
@@ -291,7 +350,7 @@ fn play(
     let mut is_open = false;
     loop {
         match step {
-            Step::Reply(reply) | Step::KeepSession { reply, .. } => {
+            Step::Reply(reply) | Step::KeepSession { reply, .. } | Step::Subscribe { reply, .. } => {
                 assert_eq!(asks.next(), None, "the client is not asked");
                 return if is_open { end_of_stream(reply) } else { reply };
             }
@@ -321,8 +380,8 @@ fn play(
                 seen.waits.push(milliseconds.into());
                 step = pending.poll();
             }
-            Step::Call { tool, request, pending } => {
-                let method = request.method.unwrap_or(server.tools()[tool].method());
+            Step::Call { endpoint, request, pending } => {
+                let method = request.method.unwrap_or(server.endpoint(endpoint).unwrap().method());
                 seen.calls.push(call(method, &request));
                 step = upstream.answer(method, &request, |answer| pending.resume(server, answer, &mut no_values));
             }
@@ -345,8 +404,20 @@ fn listen(server: &Server, sent: &Sent, case: &Value, mut stream: Stream<'_>) {
         Step::Listen { listener, .. } => listener,
         step => panic!("{step:?}"),
     };
+    let send = |body: &Value| {
+        let session = sent.header("mcp-session-id").expect("a session");
+        let headers = json!({"Mcp-Session-Id": session});
+        let request = json!({"as": case["request"]["as"], "headers": headers, "body": body});
+        match Sent::new(server, &request).receive(server).start(server, &mut no_values) {
+            Step::Subscribe { publication, reply, .. } => {
+                assert_eq!(reply.status, 200);
+                vec![publication]
+            }
+            step => panic!("{step:?}"),
+        }
+    };
     for step in case["stream"].as_array().expect("a stream is opened") {
-        stream.step(step, &another);
+        stream.step(step, &another, &send);
     }
 }
 
@@ -454,7 +525,7 @@ fn every_case_gets_its_reply() {
     let mut failed = Vec::new();
     let mut count = 0;
     for name in names.iter().filter_map(|name| name.to_str()) {
-        if !name.ends_with(".json") || matches!(name, "tools.json" | "upstream.json") {
+        if !name.ends_with(".json") || matches!(name, "tools.json" | "offers.json" | "upstream.json") {
             continue;
         }
         let file = load(name);

@@ -38,7 +38,7 @@ fn run(case: &Value) -> Result<(), String> {
         None => by_location(&operation, &case["arguments_by_location"]),
     };
     let tool = Tool::from_operation(operation).map_err(|error| error.0)?;
-    let (method, origin) = (tool.method().to_owned(), tool.origin().to_owned());
+    let (method, origin) = (tool.endpoint().method().to_owned(), tool.endpoint().origin().to_owned());
     let mut builder = ServerBuilder::new();
     builder.secret([7; 32]);
     builder.tool(tool).unwrap();

@@ -9,7 +9,7 @@ use crate::exchange::{Pending, Step};
 use crate::http::{Evaluate, Outcome};
 use crate::jsonrpc::{begin_result, write_json};
 use crate::methods::tools::write_tool_error;
-use crate::server::Server;
+use crate::server::{Callee, Server};
 use crate::stream::write_event;
 use crate::tool::Written;
 
@@ -30,20 +30,20 @@ impl Pending {
         }
         let missing = question.needs().missing_in(self.facts.capabilities);
         if missing != Capabilities::NONE {
-            return self.fail(out, &Error::MissingCapability(missing));
+            return self.fail(out, &Error::MissingCapability(missing), None);
         }
         // A state that is too long is none of a question.
         let state = question.state.as_ref().and_then(|state| seal_state(server, &self.context, &self.facts, state));
         let mut result = Vec::with_capacity(512);
         if let Err(why) = question.write(state.as_deref(), Some(server.meta()), &mut result) {
-            let text = format!("the MCP result of the tool's backend is invalid: {why}");
-            return self.tell_model(server, out, &text, Some(text.clone()));
+            let text = format!("the MCP result of the backend is invalid: {why}");
+            return self.explain(server, out, &text, Some(text.clone()));
         }
-        self.end(out, |_, id, out| {
-            begin_result(id, out);
+        self.end(out, |_, facts, out| {
+            begin_result(facts.request_id().unwrap_or_default(), out);
             out.extend_from_slice(&result);
             out.push(b'}');
-            Written { outcome: Outcome::Ok, note: None }
+            (200, Written { outcome: Outcome::Ok, note: None })
         })
     }
 
@@ -57,7 +57,7 @@ impl Pending {
     ) -> Step {
         let nonce = match self.can_ask(question) {
             Ok(nonce) => nonce,
-            Err(why) => return self.tell_model(server, out, &question.in_words(&why), None),
+            Err(why) => return self.explain(server, out, &question.in_words(&why), None),
         };
         self.rounds += 1;
         let mut asked = Vec::with_capacity(question.requests.len());
@@ -93,11 +93,14 @@ impl Pending {
         self.context.asking.ok_or_else(|| "this server has no channels to hear the answers on".to_owned())
     }
 
-    /// Ends the call with a result that says why there is none.
-    pub(crate) fn tell_model(self, server: &Server, out: Vec<u8>, text: &str, note: Option<String>) -> Step {
-        self.end(out, |version, id, out| {
-            write_tool_error(server, version, id, text, out);
-            Written { outcome: Outcome::ToolError, note }
+    /// Ends the call with what says why there is no result: of a tool, a result for the model.
+    pub(crate) fn explain(self, server: &Server, out: Vec<u8>, text: &str, note: Option<String>) -> Step {
+        if !matches!(server.callee(self.endpoint), Callee::Tool(_)) {
+            return self.fail(out, &Error::Backend(text.to_owned()), note);
+        }
+        self.end(out, |version, facts, out| {
+            write_tool_error(server, version, facts.request_id().unwrap_or_default(), text, out);
+            (200, Written { outcome: Outcome::ToolError, note })
         })
     }
 }

@@ -2,10 +2,27 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 use super::Capabilities;
 use crate::jsonrpc::text;
 use crate::session::cut;
-use crate::tool::{Members, Object, write_meta};
+use crate::tool::{Answer, Members, Object, checked_json, coding_of, write_meta};
+
+/// The `resultType` of a question.
+pub(crate) const INPUT_REQUIRED: &str = "input_required";
+
+/// What an answer with an MCP result asks for. One that is not right is none: whoever makes the result of it says why.
+pub(crate) fn find_question(answer: Answer<'_>) -> Option<Question<'_>> {
+    let Answer::Response(response) = answer else { return None };
+    let is_result = (200..300).contains(&response.status) && coding_of(&response).is_none();
+    if !is_result || memmem::find(response.body, INPUT_REQUIRED.as_bytes()).is_none() {
+        return None;
+    }
+    let result = Members::of(checked_json(response.body).ok()?, "it").ok()?;
+    let is_question = result.text("resultType").ok()?.as_deref() == Some(INPUT_REQUIRED);
+    if is_question { Question::of(result).ok() } else { None }
+}
 
 /// Requests in one result.
 const MOST: usize = 32;
@@ -103,7 +120,7 @@ impl<'j> Question<'j> {
 
     /// The same for somebody who cannot be asked; `why` says so.
     pub(crate) fn in_words(&self, why: &str) -> String {
-        let mut words = format!("the tool needs input before it can go on, but {why}");
+        let mut words = format!("input is needed before this can go on, but {why}");
         let asked: Vec<String> = self.requests.iter().map(InputRequest::in_words).collect();
         if !asked.is_empty() {
             words.push_str("; it asks for: ");
@@ -227,7 +244,7 @@ mod tests {
         let words = read(&asks(json!({"a": form, "b": url, "c": sample, "d": roots})), |q| q.in_words("it cannot"));
         assert_eq!(
             words.unwrap(),
-            "the tool needs input before it can go on, but it cannot; it asks for: an answer of the user to \"m\"; an \
+            "input is needed before this can go on, but it cannot; it asks for: an answer of the user to \"m\"; an \
              answer of the user to \"m\" at https://a/; a message of the client's model (sampling); the client's roots"
         );
     }

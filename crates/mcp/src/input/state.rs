@@ -31,7 +31,8 @@ pub(crate) fn open_state(server: &Server, context: &Context, facts: &Facts, toke
 /// What a state is bound to.
 fn with_bound<T>(context: &Context, facts: &Facts, act: impl FnOnce(&[&str]) -> T) -> T {
     let arguments = digest(facts.arguments());
-    act(&[&context.principal, facts.method().unwrap_or_default(), facts.tool().unwrap_or_default(), &arguments])
+    let subject = facts.tool().or(facts.prompt()).or(facts.uri()).unwrap_or_default();
+    act(&[&context.principal, facts.method().unwrap_or_default(), subject, &arguments])
 }
 
 /// A digest of arguments that does not depend on the order of members and on white space: a client may write them anew.

@@ -4,11 +4,11 @@ use super::Retry;
 use super::question::{InputRequest, Method};
 use crate::error::Error;
 use crate::exchange::{Pending, Step};
+use crate::failure::Failed;
 use crate::http::Evaluate;
 use crate::jsonrpc::{Response, text, write_json};
 use crate::listen::{Answered, Delivery, Publication, Topic, hex};
-use crate::methods::Performed;
-use crate::methods::tools::call;
+use crate::methods::{Operation, Performed};
 use crate::scan::compact;
 use crate::server::Server;
 use crate::session::cut;
@@ -122,20 +122,23 @@ impl Waiting {
     pub fn resume(self, server: &Server, evaluate: &mut Evaluate<'_>) -> Step {
         let Waiting { call: pending, asked, state, failure } = self;
         let is_complete = asked.iter().all(|asked| asked.answer.is_some());
-        let late = || "the client has not answered in time what the tool needs to know".to_owned();
+        let late = || "the client has not answered in time what is needed to go on".to_owned();
         if let Some(why) = failure.or_else(|| (!is_complete).then(late)) {
             let mut out = Vec::new();
             for asked in asked.iter().filter(|asked| asked.answer.is_none()) {
                 write_event(&mut out, |out| write_withdrawal(&asked.id, out));
             }
-            return pending.tell_model(server, out, &why, None);
+            return pending.explain(server, out, &why, None);
         }
         let retry = Retry { responses: (!asked.is_empty()).then(|| responses(&asked)), state };
-        match call(server, pending.tool, &pending.facts, retry, evaluate) {
-            Performed::Call { tool, request, .. } => Step::Call { tool, request, pending },
-            Performed::ToolError(unsent) => pending.tell_model(server, Vec::new(), &unsent.text, unsent.note),
-            Performed::Error(error) => pending.fail(Vec::new(), &error),
-            Performed::Result(..) | Performed::Structured { .. } => pending.fail(Vec::new(), &Error::Refused(500)),
+        let again = Operation::again(server, pending.endpoint);
+        match again.perform(server, &pending.context, &pending.facts, retry, evaluate) {
+            Performed::Call { endpoint, request, .. } => Step::Call { endpoint, request, pending },
+            Performed::ToolError(unsent) => pending.explain(server, Vec::new(), &unsent.text, unsent.note),
+            Performed::Error(Failed { error, note }) => pending.fail(Vec::new(), &error, note),
+            Performed::Result(..) | Performed::Made(_) | Performed::Structured { .. } => {
+                pending.fail(Vec::new(), &Error::Refused(500), None)
+            }
         }
     }
 }
@@ -160,7 +163,11 @@ fn explain(method: Method, error: &str) -> String {
     let members = Members::of(error, "").unwrap_or_default();
     let message = members.get("message").and_then(text).unwrap_or_default();
     let code = members.get("code").map(|code| format!(" ({})", cut(code, 16))).unwrap_or_default();
-    format!("the client did not answer \"{}\", which the tool needs: {}{code}", method.as_str(), cut(&message, SHOWN))
+    format!(
+        "the client did not answer \"{}\", which is needed to go on: {}{code}",
+        method.as_str(),
+        cut(&message, SHOWN)
+    )
 }
 
 /// Appends the news that a request need not be answered any more.

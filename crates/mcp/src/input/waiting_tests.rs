@@ -159,7 +159,7 @@ fn questions_that_are_open_in_the_end_are_withdrawn() {
     let events: Vec<_> = events.split_terminator("\n\n").collect();
     assert_eq!(events.len(), 2, "{events:?}");
     assert!(events[0].contains(&format!("\"notifications/cancelled\",\"params\":{{\"requestId\":\"{}\"", id(0))));
-    assert!(events[1].contains("needs: no\\nroots (-32601)\""), "{}", events[1]);
+    assert!(events[1].contains("go on: no\\nroots (-32601)\""), "{}", events[1]);
 }
 
 #[test]

@@ -3,12 +3,20 @@
 use super::rule::RULES;
 use super::{Publication, Topic};
 use crate::ProtocolVersion;
+use crate::list::Listing;
 use crate::server::Server;
 
 impl Server {
     /// What the server lists, by the topic that its changes are heard on: numbers that change with it.
     pub fn list_digests(&self) -> Vec<(Topic, u64)> {
-        vec![(Topic::ToolsListChanged, self.tool_list(ProtocolVersion::V2026_07_28).digest())]
+        let digest = |listing| self.list(listing, ProtocolVersion::V2026_07_28).digest();
+        // Clients are told of resources and templates as of one.
+        let resources = digest(Listing::Resources).rotate_left(1) ^ digest(Listing::Templates);
+        vec![
+            (Topic::ToolsListChanged, digest(Listing::Tools)),
+            (Topic::PromptsListChanged, digest(Listing::Prompts)),
+            (Topic::ResourcesListChanged, resources),
+        ]
     }
 }
 
@@ -23,7 +31,37 @@ impl Publication {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Delivery, ServerBuilder, ToolBuilder};
+    use crate::{Delivery, PromptBuilder, ResourceBuilder, ServerBuilder, ToolBuilder};
+
+    #[test]
+    fn each_list_has_a_number_of_its_own() {
+        let digests = |uris: &[&str], prompts: &[&str]| {
+            let mut builder = ServerBuilder::new();
+            builder.secret([1; 32]);
+            for uri in uris {
+                let mut resource = ResourceBuilder::new(uri).unwrap();
+                resource.text(&["a"]).unwrap();
+                builder.resource(resource.build().unwrap()).unwrap();
+            }
+            for name in prompts {
+                let mut prompt = PromptBuilder::new(name).unwrap();
+                prompt.message(&["user", "a"]).unwrap();
+                builder.prompt(prompt.build().unwrap()).unwrap();
+            }
+            builder.build().unwrap().list_digests()
+        };
+        let before = digests(&["a:b"], &["p"]);
+        for (uris, prompts, changed) in [
+            (&["a:b"][..], &["p"][..], &[][..]),
+            (&["a:c"], &["p"], &[Topic::ResourcesListChanged]),
+            (&["a:b", "a:{c}"], &["p"], &[Topic::ResourcesListChanged]),
+            (&["a:b"], &["q"], &[Topic::PromptsListChanged]),
+        ] {
+            let after = digests(uris, prompts);
+            let differ = before.iter().zip(&after).filter(|(before, after)| before.1 != after.1);
+            assert_eq!(differ.map(|(_, after)| after.0.clone()).collect::<Vec<_>>(), changed);
+        }
+    }
 
     #[test]
     fn a_change_of_the_tools_changes_their_number() {

@@ -70,6 +70,12 @@ impl Publication {
         Publication::new(topic, "response", response)
     }
 
+    /// The client of a session wants to hear of a resource from now on, or no more; `until` is when the session expires.
+    pub(super) fn subscription(topic: Topic, uri: &str, wanted: bool, until: u64) -> Publication {
+        let content = serde_json::json!({"uri": uri, "wanted": wanted, "until": until});
+        Publication::new(topic, "subscription", &content.to_string())
+    }
+
     fn new(topic: Topic, content: &str, json: &str) -> Publication {
         let mut envelope = Vec::with_capacity(json.len() + 128);
         envelope.extend_from_slice(b"{\"topic\":");
@@ -109,6 +115,19 @@ pub(super) enum Content {
     Cancelled { request: String },
     /// The session's client answers a request of ours.
     Response(Answered),
+    /// The session's client wants to hear of a resource, or no more.
+    Subscription(Wish),
+}
+
+/// What a session's client wants to hear of.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+pub struct Wish {
+    /// The resource.
+    pub uri: String,
+    /// False: no more.
+    pub wanted: bool,
+    /// When the session expires, in seconds since the epoch.
+    pub until: u64,
 }
 
 /// What a client answers.
@@ -156,6 +175,7 @@ impl Delivery {
             Name::Ended if value == "true" => Content::Ended,
             Name::Cancelled if is_id(value) => Content::Cancelled { request: value.to_owned() },
             Name::Response => Content::Response(Answered::read(value)?),
+            Name::Subscription => Content::Subscription(serde_json::from_str(value).ok()?),
             Name::Ended | Name::Cancelled => return None,
         };
         let of = || members.of.and_then(text).map(Cow::into_owned);
@@ -193,6 +213,15 @@ impl Delivery {
         matches!(self.content, Content::Cancelled { .. } | Content::Response(_))
     }
 
+    /// What the session of this name wants to hear of: what a machine is told whose
+    /// [subscriptions](crate::Subscriptions) are not those of the machine that was asked.
+    pub fn subscription(&self) -> Option<(&str, &Wish)> {
+        match &self.content {
+            Content::Subscription(wish) => Some((self.topic.session()?, wish)),
+            _ => None,
+        }
+    }
+
     /// The raw id of the request that the session's client has cancelled.
     pub(crate) fn cancelled(&self) -> Option<&str> {
         match &self.content {
@@ -220,6 +249,7 @@ enum Name {
     Ended,
     Cancelled,
     Response,
+    Subscription,
 }
 
 impl<'a> Members<'a> {
@@ -239,6 +269,7 @@ impl<'a> Members<'a> {
             "ended" => Name::Ended,
             "cancelled" => Name::Cancelled,
             "response" => Name::Response,
+            "subscription" => Name::Subscription,
             _ => return Ok(()),
         };
         self.is_ambiguous |= self.content.replace((content, value)).is_some();
@@ -338,6 +369,11 @@ mod tests {
             let delivery = Delivery::parse(&cancelled.envelope).unwrap();
             assert_eq!((delivery.topic(), delivery.cancelled(), delivery.is_kept()), (&session, Some(id), false));
         }
+        let wish = Wish { uri: "a:\"é".into(), wanted: false, until: 7 };
+        let subscription = Publication::subscription(session.clone(), &wish.uri, wish.wanted, wish.until);
+        assert!(!subscription.keep);
+        let delivery = Delivery::parse(&subscription.envelope).unwrap();
+        assert_eq!(delivery.subscription(), Some((session.session().unwrap(), &wish)));
     }
 
     #[test]
@@ -370,6 +406,8 @@ mod tests {
             r#"{"topic":"session","of":"a","response":{"id":"a"}}"#,
             r#"{"topic":"session","of":"a","response":{"result":{}}}"#,
             r#"{"topic":"resource","of":"a:","response":{"id":"a","result":{}}}"#,
+            r#"{"topic":"session","of":"a","subscription":{"uri":"a:"}}"#,
+            r#"{"topic":"tools","subscription":{"uri":"a:","wanted":true,"until":1}}"#,
             r#"{"message":{"method":"m"}}"#,
         ] {
             assert_eq!(Delivery::parse(wrong.as_bytes()), None, "{wrong}");

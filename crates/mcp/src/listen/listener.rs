@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::SUBSCRIPTION_ID;
 use super::delivery::{BusId, Content, Delivery, Publication};
 use super::event::{event, retry};
 use super::topic::{LIST_CHANGES, Topic, hex};
+use super::{MAX_RESOURCES, SUBSCRIPTION_ID};
 use crate::ProtocolVersion;
 use crate::jsonrpc::begin_result;
 
@@ -56,6 +56,13 @@ pub enum Delivered {
     Nothing,
     /// Send this, which is `text/event-stream`.
     Event(Vec<u8>),
+    /// From now on hand over what is published of this topic, or no more.
+    Topic {
+        /// One of a resource.
+        topic: Topic,
+        /// False: no more.
+        wanted: bool,
+    },
     /// Send this, which may be empty, and end the stream.
     Close(Vec<u8>),
 }
@@ -143,6 +150,9 @@ impl Listener {
         if !self.hears(delivery.topic()) {
             return Delivered::Nothing;
         }
+        if let (Kind::Session(_), Content::Subscription(wish)) = (&self.kind, &delivery.content) {
+            return self.subscribe(&wish.uri, wish.wanted);
+        }
         match (&mut self.kind, &delivery.content) {
             (Kind::Subscription { id, .. }, Content::Message(message)) => {
                 Delivered::Event(event(None, &message.tagged(id)))
@@ -150,8 +160,10 @@ impl Listener {
             (Kind::Subscription { .. }, _) => Delivered::Nothing,
             (Kind::Session(stream), Content::Opened { stream: nonce }) => stream.see_opened(nonce, id),
             (Kind::Session(_), Content::Ended) => Delivered::Close(Vec::new()),
-            // For the session's calls.
-            (Kind::Session(_), Content::Cancelled { .. } | Content::Response(_)) => Delivered::Nothing,
+            // For the session's calls; done above.
+            (Kind::Session(_), Content::Cancelled { .. } | Content::Response(_) | Content::Subscription(_)) => {
+                Delivered::Nothing
+            }
             (Kind::Session(stream), Content::Message(message)) => {
                 // The broadcast channel has ids of its own.
                 let id = id.filter(|_| delivery.topic().session().is_some());
@@ -161,6 +173,18 @@ impl Listener {
                 Delivered::Event(event(id, message.as_bytes()))
             }
         }
+    }
+
+    /// A session's client wants to hear of a resource, or no more. The host also calls it, once it hands over what is
+    /// published, for what it [remembers](crate::Subscriptions) of the session that the listener [resumes](Listener::resumes).
+    pub fn subscribe(&mut self, uri: &str, wanted: bool) -> Delivered {
+        let topic = Topic::ResourceUpdated(uri.to_owned());
+        match (self.topics.binary_search(&topic), wanted) {
+            (Err(place), true) if self.topics.len() < MAX_RESOURCES => self.topics.insert(place, topic.clone()),
+            (Ok(place), false) => _ = self.topics.remove(place),
+            _ => return Delivered::Nothing,
+        }
+        Delivered::Topic { topic, wanted }
     }
 
     /// What to send before the stream is ended for a reason of the server's: a reload, or the end of the session.
@@ -245,6 +269,7 @@ mod tests {
     fn text(delivered: Delivered) -> String {
         match delivered {
             Delivered::Nothing => "nothing".to_owned(),
+            Delivered::Topic { topic, wanted } => format!("{topic:?} {wanted}"),
             Delivered::Event(bytes) => String::from_utf8(bytes).unwrap(),
             Delivered::Close(bytes) => format!("close {}", String::from_utf8(bytes).unwrap()),
         }

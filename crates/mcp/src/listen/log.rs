@@ -136,7 +136,7 @@ impl<'m> MessageLog<'m> {
 }
 
 /// The number that a session's name is, which is written in hexadecimal digits.
-fn fingerprint(session: &str) -> u128 {
+pub(super) fn fingerprint(session: &str) -> u128 {
     u128::from_str_radix(session, 16).unwrap_or(0)
 }
 

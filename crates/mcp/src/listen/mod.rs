@@ -16,14 +16,18 @@ mod publish;
 mod ring;
 mod rule;
 mod stream;
+mod subscribe;
+mod subscriptions;
 mod topic;
 
 pub(crate) use delivery::Answered;
-pub use delivery::{BusId, Delivery, Publication};
+pub use delivery::{BusId, Delivery, Publication, Wish};
 pub use event::KEEPALIVE;
 pub use listener::{Delivered, Listener};
 pub use log::{MessageLog, Passed};
 pub use publish::PublishRequest;
+pub(crate) use subscribe::Subscription;
+pub use subscriptions::Subscriptions;
 pub use topic::Topic;
 pub(crate) use topic::{LIST_CHANGES, hex};
 

@@ -4,8 +4,14 @@ use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::facts::Facts;
 use crate::jsonrpc::text;
 use crate::scan::{NotJson, Scanner};
+
+/// The arguments that a request has, if any.
+pub(crate) fn of(facts: &Facts) -> Result<Map<String, Value>, Error> {
+    facts.arguments().map_or_else(|| Ok(Map::new()), parse)
+}
 
 /// Reads arguments, the text of a JSON object. One that is given twice is refused: nobody can tell which was meant, and
 /// what stands before this server may have read the other one.

@@ -1,8 +1,12 @@
 //! What requests ask for, and doing it.
 
 mod arguments;
+mod completion;
 pub(crate) mod initialize;
+mod lists;
 mod nearest;
+mod prompts;
+pub(crate) mod resources;
 mod search;
 pub(crate) mod tools;
 
@@ -13,13 +17,15 @@ use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::Context;
 use crate::facts::Facts;
-use crate::http::{Evaluate, UpstreamRequest};
+use crate::failure::Failed;
+use crate::http::{Evaluate, Outcome, UpstreamRequest};
 use crate::input::{Capabilities, Retry};
-use crate::jsonrpc::Params;
-use crate::server::Server;
+use crate::jsonrpc::{Params, begin_result, write_error};
+use crate::list::Listing;
+use crate::server::{Callee, Server};
 use crate::session::cut;
 use crate::task::{Errand, TaskRequest};
-use crate::tool::Unsent;
+use crate::tool::{Answer, Endpoint, Unsent, Written};
 
 /// Methods of any revision, whether this server has them or not: those that logs and variables can expect.
 const KNOWN: [&str; 28] = [
@@ -78,8 +84,8 @@ pub(crate) enum Operation {
     Ping,
     /// `server/discover`.
     Discover,
-    /// `tools/list`.
-    ListTools { page: usize },
+    /// One of the lists.
+    List { listing: Listing, page: usize },
     /// `tools/call`; through `call_tool` if the client has found the tool by a search.
     CallTool { tool: usize, through_search: bool },
     /// `tools/call` of `search_tools`.
@@ -88,6 +94,12 @@ pub(crate) enum Operation {
     DescribeTool,
     /// `tools/call` of `call_tool` that names no tool.
     RefuseCall(Unsent),
+    /// `resources/read`.
+    ReadResource { resource: usize },
+    /// `prompts/get`.
+    GetPrompt { prompt: usize },
+    /// `completion/complete`.
+    Complete(completion::Completion),
     /// `tasks/get`, `tasks/update`, `tasks/cancel`.
     Task(Box<TaskRequest>),
     /// An error.
@@ -103,12 +115,18 @@ impl Operation {
         params: &Params<'_>,
         facts: &mut Facts,
     ) -> Self {
+        let offers = server.offers();
         let operation = match method {
             "tools/call" => tools::read_call(server, params, facts),
-            "tools/list" => tools::read_list(server, version, params),
+            "resources/read" if offers.resources => resources::read(server, params, facts),
+            "prompts/get" if offers.prompts => prompts::read(server, params, facts),
+            "completion/complete" if offers.completions => completion::read(server, params, facts),
             "ping" if !version.is_stateless() => Ok(Self::Ping),
             "server/discover" if version.is_stateless() => Ok(Self::Discover),
-            _ => Err(Error::MethodNotFound(cut(method, 128).to_owned())),
+            _ => match Listing::of(method).filter(|listing| offers.list(*listing)) {
+                Some(listing) => lists::read(server, version, listing, params),
+                None => Err(Error::MethodNotFound(cut(method, 128).to_owned())),
+            },
         };
         operation.unwrap_or_else(Self::Refuse)
     }
@@ -118,20 +136,39 @@ impl Operation {
 pub(crate) enum Performed<'s> {
     /// This result: how it begins, and the rest with the brace that ends the response around it.
     Result(&'s str, &'s Arc<[u8]>),
+    /// This result, whole.
+    Made(Vec<u8>),
     /// A `CallToolResult` of this server's own: JSON, and the text to show in its stead, if that is another one.
     Structured { json: String, text: Option<String> },
     /// A `CallToolResult` that says why the tool was not called.
     ToolError(Unsent),
     /// An error.
-    Error(Error),
-    /// The tool's upstream has to be asked, perhaps about a job.
-    Call { tool: usize, request: UpstreamRequest, errand: Option<Box<Errand>> },
+    Error(Failed),
+    /// Somebody else has to be asked, perhaps about a job: this one of [`Server::endpoint`]s.
+    Call { endpoint: usize, request: UpstreamRequest, errand: Option<Box<Errand>> },
 }
 
 impl Operation {
     /// Whether an upstream may ask the client for input before there is a result.
     pub(crate) fn may_ask(&self, server: &Server) -> bool {
-        matches!(self, Self::CallTool { tool, .. } if server.tools()[*tool].may_ask())
+        let endpoint = match self {
+            Self::CallTool { tool, .. } => Some(server.tools()[*tool].endpoint()),
+            Self::ReadResource { resource } => server.resources()[*resource].source.endpoint(),
+            Self::GetPrompt { prompt } => server.prompts()[*prompt].source.endpoint(),
+            _ => None,
+        };
+        endpoint.is_some_and(Endpoint::may_ask)
+    }
+
+    /// What an endpoint was asked for.
+    pub(crate) fn again(server: &Server, endpoint: usize) -> Self {
+        match server.callee(endpoint) {
+            Callee::Tool(tool) => Self::CallTool { tool, through_search: false },
+            Callee::Resource(resource) => Self::ReadResource { resource },
+            Callee::Prompt(prompt) => Self::GetPrompt { prompt },
+            // Nobody asks because of it.
+            Callee::Completion => Self::Refuse(Error::Refused(500)),
+        }
     }
 
     /// Does it, as far as that is possible without an upstream. `retry` is what the client answers to the upstream's
@@ -149,13 +186,13 @@ impl Operation {
             Self::Initialize => Performed::Result("", server.initialize_result(version)),
             Self::Ping => Performed::Result("", server.empty_result()),
             Self::Discover => Performed::Result("", server.discover_result()),
-            Self::ListTools { page } => {
-                let list = server.tool_list(version);
+            Self::List { listing, page } => {
+                let list = server.list(listing, version);
                 Performed::Result(list.opening(), list.body(page))
             }
             Self::Task(request) => request.perform(server, context),
             Self::CallTool { tool, .. } if must_take_task(server, tool, version, facts) => {
-                Performed::Error(Error::MissingCapability(Capabilities::TASKS))
+                Performed::Error(Error::MissingCapability(Capabilities::TASKS).into())
             }
             Self::CallTool { tool, through_search } => match tools::call(server, tool, facts, retry, evaluate) {
                 Performed::ToolError(unsent) if through_search => {
@@ -166,7 +203,53 @@ impl Operation {
             Self::SearchTools => search::search(server, facts.arguments()),
             Self::DescribeTool => search::describe(server, version, facts.arguments()),
             Self::RefuseCall(unsent) => Performed::ToolError(unsent),
-            Self::Refuse(error) => Performed::Error(error),
+            Self::ReadResource { resource } => {
+                resources::perform(server, version, &server.resources()[resource], facts, retry, evaluate)
+            }
+            Self::GetPrompt { prompt } => {
+                prompts::perform(server, version, &server.prompts()[prompt], facts, retry, evaluate)
+            }
+            Self::Complete(completion) => completion::perform(server, version, &completion, facts, evaluate),
+            Self::Refuse(error) => Performed::Error(error.into()),
+        }
+    }
+}
+
+/// Appends the whole response to a request whose answer came from an endpoint, and gives its HTTP status.
+pub(crate) fn write_answer(
+    server: &Server,
+    version: ProtocolVersion,
+    facts: &Facts,
+    endpoint: usize,
+    answer: &Answer<'_>,
+    out: &mut Vec<u8>,
+) -> (u16, Written) {
+    let start = out.len();
+    let id = facts.request_id().unwrap_or_default();
+    begin_result(id, out);
+    let written = match server.callee(endpoint) {
+        Callee::Tool(tool) => {
+            let meta = version.is_stateless().then(|| server.meta());
+            let written = server.tools()[tool].write_result(version, *answer, meta, out);
+            out.push(b'}');
+            return (200, written);
+        }
+        Callee::Resource(resource) => {
+            resources::write_answer(server, version, &server.resources()[resource], facts, answer, out)
+        }
+        Callee::Prompt(prompt) => prompts::write_answer(server, version, &server.prompts()[prompt], answer, out),
+        Callee::Completion => completion::write_answer(server, version, answer, out),
+    };
+    match written {
+        Ok(()) => {
+            out.push(b'}');
+            (200, Written { outcome: Outcome::Ok, note: None })
+        }
+        Err(Failed { error, note }) => {
+            out.truncate(start);
+            let wire = error.wire(version, true);
+            write_error(Some(id), version, &wire, out);
+            (wire.status, Written { outcome: Outcome::ProtocolError { code: wire.code }, note })
         }
     }
 }

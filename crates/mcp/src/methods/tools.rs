@@ -1,4 +1,4 @@
-//! `tools/list` and `tools/call`.
+//! `tools/call`.
 
 use serde_json::{Map, Value};
 
@@ -13,15 +13,6 @@ use crate::input::Retry;
 use crate::jsonrpc::{Params, begin_result, text, write_json};
 use crate::server::Server;
 use crate::session::cut;
-use crate::tool::{Answer, Written};
-
-/// Finds the page that is wanted.
-pub(super) fn read_list(server: &Server, version: ProtocolVersion, params: &Params<'_>) -> Result<Operation, Error> {
-    let unknown = || Error::InvalidParams("unknown cursor: begin again without one".into());
-    let cursor = params.cursor.map(|cursor| text(cursor).ok_or_else(unknown)).transpose()?;
-    let page = server.tool_list(version).page(cursor.as_deref()).ok_or_else(unknown)?;
-    Ok(Operation::ListTools { page })
-}
 
 /// Finds the tool that is called.
 pub(super) fn read_call(server: &Server, params: &Params<'_>, facts: &mut Facts) -> Result<Operation, Error> {
@@ -59,11 +50,11 @@ pub(crate) fn call<'s>(
 ) -> Performed<'s> {
     let arguments = match facts.arguments().map_or_else(|| Ok(Map::new()), arguments::parse) {
         Ok(arguments) => arguments,
-        Err(error) => return Performed::Error(error),
+        Err(error) => return Performed::Error(error.into()),
     };
     match server.tools()[tool].request(arguments, &mut |index| evaluate(tool, index)) {
-        Ok(mut request) => match server.tools()[tool].add_answers(retry, &mut request) {
-            Ok(()) => Performed::Call { tool, request, errand: None },
+        Ok(mut request) => match server.tools()[tool].endpoint().add_answers(retry, &mut request) {
+            Ok(()) => Performed::Call { endpoint: tool, request, errand: None },
             Err(invalid) => Performed::ToolError(invalid.into()),
         },
         Err(unsent) => Performed::ToolError(unsent),
@@ -123,22 +114,6 @@ fn is_number(header: &[u8], number: &serde_json::Number) -> bool {
         return given == *number;
     }
     given.as_f64() == number.as_f64()
-}
-
-/// Appends a whole response to a call, from what its upstream answered.
-pub(crate) fn write_response(
-    server: &Server,
-    version: ProtocolVersion,
-    id: &str,
-    tool: usize,
-    answer: Answer<'_>,
-    out: &mut Vec<u8>,
-) -> Written {
-    begin_result(id, out);
-    let meta = version.is_stateless().then(|| server.meta());
-    let written = server.tools()[tool].write_result(version, answer, meta, out);
-    out.push(b'}');
-    written
 }
 
 /// Appends a whole response that tells the model why the tool was not called.

@@ -11,7 +11,7 @@ use crate::exchange::{Pending, Step};
 use crate::http::{Outcome, UpstreamRequest};
 use crate::input::Capabilities;
 use crate::jsonrpc::begin_result;
-use crate::methods::tools::write_response;
+use crate::methods::write_answer;
 use crate::server::Server;
 use crate::tool::{Answer, Written};
 
@@ -57,7 +57,7 @@ impl Pending {
     pub fn poll(self) -> Step {
         let uri = self.errand.as_ref().map_or_else(|| "/".to_owned(), |errand| errand.uri.clone());
         let request = UpstreamRequest { uri, method: Some("GET"), ..UpstreamRequest::default() };
-        Step::Call { tool: self.tool, request, pending: self }
+        Step::Call { endpoint: self.endpoint, request, pending: self }
     }
 
     /// Goes on with a call whose answer is about a job; gives back what is about none.
@@ -75,10 +75,10 @@ impl Pending {
                 Wish::Get | Wish::Hold => self.see(server, *errand, answer, out),
             });
         }
-        let tool = &server.tools()[self.tool];
-        match (begun(tool, answer), tool.task()) {
-            (Some(location), Some(rules)) => Ok(self.begin_job(server, rules, location, answer, out)),
-            _ => Err((self, out)),
+        let job = server.tools().get(self.endpoint).and_then(|tool| Some((begun(tool, answer)?, tool.task()?)));
+        match job {
+            Some((location, rules)) => Ok(self.begin_job(server, rules, location, answer, out)),
+            None => Err((self, out)),
         }
     }
 
@@ -91,17 +91,17 @@ impl Pending {
         answer: Answer<'_>,
         out: Vec<u8>,
     ) -> Step {
-        let origin = server.tools()[self.tool].origin();
+        let origin = server.tools()[self.endpoint].endpoint().origin();
         let uri = resolve(origin, self.uri.as_deref().unwrap_or("/"), location);
         let task = uri.and_then(|uri| {
-            let task = Task::new(server, &self.context, self.tool, uri, rules.ttl);
+            let task = Task::new(server, &self.context, self.endpoint, uri, rules.ttl);
             task.ok_or_else(|| "the job's URL is too long".to_owned())
         });
         let task = match task {
             Ok(task) => task,
             Err(why) => {
                 let text = format!("the tool's backend has begun a job that cannot be followed: {why}");
-                return self.tell_model(server, out, &text, Some(text.clone()));
+                return self.explain(server, out, &text, Some(text.clone()));
             }
         };
         let interval = interval(answer).unwrap_or(rules.interval);
@@ -122,14 +122,14 @@ impl Pending {
         message: Option<String>,
         mut out: Vec<u8>,
     ) -> Step {
-        let Some(errand) = &mut self.errand else { return self.fail(out, &Error::Refused(500)) };
+        let Some(errand) = &mut self.errand else { return self.fail(out, &Error::Refused(500), None) };
         errand.held = errand.held.saturating_add(interval);
         if errand.held > rules.hold {
             let text = format!(
                 "the job that this call has begun has not ended within {} s, for which a call is held; it may still go on",
                 rules.hold / 1000
             );
-            return self.tell_model(server, out, &text, None);
+            return self.explain(server, out, &text, None);
         }
         if message.is_some() && message != errand.told {
             errand.told = message;
@@ -141,12 +141,12 @@ impl Pending {
 
     /// A job has been looked at.
     fn see(mut self, server: &Server, mut errand: Errand, answer: Answer<'_>, out: Vec<u8>) -> Step {
-        let tool = &server.tools()[self.tool];
-        let Some(rules) = tool.task() else { return self.fail(out, &unknown()) };
+        let tool = &server.tools()[self.endpoint];
+        let Some(rules) = tool.task() else { return self.fail(out, &unknown(), None) };
         let interval = interval(answer).unwrap_or(rules.interval);
         let why;
         let job = match Job::of(tool, answer) {
-            Job::Moved(location) => match resolve(tool.origin(), &errand.uri, location) {
+            Job::Moved(location) => match resolve(tool.endpoint().origin(), &errand.uri, location) {
                 Ok(uri) if errand.moves < MOST_MOVES => {
                     errand.uri = uri;
                     errand.moves += 1;
@@ -187,8 +187,9 @@ impl Pending {
                 return self.wait(server, rules, interval, message, out);
             }
             Job::Done(answer) => {
-                let tool = self.tool;
-                return self.end(out, |version, id, out| write_response(server, version, id, tool, answer, out));
+                let endpoint = self.endpoint;
+                return self
+                    .end(out, |version, facts, out| write_answer(server, version, facts, endpoint, &answer, out));
             }
             Job::Asks(question) => question.in_words("the client does not support tasks, by which it would be asked"),
             Job::Failed(error) => format!("the job has failed: {}", message(error).unwrap_or_default()),
@@ -197,7 +198,7 @@ impl Pending {
                 "the tool's backend does not know the job that it has begun".to_owned()
             }
         };
-        self.tell_model(server, out, &text, None)
+        self.explain(server, out, &text, None)
     }
 
     /// Answers `tasks/get`.
@@ -211,7 +212,7 @@ impl Pending {
             Job::Asks(question) => {
                 let missing = question.needs().missing_in(self.facts.capabilities);
                 if missing != Capabilities::NONE {
-                    return self.fail(out, &Error::MissingCapability(missing));
+                    return self.fail(out, &Error::MissingCapability(missing), None);
                 }
                 let more = Some(("inputRequests", question.requests_json()));
                 self.show(server, &Status { status: "input_required", more, interval: Some(interval), ..status }, out)
@@ -221,10 +222,11 @@ impl Pending {
                 self.show(server, &Status { status: "failed", message: why.as_deref(), more, ..status }, out)
             }
             Job::Cancelled => self.show(server, &Status { status: "cancelled", ..status }, out),
-            Job::Unknown | Job::Moved(_) | Job::Wrong(_) => self.fail(out, &unknown()),
+            Job::Unknown | Job::Moved(_) | Job::Wrong(_) => self.fail(out, &unknown(), None),
             Job::Done(answer) => {
                 let mut result = Vec::new();
-                let written = server.tools()[self.tool].write_result(self.context.version, answer, None, &mut result);
+                let written =
+                    server.tools()[self.endpoint].write_result(self.context.version, answer, None, &mut result);
                 let result = String::from_utf8(result).unwrap_or_default();
                 let status = Status { status: "completed", more: Some(("result", &result)), ..status };
                 // The request itself went well, whatever the result is.
@@ -238,11 +240,11 @@ impl Pending {
     }
 
     fn show_with(self, server: &Server, status: &Status<'_>, out: Vec<u8>, note: Option<String>) -> Step {
-        self.end(out, |_, id, out| {
-            begin_result(id, out);
+        self.end(out, |_, facts, out| {
+            begin_result(facts.request_id().unwrap_or_default(), out);
             status.write(server.meta(), out);
             out.push(b'}');
-            Written { outcome: Outcome::Ok, note }
+            (200, Written { outcome: Outcome::Ok, note })
         })
     }
 
@@ -255,10 +257,10 @@ impl Pending {
             Answer::Reported(why) => Some(why.to_owned()),
         };
         let note = note.map(|why| format!("a job was not told what its client wants: {why}"));
-        self.end(out, |_, id, out| {
-            begin_result(id, out);
+        self.end(out, |_, facts, out| {
+            begin_result(facts.request_id().unwrap_or_default(), out);
             out.extend_from_slice(server.acknowledgement());
-            Written { outcome: Outcome::Ok, note }
+            (200, Written { outcome: Outcome::Ok, note })
         })
     }
 }

@@ -66,7 +66,9 @@ fn a_task_is_its_clients_and_its_tools() {
     let id = created["result"]["taskId"].as_str().unwrap();
     assert!(!id.contains("secret"));
     let found = |server: &Server, principal: &str| match send(server, principal, "tasks/get", id, TASKS) {
-        Step::Call { tool, request, .. } => Some((server.tools()[tool].name().to_owned(), request.method, request.uri)),
+        Step::Call { endpoint, request, .. } => {
+            Some((server.tools()[endpoint].name().to_owned(), request.method, request.uri))
+        }
         step => {
             assert_eq!(reply(step).0, Outcome::ProtocolError { code: -32602 });
             None

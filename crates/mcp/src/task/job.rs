@@ -34,16 +34,11 @@ pub(super) enum Job<'a> {
 }
 
 /// Whether an answer to a tool's call says that a job has begun, and where.
-pub(super) fn begun<'a>(tool: &Tool, answer: Answer<'a>) -> Option<&'a [u8]> {
+pub(crate) fn begun<'a>(tool: &Tool, answer: Answer<'a>) -> Option<&'a [u8]> {
     match answer {
         Answer::Response(UpstreamResponse { status: 202, location, .. }) => location.filter(|_| tool.task().is_some()),
         _ => None,
     }
-}
-
-/// Whether an answer to a tool's call says that a job has begun.
-pub(crate) fn has_begun(tool: &Tool, answer: Answer<'_>) -> bool {
-    begun(tool, answer).is_some()
 }
 
 /// Milliseconds after which a job wants to be looked at again: `Retry-After` in seconds.
@@ -63,7 +58,7 @@ impl<'a> Job<'a> {
                 404 => Job::Unknown,
                 410 => Job::Cancelled,
                 429 | 502 | 503 | 504 => unavailable(),
-                200..300 if tool.may_ask() => Job::ended(tool, response.body, answer),
+                200..300 if tool.endpoint().may_ask() => Job::ended(tool, response.body, answer),
                 _ => Job::Done(answer),
             },
             Answer::Failure(UpstreamFailure::TooLarge(_) | UpstreamFailure::Refused(_)) => Job::Done(answer),
@@ -78,7 +73,7 @@ impl<'a> Job<'a> {
             return Job::Working(None);
         };
         let status = members.get("status").and_then(text);
-        if tool.may_ask() && status.as_deref() == Some("input_required") {
+        if tool.endpoint().may_ask() && status.as_deref() == Some("input_required") {
             return Question::of(members).map_or_else(Job::Wrong, Job::Asks);
         }
         let message = members.get("message").or(members.get("statusMessage")).and_then(text);
@@ -88,7 +83,7 @@ impl<'a> Job<'a> {
 
     /// The answer of a job that has ended, in a tool with `result mcp`.
     fn ended(tool: &Tool, body: &'a [u8], answer: Answer<'a>) -> Job<'a> {
-        if let Some(question) = tool.question(answer) {
+        if let Some(question) = tool.endpoint().question(answer) {
             return Job::Asks(question);
         }
         let error = checked_json(body).and_then(|json| Members::of(json, "it")).ok().and_then(|result| {

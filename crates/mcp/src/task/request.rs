@@ -63,7 +63,7 @@ impl TaskRequest {
     pub(crate) fn perform<'s>(self, server: &'s Server, context: &Context) -> Performed<'s> {
         let TaskRequest { wish, task, responses } = self;
         if !task.is_of(context) {
-            return Performed::Error(unknown());
+            return Performed::Error(unknown().into());
         }
         let tool = task.tool;
         let mut request = UpstreamRequest { uri: task.uri.clone(), ..UpstreamRequest::default() };
@@ -71,7 +71,7 @@ impl TaskRequest {
             Wish::Hold | Wish::Get => request.method = Some("GET"),
             Wish::Cancel => request.method = Some("DELETE"),
             // It cannot have asked for anything.
-            Wish::Update if !server.tools()[tool].may_ask() => {
+            Wish::Update if !server.tools()[tool].endpoint().may_ask() => {
                 return Performed::Result("", server.acknowledgement());
             }
             Wish::Update => {
@@ -80,6 +80,6 @@ impl TaskRequest {
                 request.body = Some(format!("{{\"inputResponses\":{responses}}}").into_bytes());
             }
         }
-        Performed::Call { tool, request, errand: Some(Box::new(Errand::new(wish, task))) }
+        Performed::Call { endpoint: tool, request, errand: Some(Box::new(Errand::new(wish, task))) }
     }
 }

@@ -2,16 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::argument::Argument;
-use super::defaults::Defaults;
-use super::layout::Layout;
+use super::endpoint::{Built, EndpointBuilder};
 use super::result::{Output, ResultMode, ResultRules};
-use super::schema::{self, Failure, Schema};
+use super::schema::{self, Schema};
 use super::select::Selector;
-use super::target::{Method, is_safe};
-use super::url::Url;
 use super::{ConfigError, Tool, annotations, mirrored};
-use crate::input::HEADERS;
 use crate::task::TaskRules;
 
 /// What the directives inside one `mcp_tool NAME { … }` block said.
@@ -23,10 +18,8 @@ pub struct ToolBuilder {
     name: String,
     title: Option<String>,
     description: Option<String>,
-    pass: Option<(Method, Url)>,
-    arguments: Vec<Argument>,
+    call: EndpointBuilder,
     annotations: Option<Map<String, Value>>,
-    input_schema: Option<Value>,
     output_schema: Option<Value>,
     result: Option<(ResultMode, Option<String>)>,
     select: Option<Selector>,
@@ -37,15 +30,13 @@ pub struct ToolBuilder {
 impl ToolBuilder {
     /// `mcp_tool NAME { … }`: 1 to 128 letters, digits, `_`, `.` and `-`.
     pub fn new(name: &str) -> Result<ToolBuilder, ConfigError> {
-        check_name(name)?;
+        check_name("tool", name)?;
         Ok(ToolBuilder {
             name: name.into(),
             title: None,
             description: None,
-            pass: None,
-            arguments: Vec::new(),
+            call: EndpointBuilder::default(),
             annotations: None,
-            input_schema: None,
             output_schema: None,
             result: None,
             select: None,
@@ -56,12 +47,7 @@ impl ToolBuilder {
 
     /// `pass [METHOD] URL`: where the calls go; GET unless said otherwise.
     pub fn pass(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        let (method, url) = match args {
-            [url] => (Method::Get, url),
-            [method, url] => (Method::parse(method)?, url),
-            _ => return Err(ConfigError("\"pass\" takes a URL, or a method and a URL".into())),
-        };
-        once("pass", &mut self.pass, (method, Url::parse(url)?))
+        self.call.pass(args)
     }
 
     /// `title TEXT`: the tool's name for people.
@@ -78,12 +64,7 @@ impl ToolBuilder {
     ///
     /// Beside an `input_schema` it places a property that the schema declares: `argument NAME [in=…] [name=…] [whole]`.
     pub fn argument(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        let argument = Argument::parse(args)?;
-        if self.arguments.iter().any(|other| other.name == argument.name) {
-            return Err(ConfigError(format!("argument \"{}\" is duplicate", argument.name)));
-        }
-        self.arguments.push(argument);
-        Ok(())
+        self.call.argument(args)
     }
 
     /// `annotations HINT[=on|off] … [title=TEXT]`: what clients may assume of the tool.
@@ -93,7 +74,7 @@ impl ToolBuilder {
 
     /// The text of the file that `input_schema FILE` names: an object schema, listed and enforced as written.
     pub fn input_schema(&mut self, json: &str) -> Result<(), ConfigError> {
-        once("input_schema", &mut self.input_schema, schema::parse("input_schema", json)?)
+        self.call.input_schema(json)
     }
 
     /// The text of the file that `output_schema FILE` names: published, and compared with what the upstream answers.
@@ -142,104 +123,30 @@ impl ToolBuilder {
     }
 
     fn assemble(mut self) -> Result<Tool, ConfigError> {
-        let Some((method, url)) = self.pass.take() else {
-            return Err(ConfigError(
-                "it has no \"pass\"; add where its calls go, as in: pass GET \"http://backend/items/{id}\"".into(),
-            ));
-        };
-        let description = self.description.take().unwrap_or_else(|| format!("{} {}", method.as_str(), url.path()));
-        let (from, json) = self.input()?;
+        let Built { mut endpoint, schema, from, path } = std::mem::take(&mut self.call).assemble()?;
         let mirrored =
-            mirrored::collect(&json).map_err(|ConfigError(text)| ConfigError(format!("\"{from}\": {text}")))?;
-        let input = Schema::compile(from, &json)?;
-        if !input.is_object() {
-            return Err(ConfigError(format!(
-                "\"{from}\" must describe an object; add \"type\": \"object\" at its root"
-            )));
+            mirrored::collect(&schema).map_err(|ConfigError(text)| ConfigError(format!("\"{from}\": {text}")))?;
+        let description = self.description.take().unwrap_or_else(|| format!("{} {path}", endpoint.method()));
+        let rules = self.result_rules(endpoint.is_safe())?;
+        if rules.may_ask() {
+            endpoint.let_ask();
         }
-        let defaults = checked_defaults(&json)?;
-        self.check_path_arguments(&url, &defaults)?;
-        let properties: Vec<_> = schema::properties(&json)
-            .map(|(name, schema)| (name, schema.get("type").is_some_and(|kind| kind == "integer")))
-            .collect();
-        let mut layout = Layout::of_block(method, url, &properties, &self.arguments)?;
-        let rules = self.result_rules(method)?;
-        if rules.may_ask() && !layout.makes_object() {
-            layout.header_names.extend(HEADERS.map(str::to_owned));
+        if self.task.is_some() {
+            endpoint.let_begin_jobs();
         }
         Ok(Tool {
             name: self.name,
             title: self.title,
             description,
             annotations: self.annotations,
-            input,
-            defaults,
             mirrored,
-            layout,
-            accept: None,
+            endpoint,
             rules,
             task: self.task,
         })
     }
 
-    /// The input schema, and the directive that it came from.
-    fn input(&mut self) -> Result<(&'static str, Value), ConfigError> {
-        let Some(json) = self.input_schema.take() else {
-            return self.schema_of_arguments().map(|json| ("argument", json));
-        };
-        for argument in &self.arguments {
-            let name = &argument.name;
-            if let Some(word) = &argument.describes_value {
-                return Err(ConfigError(format!(
-                    "argument \"{name}\": the input_schema says what it is, so \"{word}\" cannot; beside an input_schema an \
-                     argument takes only in=, name= and whole"
-                )));
-            }
-            if !schema::properties(&json).any(|(known, _)| known == name) {
-                return Err(ConfigError(format!("argument \"{name}\": the input_schema has no such property")));
-            }
-        }
-        Ok(("input_schema", json))
-    }
-
-    fn schema_of_arguments(&mut self) -> Result<Value, ConfigError> {
-        let mut properties = Map::new();
-        let mut required = Vec::new();
-        for argument in &mut self.arguments {
-            let Some(schema) = argument.schema.take() else {
-                return Err(ConfigError(format!(
-                    "argument \"{0}\" has no type; write it after the name, as in: argument {0} string",
-                    argument.name
-                )));
-            };
-            properties.insert(argument.name.clone(), schema.into());
-            if argument.required {
-                required.push(argument.name.clone());
-            }
-        }
-        let mut schema = Map::from_iter([("type".into(), "object".into()), ("properties".into(), properties.into())]);
-        if !required.is_empty() {
-            schema.insert("required".into(), required.into());
-        }
-        schema.insert("additionalProperties".into(), false.into());
-        Ok(schema.into())
-    }
-
-    /// A path has no way to leave out a value, so an `argument` line must see to it that there is one.
-    fn check_path_arguments(&self, url: &Url, defaults: &Defaults) -> Result<(), ConfigError> {
-        for name in url.path_placeholders() {
-            let line =
-                self.arguments.iter().find(|argument| argument.name == name && argument.describes_value.is_some());
-            if line.is_some_and(|line| !line.required) && !defaults.top().iter().any(|(known, _)| known == name) {
-                return Err(ConfigError(format!(
-                    "argument \"{name}\" is part of the path, so a call cannot do without; add: required, or default=…"
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    fn result_rules(&mut self, method: Method) -> Result<ResultRules, ConfigError> {
+    fn result_rules(&mut self, safe: bool) -> Result<ResultRules, ConfigError> {
         let (mode, wrap) = self.result.take().unwrap_or((ResultMode::Auto, None));
         if mode == ResultMode::Mcp && self.select.is_some() {
             return Err(ConfigError(
@@ -260,56 +167,29 @@ impl ToolBuilder {
         if output.is_some() && mode == ResultMode::Text {
             return Err(ConfigError("\"output_schema\" describes JSON, so it has no use with \"result text\"".into()));
         }
-        Ok(ResultRules {
-            tool: self.name.clone(),
-            mode,
-            wrap,
-            select: self.select.take(),
-            output,
-            safe: is_safe(method.as_str()),
-        })
+        Ok(ResultRules { tool: self.name.clone(), mode, wrap, select: self.select.take(), output, safe })
     }
 }
 
-/// What every revision's clients take for a tool's name.
-pub(super) fn check_name(name: &str) -> Result<(), ConfigError> {
+/// What every revision's clients take for the name of a tool, or of something else.
+pub(crate) fn check_name(what: &str, name: &str) -> Result<(), ConfigError> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     if name.is_empty() || name.len() > 128 || !name.bytes().all(fits) {
-        return Err(ConfigError(format!("invalid tool name \"{name}\": it takes 1 to 128 of A-Z a-z 0-9 _ . -")));
+        return Err(ConfigError(format!("invalid {what} name \"{name}\": it takes 1 to 128 of A-Z a-z 0-9 _ . -")));
     }
     Ok(())
 }
 
-fn once<T>(directive: &str, slot: &mut Option<T>, value: T) -> Result<(), ConfigError> {
+pub(crate) fn once<T>(directive: &str, slot: &mut Option<T>, value: T) -> Result<(), ConfigError> {
     if slot.replace(value).is_some() { Err(ConfigError(format!("\"{directive}\" is duplicate"))) } else { Ok(()) }
 }
 
-fn text(directive: &str, args: &[&str]) -> Result<String, ConfigError> {
+pub(crate) fn text(directive: &str, args: &[&str]) -> Result<String, ConfigError> {
     match args {
         [text] if !text.trim().is_empty() => Ok((*text).into()),
         [] | [_] => Err(ConfigError(format!("\"{directive}\" needs a text"))),
         _ => Err(ConfigError(format!("\"{directive}\" takes one value; put it in quotes"))),
     }
-}
-
-/// The schema's defaults; each of the top level must be a value that the schema takes.
-fn checked_defaults(input: &Value) -> Result<Defaults, ConfigError> {
-    let defaults = Defaults::of(input);
-    for (name, value) in defaults.top() {
-        let Some((_, property)) = schema::properties(input).find(|(known, _)| known == name) else { continue };
-        // What it refers to stands at the root, so it is compiled with the root's definitions around it.
-        let Value::Object(mut around) = input.clone() else { continue };
-        for keyword in ["required", "minProperties", "dependentRequired", "allOf", "anyOf", "oneOf", "not", "if"] {
-            around.shift_remove(keyword);
-        }
-        around.insert("properties".into(), Map::from_iter([(name.clone(), property.clone())]).into());
-        let schema = Schema::compile("default", &around.into())?;
-        let given = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
-        if let Err(Failure::Value(text) | Failure::Schema(text)) = schema.check(&given) {
-            return Err(ConfigError(format!("the default of argument \"{name}\" is not valid: {text}")));
-        }
-    }
-    Ok(defaults)
 }
 
 #[cfg(test)]
@@ -331,9 +211,12 @@ mod tests {
             &["argument", "a", "string", "in=cookie"],
             &["argument", "b", "string", "in=cookie"],
         ]);
-        assert_eq!((tool.name(), tool.method(), tool.origin()), ("t", "DELETE", "https://api.example.com:8443"));
-        assert_eq!(tool.header_names(), ["X-Trace", "Cookie"]);
-        assert!(!tool.has_body());
+        assert_eq!(
+            (tool.name(), tool.endpoint().method(), tool.endpoint().origin()),
+            ("t", "DELETE", "https://api.example.com:8443")
+        );
+        assert_eq!(tool.endpoint().header_names(), ["X-Trace", "Cookie"]);
+        assert!(!tool.endpoint().has_body());
     }
 
     #[test]
@@ -347,9 +230,11 @@ mod tests {
             ("PUT", true),
             ("PATCH", true),
         ] {
-            assert_eq!(tool(&[&["pass", method, "http://x/"]]).has_body(), has_body, "{method}");
+            assert_eq!(tool(&[&["pass", method, "http://x/"]]).endpoint().has_body(), has_body, "{method}");
         }
-        assert!(tool(&[&["pass", "DELETE", "http://x/"], &["argument", "a", "string", "in=body"]]).has_body());
+        assert!(
+            tool(&[&["pass", "DELETE", "http://x/"], &["argument", "a", "string", "in=body"]]).endpoint().has_body()
+        );
     }
 
     #[test]

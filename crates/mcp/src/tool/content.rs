@@ -102,7 +102,7 @@ pub(super) const CONTENT_TYPES: [ContentType; 5] = [
 ];
 pub(super) const COMMON: [(&str, Shape); 2] = [("annotations", Shape::Annotations), ("_meta", Shape::Object)];
 
-pub(super) fn write_item(
+pub(crate) fn write_item(
     tool: &str,
     version: ProtocolVersion,
     at: &str,
@@ -164,7 +164,7 @@ pub(super) fn check_shape(at: &str, json: &str, shape: Shape) -> Result<(), Stri
     }
 }
 
-pub(super) fn check_resource(at: &str, resource: &Members<'_>) -> Result<(), String> {
+pub(crate) fn check_resource(at: &str, resource: &Members<'_>) -> Result<(), String> {
     let uri = resource.get("uri").ok_or_else(|| format!("{at} has no \"uri\""))?;
     check_shape(&format!("{at}.uri"), uri, Shape::Uri)?;
     if resource.get("text").is_none() && resource.get("blob").is_none() {
@@ -176,7 +176,7 @@ pub(super) fn check_resource(at: &str, resource: &Members<'_>) -> Result<(), Str
     resource.get("_meta").map_or(Ok(()), |member| check_shape(&format!("{at}._meta"), member, Shape::Object))
 }
 
-pub(super) fn has_scheme(uri: &str) -> bool {
+pub(crate) fn has_scheme(uri: &str) -> bool {
     uri.split_once(':').is_some_and(|(scheme, rest)| {
         let word = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
         scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(word) && !rest.is_empty()

@@ -181,7 +181,7 @@ fn decode_throughout(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Percent-decodes once; what is not an escape stays as it is.
-pub(super) fn decode(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn decode(bytes: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut i = 0;
     while i < bytes.len() {

@@ -155,6 +155,11 @@ impl Layout {
         matches!(self.body, BodyPlan::Object)
     }
 
+    /// Whether there is a place for an argument of this name.
+    pub(super) fn declares(&self, name: &str) -> bool {
+        self.placements.iter().any(|placement| placement.is_of(name))
+    }
+
     /// Puts validated arguments into their places. `evaluate` gives the value of an operator's text.
     pub(super) fn place(
         &self,

@@ -6,25 +6,13 @@
 use super::content::{write_content, write_texts};
 use super::members::{Members, Object};
 use crate::ProtocolVersion;
-use crate::input::Question;
+use crate::input::{INPUT_REQUIRED, Question};
 
 /// What was written.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Summary<'j> {
     pub(super) is_error: bool,
     pub(super) structured: Option<&'j str>,
-}
-
-/// The `resultType` of a question.
-pub(super) const INPUT_REQUIRED: &str = "input_required";
-
-/// What a result asks for, if it is no result yet; the error says what is wrong with the question.
-pub(super) fn question(json: &str) -> Result<Option<Question<'_>>, String> {
-    let result = Members::of(json, "it")?;
-    match result.text("resultType")?.as_deref() {
-        Some(INPUT_REQUIRED) => Question::of(result).map(Some),
-        _ => Ok(None),
-    }
 }
 
 /// Appends the result; the error says what is wrong with it, and something may have been appended then.

@@ -6,7 +6,7 @@ const JSON: &str = "application/json";
 
 /// A body's nature, as far as a result can carry it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Nature {
+pub(crate) enum Nature {
     Json,
     Text,
     Image,
@@ -16,14 +16,14 @@ pub(super) enum Nature {
 
 /// A `Content-Type` value, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct MediaType {
+pub(crate) struct MediaType {
     /// `type/subtype`, lower case; empty when there is none.
-    pub(super) essence: Cow<'static, str>,
+    pub(crate) essence: Cow<'static, str>,
     charset: Option<String>,
 }
 
 impl MediaType {
-    pub(super) fn parse(value: Option<&[u8]>) -> MediaType {
+    pub(crate) fn parse(value: Option<&[u8]>) -> MediaType {
         // What most say need not be taken apart.
         if value == Some(JSON.as_bytes()) {
             return MediaType { essence: Cow::Borrowed(JSON), charset: None };
@@ -44,7 +44,7 @@ impl MediaType {
         MediaType { essence: if is_type(&essence) { Cow::Owned(essence) } else { Cow::Borrowed("") }, charset }
     }
 
-    pub(super) fn nature(&self) -> Nature {
+    pub(crate) fn nature(&self) -> Nature {
         const TEXTS: [&str; 14] = [
             "application/xml",
             "application/yaml",
@@ -78,7 +78,7 @@ impl MediaType {
     }
 
     /// The text of a body; none when it is in a charset that is not known here.
-    pub(super) fn decode<'b>(&self, body: &'b [u8]) -> Option<Cow<'b, str>> {
+    pub(crate) fn decode<'b>(&self, body: &'b [u8]) -> Option<Cow<'b, str>> {
         let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
         match (std::str::from_utf8(body), self.charset.as_deref()) {
             (Ok(text), None | Some("utf-8" | "utf8" | "us-ascii" | "ascii")) => Some(Cow::Borrowed(text)),
@@ -108,7 +108,7 @@ fn windows_1252(byte: u8) -> char {
 }
 
 /// Whether bodies of a content type are JSON.
-pub(super) fn is_json(content_type: &str) -> bool {
+pub(crate) fn is_json(content_type: &str) -> bool {
     MediaType::parse(Some(content_type.as_bytes())).nature() == Nature::Json
 }
 

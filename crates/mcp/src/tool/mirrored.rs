@@ -1,6 +1,6 @@
 //! `x-mcp-header`: arguments that a client of 2026-07-28 repeats in `Mcp-Param-*` headers.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::schema::{Subschema, walk};
 use super::{ConfigError, InvalidArguments};
@@ -31,8 +31,9 @@ pub(crate) enum MirroredType {
 
 impl MirroredHeader {
     /// The argument's value, if the call has one.
-    pub(crate) fn value<'a>(&self, arguments: &'a Value) -> Option<&'a Value> {
-        self.path.iter().try_fold(arguments, |value, name| value.get(name)).filter(|value| !value.is_null())
+    pub(crate) fn value<'a>(&self, arguments: &'a Map<String, Value>) -> Option<&'a Value> {
+        let (first, rest) = self.path.split_first()?;
+        rest.iter().try_fold(arguments.get(first)?, |value, name| value.get(name)).filter(|value| !value.is_null())
     }
 }
 
@@ -72,7 +73,7 @@ fn read(annotation: &Value, subschema: &Subschema<'_>) -> Result<MirroredHeader,
 }
 
 /// A mirrored integer must survive every JSON reader on the way.
-pub(super) fn check(mirrored: &[MirroredHeader], arguments: &Value) -> Result<(), InvalidArguments> {
+pub(super) fn check(mirrored: &[MirroredHeader], arguments: &Map<String, Value>) -> Result<(), InvalidArguments> {
     for header in mirrored.iter().filter(|header| header.kind == MirroredType::Integer) {
         let Some(value) = header.value(arguments) else { continue };
         let safe = match (value.as_i64(), value.as_f64()) {
@@ -94,6 +95,7 @@ pub(super) fn check(mirrored: &[MirroredHeader], arguments: &Value) -> Result<()
 mod tests {
     use serde_json::json;
 
+    use super::super::test_tools::object;
     use super::*;
 
     #[test]
@@ -147,11 +149,11 @@ mod tests {
     fn mirrored_integers_stay_in_the_safe_range() {
         let mirrored = collect(&json!({"properties": {"n": {"type": "integer", "x-mcp-header": "N"}}})).unwrap();
         for value in [json!(0), json!(9007199254740991u64), json!(-9007199254740991i64), json!(null), json!(5.0)] {
-            assert_eq!(check(&mirrored, &json!({"n": value})), Ok(()));
+            assert_eq!(check(&mirrored, &object(json!({"n": value}))), Ok(()));
         }
         for value in [json!(9007199254740992u64), json!(-9007199254740992i64), json!(u64::MAX), json!(1e300)] {
-            assert!(check(&mirrored, &json!({"n": value})).unwrap_err().0.contains("\"n\": "));
+            assert!(check(&mirrored, &object(json!({"n": value}))).unwrap_err().0.contains("\"n\": "));
         }
-        assert_eq!(check(&mirrored, &json!({})), Ok(()));
+        assert_eq!(check(&mirrored, &Map::new()), Ok(()));
     }
 }

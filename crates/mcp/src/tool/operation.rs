@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::builder::check_name;
 use super::defaults::Defaults;
 use super::encode::{self, Chars, encoded};
+use super::endpoint::{Endpoint, Input};
 use super::entity::{Encoding, Entity};
 use super::expansion::{Expansion, Misfit, Text};
 use super::form::Member;
@@ -30,7 +31,7 @@ impl Tool {
     /// Defaults of the schema are not sent, as the server of the API has them, too.
     pub fn from_operation(operation: Operation) -> Result<Tool, ConfigError> {
         let name = operation.name.clone();
-        check_name(&name)?;
+        check_name("tool", &name)?;
         assemble(operation).map_err(|text| ConfigError(format!("tool \"{name}\": {text}")))
     }
 }
@@ -66,16 +67,15 @@ fn assemble(operation: Operation) -> Result<Tool, String> {
         output: operation.output_schema.map(|json| Output { schema: Schema::deferred(&json), strict: false }),
         safe: is_safe(&operation.method),
     };
+    let mut endpoint = Endpoint::upstream(layout, Input { schema: input, defaults: Defaults::default() });
+    endpoint.accept = operation.accept.map(Into::into);
     Ok(Tool {
         name: operation.name,
         title: operation.title,
         description: operation.description,
         annotations: Some(operation.annotations).filter(|annotations| !annotations.is_empty()),
-        input,
-        defaults: Defaults::default(),
         mirrored: Vec::new(),
-        layout,
-        accept: operation.accept.map(Into::into),
+        endpoint,
         rules,
         task: None,
     })

@@ -193,7 +193,7 @@ fn headers_take_what_headers_may_hold() {
     let with = |parameter: Parameter, value: Value| {
         let name = parameter.name.clone();
         let tool = tool(operation("GET", "/h", vec![parameter], None));
-        assert_eq!(tool.header_names().join(""), name);
+        assert_eq!(tool.endpoint().header_names().join(""), name);
         call(&tool, json!({name: value})).map(|request| request.headers).map_err(|unsent| unsent.text)
     };
     let json = parameter(Location::Header, "X-J", Serialization::Content("application/json".into()));
@@ -224,7 +224,7 @@ fn headers_take_what_headers_may_hold() {
 fn cookies_share_a_line() {
     let parameters = vec![cookie("a"), cookie("b"), fixed(json!("x;y"), cookie("f"))];
     let tool_of_forms = tool(operation("GET", "/c", parameters, None));
-    assert_eq!(tool_of_forms.header_names(), ["Cookie"]);
+    assert_eq!(tool_of_forms.endpoint().header_names(), ["Cookie"]);
     let line = |tool: &Tool, arguments| {
         let headers = call(tool, arguments).map_err(|unsent| unsent.text)?.headers;
         Ok::<_, String>(headers.into_iter().map(|(name, line)| format!("{name}: {line}")).collect::<Vec<_>>().join("|"))
@@ -280,7 +280,7 @@ fn a_body_is_sent_as_its_type_asks() {
         )
     );
     let bytes = tool(operation("DELETE", "/b", Vec::new(), body("image/png", BodyKind::Bytes)));
-    assert!(bytes.has_body());
+    assert!(bytes.endpoint().has_body());
     let error = call(&bytes, json!({"body": "no base64"})).unwrap_err();
     assert_eq!(error.text, "invalid arguments: \"body\" must be base64, as it is sent as bytes");
 }
@@ -313,8 +313,8 @@ fn fixed_values_are_placed_like_arguments() {
     assert_eq!(request.uri, "/a%2Fb.1/x?q=x&q=y%20z");
     let line = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(request.headers, [line("X-Version", "7"), line("Authorization", "Bearer constant")]);
-    assert_eq!(tool.header_names(), ["X-Version", "Authorization"]);
-    assert!(tool.operator_values().is_empty());
+    assert_eq!(tool.endpoint().header_names(), ["X-Version", "Authorization"]);
+    assert!(tool.endpoint().operator_values().is_empty());
 }
 
 #[test]
@@ -326,7 +326,7 @@ fn the_operators_values_are_held_to_the_same_rules() {
         operator("Bearer $token", header("Authorization")),
     ];
     let tool = tool(operation("GET", "/{tenant}", parameters, None));
-    assert_eq!(tool.operator_values(), ["$tenant", "$lang", "Bearer $token"]);
+    assert_eq!(tool.endpoint().operator_values(), ["$tenant", "$lang", "Bearer $token"]);
     let with = |values: [&str; 3]| tool.request(Map::new(), &mut |index| values[index].to_owned());
     let request = with(["a b", "", "Bearer x"]).unwrap();
     assert_eq!(request.uri, "/a%20b");
@@ -397,8 +397,8 @@ fn an_operation_is_listed_as_it_is_described() {
     operation.accept = Some("application/json".into());
     operation.output_schema = Some(json!({"type": "object"}));
     let tool = tool(operation);
-    assert_eq!((tool.method(), tool.origin()), ("QUERY", "http://api.example.com"));
-    assert_eq!((tool.accept(), tool.has_body()), (Some("application/json"), false));
+    assert_eq!((tool.endpoint().method(), tool.endpoint().origin()), ("QUERY", "http://api.example.com"));
+    assert_eq!((tool.endpoint().accept(), tool.endpoint().has_body()), (Some("application/json"), false));
     assert_eq!(
         Value::Object(tool.definition(ProtocolVersion::V2025_06_18)),
         json!({

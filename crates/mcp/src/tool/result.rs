@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
 use serde_json::Value;
 
 use super::media_type::{MediaType, Nature};
@@ -15,7 +14,6 @@ use super::writer::Writer;
 use super::{ConfigError, Tool, json, mcp_result};
 use crate::ProtocolVersion;
 use crate::http::{Outcome, UpstreamFailure, UpstreamResponse};
-use crate::input::Question;
 
 /// What `result` names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,16 +130,6 @@ impl ResultRules {
     /// Whether an answer may be a question.
     pub(super) fn may_ask(&self) -> bool {
         self.mode == ResultMode::Mcp
-    }
-
-    /// What an answer asks for. One that is not right is none: [`ResultRules::write_response`] says what is wrong with it.
-    pub(super) fn question<'a>(&self, answer: Answer<'a>) -> Option<Question<'a>> {
-        let Answer::Response(response) = answer else { return None };
-        let is_result = self.may_ask() && (200..300).contains(&response.status) && coding_of(&response).is_none();
-        if !is_result || memmem::find(response.body, mcp_result::INPUT_REQUIRED.as_bytes()).is_none() {
-            return None;
-        }
-        mcp_result::question(json::checked(response.body).ok()?).ok().flatten()
     }
 
     /// The output schema for a revision's `tools/list`; before 2026-07-28 it had to describe an object.

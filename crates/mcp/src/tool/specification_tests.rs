@@ -104,7 +104,7 @@ fn results_are_valid_in_every_revision() {
             }
             for answer in answers {
                 let mut out = Vec::new();
-                match tool.question(answer.into()).filter(|_| version.is_stateless()) {
+                match tool.endpoint().question(answer.into()).filter(|_| version.is_stateless()) {
                     Some(question) => question.write(Some("sealed"), Some(meta), &mut out).unwrap(),
                     None => {
                         tool.write_result(version, answer.into(), version.is_stateless().then_some(meta), &mut out);

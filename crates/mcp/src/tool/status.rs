@@ -6,7 +6,7 @@ use crate::http::UpstreamResponse;
 /// How much of an error's body a model gets to see.
 pub(super) const LONGEST_ERROR_BODY: usize = 64 * 1024;
 
-pub(super) fn coding_of(response: &UpstreamResponse<'_>) -> Option<String> {
+pub(crate) fn coding_of(response: &UpstreamResponse<'_>) -> Option<String> {
     let coding = String::from_utf8_lossy(response.content_encoding?).trim().to_ascii_lowercase();
     let coding: String = coding.chars().filter(char::is_ascii_graphic).take(40).collect();
     (!coding.is_empty() && coding != "identity").then_some(coding)
@@ -39,7 +39,7 @@ pub(super) fn http_error(response: &UpstreamResponse<'_>) -> String {
     format!("{line}\n{}{mark}", &text[..end])
 }
 
-pub(super) fn status_line(status: u16) -> String {
+pub(crate) fn status_line(status: u16) -> String {
     format!("HTTP {status} {}", reason(status)).trim_end().to_owned()
 }
 

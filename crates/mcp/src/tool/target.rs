@@ -23,10 +23,10 @@ pub(super) enum Method {
 impl Method {
     const ALL: [Method; 7] = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
 
-    pub(super) fn parse(word: &str) -> Result<Method, ConfigError> {
+    pub(super) fn parse(directive: &str, word: &str) -> Result<Method, ConfigError> {
         Self::ALL.into_iter().find(|method| method.as_str() == word).ok_or_else(|| {
             let known = Self::ALL.map(Method::as_str).join(", ");
-            ConfigError(format!("unknown method \"{word}\" in \"pass\"; methods are: {known}"))
+            ConfigError(format!("unknown method \"{word}\" in \"{directive}\"; methods are: {known}"))
         })
     }
 

@@ -24,8 +24,9 @@ pub(super) struct Url {
 }
 
 impl Url {
-    pub(super) fn parse(text: &str) -> Result<Url, ConfigError> {
-        Self::split(text).map_err(|why| ConfigError(format!("invalid URL \"{text}\" in \"pass\": {why}")))
+    /// `directive` is where it stands.
+    pub(super) fn parse(directive: &str, text: &str) -> Result<Url, ConfigError> {
+        Self::split(text).map_err(|why| ConfigError(format!("invalid URL \"{text}\" in \"{directive}\": {why}")))
     }
 
     fn split(text: &str) -> Result<Url, String> {
@@ -193,7 +194,8 @@ mod tests {
 
     #[test]
     fn a_url_comes_apart() {
-        let url = Url::parse("https://api.example.com:8443/v1/items/{id}.{ext}?lang={lang}&all&a=b%20c").unwrap();
+        let url =
+            Url::parse("pass", "https://api.example.com:8443/v1/items/{id}.{ext}?lang={lang}&all&a=b%20c").unwrap();
         assert_eq!(url.origin, "https://api.example.com:8443");
         assert_eq!(url.path(), "/v1/items/{id}.{ext}");
         assert_eq!(url.placeholders().collect::<Vec<_>>(), ["id", "ext", "lang"]);
@@ -207,10 +209,10 @@ mod tests {
         for origin in
             ["http://inventory", "http://my_upstream.local", "https://10.0.0.5:8080", "http://[::1]:80", "http://[::1]"]
         {
-            let url = Url::parse(origin).unwrap();
+            let url = Url::parse("pass", origin).unwrap();
             assert_eq!((url.origin.as_str(), url.path().as_str()), (origin, "/"));
         }
-        assert_eq!(Url::parse("HTTP://x?a=1").unwrap().origin, "http://x");
+        assert_eq!(Url::parse("pass", "HTTP://x?a=1").unwrap().origin, "http://x");
     }
 
     #[test]
@@ -246,7 +248,7 @@ mod tests {
             ("http://x/?{a}=1", "not in its name"),
         ];
         for (url, expected) in cases {
-            let error = Url::parse(url).unwrap_err().0;
+            let error = Url::parse("pass", url).unwrap_err().0;
             assert!(
                 error.starts_with(&format!("invalid URL \"{url}\" in \"pass\": ")) && error.contains(expected),
                 "{error}"

@@ -10,14 +10,14 @@ use crate::ProtocolVersion;
 use crate::http::Outcome;
 
 /// Writes a result from front to back.
-pub(super) struct Writer<'w> {
-    pub(super) version: ProtocolVersion,
-    pub(super) meta: Option<&'w str>,
-    pub(super) out: &'w mut Vec<u8>,
+pub(crate) struct Writer<'w> {
+    pub(crate) version: ProtocolVersion,
+    pub(crate) meta: Option<&'w str>,
+    pub(crate) out: &'w mut Vec<u8>,
 }
 
 impl Writer<'_> {
-    pub(super) fn open(&mut self) {
+    pub(crate) fn open(&mut self) {
         self.push(if self.version.is_stateless() {
             "{\"resultType\":\"complete\",\"content\":["
         } else {
@@ -25,13 +25,13 @@ impl Writer<'_> {
         });
     }
 
-    pub(super) fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.push("{\"type\":\"text\",\"text\":");
         json::write_string(text, self.out);
         self.push("}");
     }
 
-    pub(super) fn media(&mut self, kind: &str, media_type: &MediaType, body: &[u8]) {
+    pub(crate) fn media(&mut self, kind: &str, media_type: &MediaType, body: &[u8]) {
         self.push("{\"type\":\"");
         self.push(kind);
         self.push("\",\"mimeType\":");
@@ -41,7 +41,7 @@ impl Writer<'_> {
         self.push("\"}");
     }
 
-    pub(super) fn blob(&mut self, tool: &str, media_type: &MediaType, body: &[u8]) {
+    pub(crate) fn blob(&mut self, tool: &str, media_type: &MediaType, body: &[u8]) {
         let known = !media_type.essence.is_empty();
         self.push("{\"type\":\"resource\",\"resource\":{\"uri\":");
         json::write_string(&result_uri(tool), self.out);
@@ -60,7 +60,7 @@ impl Writer<'_> {
         self.out.truncate(start + length);
     }
 
-    pub(super) fn close(&mut self, structured: Option<&str>, is_error: bool) {
+    pub(crate) fn close(&mut self, structured: Option<&str>, is_error: bool) {
         self.push("]");
         if let Some(json) = structured {
             self.push(",\"structuredContent\":");
@@ -74,7 +74,7 @@ impl Writer<'_> {
         self.push("}");
     }
 
-    pub(super) fn error(&mut self, text: &str, note: Option<String>) -> Written {
+    pub(crate) fn error(&mut self, text: &str, note: Option<String>) -> Written {
         self.open();
         self.text(text);
         self.close(None, true);
@@ -87,6 +87,6 @@ impl Writer<'_> {
 }
 
 /// The name of a result that is a resource of its own; the upstream's address is nobody's business.
-pub(super) fn result_uri(tool: &str) -> String {
+pub(crate) fn result_uri(tool: &str) -> String {
     format!("mcp://tool/{tool}/result")
 }

@@ -78,6 +78,8 @@ pub(crate) fn check_facts(expected: &Value, exchange: &Exchange) {
         let fact: Option<String> = match name.as_str() {
             "method" => facts.method().map(Into::into),
             "tool" => facts.tool().map(Into::into),
+            "resource" => facts.resource().map(Into::into),
+            "prompt" => facts.prompt().map(Into::into),
             "protocol_version" => facts.protocol_version().map(|version| version.to_string()),
             "request_id" => facts.request_id().map(Into::into),
             "client_name" => facts.client_name().map(Into::into),

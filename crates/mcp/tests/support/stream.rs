@@ -41,7 +41,7 @@ impl<'a> Stream<'a> {
             let id = BusId { time: NOW, tag: self.stored };
             let delivery = Delivery::parse(&publication.envelope).expect("an envelope");
             match self.listener.deliver(&delivery, Some(id)) {
-                Delivered::Nothing => {}
+                Delivered::Nothing | Delivered::Topic { .. } => {}
                 Delivered::Event(event) => self.sent.extend(event),
                 Delivered::Close(event) => {
                     self.sent.extend(event);
@@ -51,8 +51,14 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Does what a step says and compares what comes of it. `other` is another stream of the same client.
-    pub(crate) fn step(&mut self, step: &Value, other: &dyn Fn() -> Listener) {
+    /// Does what a step says and compares what comes of it. `other` is another stream of the same client, `send` sends a
+    /// message of it and gives what is published of that.
+    pub(crate) fn step(
+        &mut self,
+        step: &Value,
+        other: &dyn Fn() -> Listener,
+        send: &dyn Fn(&Value) -> Vec<Publication>,
+    ) {
         match step["do"].as_str() {
             None => {}
             Some("publish") => {
@@ -70,6 +76,7 @@ impl<'a> Stream<'a> {
                 let publications = self.server.publish(&request).expect("what can be published");
                 self.carry(&publications);
             }
+            Some("send") => self.carry(&send(&step["body"])),
             Some("open another") => self.carry(other().opened().as_slice()),
             Some("end the session") => self.carry(&[Publication::end_of_session(self.session.expect("a session"))]),
             Some("reload") => {

@@ -1,8 +1,8 @@
-//! The location that a tool's calls go through.
+//! The location that calls go through: a tool's, a resource's, a prompt's or a completion's.
 
 use std::path::Path;
 
-use mcp::Tool;
+use mcp::Endpoint;
 
 use crate::conf::Error;
 use crate::ngx::{Conf, Place};
@@ -15,24 +15,30 @@ const CA_BUNDLES: [&str; 3] =
 /// What an upstream is told to answer with when nothing says what it can.
 pub(crate) const ACCEPT: &str = "application/json, text/*;q=0.9, */*;q=0.8";
 
-/// What the location of one or several tools needs of nginx's proxy module, known when the block was read.
-pub(crate) struct ToolLocation {
+/// What the location of one or several endpoints needs of nginx's proxy module, known when the block was read.
+pub(crate) struct EndpointLocation {
     place: Place,
     block: Block,
     /// None: each call has its own.
     method: Option<String>,
     origin: String,
+    /// nginx reads it itself; nothing is sent.
+    is_file: bool,
     has_body: bool,
     has_accept: bool,
     argument_headers: Vec<String>,
 }
 
-/// Whose tools they are.
+/// Whose endpoints they are.
 pub(crate) enum Block {
     /// `mcp_tool NAME`
     Tool(String),
     /// `mcp_openapi SOURCE`
     OpenApi(String),
+    /// `mcp_resource URI`
+    Resource(String),
+    /// `mcp_prompt NAME`
+    Prompt(String),
 }
 
 impl Block {
@@ -40,6 +46,8 @@ impl Block {
         match self {
             Block::Tool(_) => "mcp_tool",
             Block::OpenApi(_) => "mcp_openapi",
+            Block::Resource(_) => "mcp_resource",
+            Block::Prompt(_) => "mcp_prompt",
         }
     }
 
@@ -48,34 +56,37 @@ impl Block {
         match self {
             Block::Tool(name) => format!("tool \"{name}\""),
             Block::OpenApi(source) => format!("\"{source}\""),
+            Block::Resource(uri) => format!("resource \"{uri}\""),
+            Block::Prompt(name) => format!("prompt \"{name}\""),
         }
     }
 }
 
-impl ToolLocation {
-    /// For a tool; others that go to the same origin, and have a body just as this one, may [join](ToolLocation::join).
-    pub(crate) fn new(tool: &Tool, block: Block, place: Place) -> ToolLocation {
-        ToolLocation {
+impl EndpointLocation {
+    /// For an endpoint; others that go to the same origin, and have a body just as this one, may [join](EndpointLocation::join).
+    pub(crate) fn new(endpoint: &Endpoint, block: Block, place: Place) -> EndpointLocation {
+        EndpointLocation {
             place,
             block,
-            method: Some(tool.method().to_owned()),
-            origin: tool.origin().to_owned(),
-            has_body: tool.has_body(),
-            has_accept: tool.accept().is_some(),
-            argument_headers: tool.header_names().to_vec(),
+            method: Some(endpoint.method().to_owned()),
+            origin: endpoint.origin().to_owned(),
+            is_file: endpoint.file_root().is_some(),
+            has_body: endpoint.has_body(),
+            has_accept: endpoint.accept().is_some(),
+            argument_headers: endpoint.header_names().to_vec(),
         }
     }
 
-    /// Whether calls of another tool can go through this location, too.
-    pub(crate) fn suits(&self, tool: &Tool) -> bool {
-        self.origin == tool.origin() && self.has_body == tool.has_body()
+    /// Whether calls of another one can go through this location, too.
+    pub(crate) fn suits(&self, endpoint: &Endpoint) -> bool {
+        self.origin == endpoint.origin() && self.has_body == endpoint.has_body()
     }
 
-    /// Takes in a tool that it suits.
-    pub(crate) fn join(&mut self, tool: &Tool) {
-        self.method.take_if(|method| method != tool.method());
-        self.has_accept |= tool.accept().is_some();
-        for name in tool.header_names() {
+    /// Takes in one that it suits.
+    pub(crate) fn join(&mut self, endpoint: &Endpoint) {
+        self.method.take_if(|method| method != endpoint.method());
+        self.has_accept |= endpoint.accept().is_some();
+        for name in endpoint.header_names() {
             if !self.argument_headers.iter().any(|known| known.eq_ignore_ascii_case(name)) {
                 self.argument_headers.push(name.clone());
             }
@@ -102,6 +113,9 @@ impl ToolLocation {
     /// What a call sends stands in variables of ours; only its URI is given another way, as nginx sends a URI byte for
     /// byte only when it comes with the request.
     pub(crate) fn complete(&self, cf: Conf, proxy: &ProxySettings, made: &mut Vec<String>) -> Result<(), Error> {
+        if self.is_file {
+            return Ok(());
+        }
         self.report(cf, |cf| {
             self.directives(cf, proxy, made).map_err(|error| match error {
                 Error::Text(text) => Error::Text(format!("is invalid: {}: {text}", self.block.subject())),
@@ -165,7 +179,7 @@ impl ToolLocation {
     /// overrule.
     fn contested(&self, cf: Conf, name: &str) -> Result<(), Error> {
         match &self.block {
-            Block::Tool(_) => Err(Error::new(format!(
+            Block::Tool(_) | Block::Resource(_) | Block::Prompt(_) => Err(Error::new(format!(
                 "header \"{name}\" is set by \"proxy_set_header\" and by an argument: remove one of them"
             ))),
             Block::OpenApi(source) => {
@@ -191,7 +205,7 @@ fn upstream_for(cf: Conf, scheme: &str, authority: &str, made: &mut Vec<String>)
         (false, _) => format!("{authority}:80"),
     };
     let host = server.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-', "_");
-    // A kept TLS connection was verified as the tool that opened it wanted, so tools do not share those.
+    // A kept TLS connection was verified as the one that opened it wanted, so endpoints do not share those.
     let name = match scheme {
         "https" => format!("mcp_https_{}_{host}", made.len()),
         _ => format!("mcp_{scheme}_{host}"),

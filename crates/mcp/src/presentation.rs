@@ -1,0 +1,130 @@
+//! How a resource or a prompt is shown to people: title, description, icons.
+
+use serde_json::{Map, Value, json};
+
+use crate::ProtocolVersion;
+use crate::tool::{ConfigError, Object, has_scheme, once, text};
+
+/// What the directives of a block said of its looks.
+#[derive(Debug, Default)]
+pub(crate) struct Presentation {
+    title: Option<String>,
+    description: Option<String>,
+    icons: Vec<Value>,
+}
+
+impl Presentation {
+    /// `title TEXT`
+    pub(crate) fn title(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+        once("title", &mut self.title, text("title", args)?)
+    }
+
+    /// `description TEXT`
+    pub(crate) fn description(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+        once("description", &mut self.description, text("description", args)?)
+    }
+
+    /// `icons URL [type=TYPE] [sizes=48x48,any] [theme=light|dark]`, once for each icon.
+    pub(crate) fn icon(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+        let wrong = |why: &str| ConfigError(format!("\"icons\" {why}"));
+        let [source, words @ ..] = args else { return Err(wrong("takes the URL of an icon")) };
+        if !["https://", "http://", "data:"].iter().any(|scheme| source.starts_with(scheme)) || !has_scheme(source) {
+            return Err(wrong(&format!("takes a URL of https, http or data, not \"{source}\"")));
+        }
+        let mut icon = Map::from_iter([("src".to_owned(), json!(source))]);
+        for word in words {
+            let size = |size: &str| {
+                let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+                size == "any" || size.split_once('x').is_some_and(|(width, height)| digits(width) && digits(height))
+            };
+            let (name, value) = match word.split_once('=') {
+                Some(("type", value)) if value.contains('/') => ("mimeType", json!(value)),
+                Some(("sizes", value)) if value.split(',').all(size) => {
+                    ("sizes", value.split(',').collect::<Vec<_>>().into())
+                }
+                Some(("theme", value @ ("light" | "dark"))) => ("theme", json!(value)),
+                _ => {
+                    return Err(wrong(&format!(
+                        "does not take \"{word}\"; it takes type=image/png, sizes=48x48,any and theme=light or theme=dark"
+                    )));
+                }
+            };
+            if icon.insert(name.to_owned(), value).is_some() {
+                return Err(wrong(&format!("has two of \"{}\"", word.split('=').next().unwrap_or_default())));
+            }
+        }
+        self.icons.push(icon.into());
+        Ok(())
+    }
+
+    /// The title, or else the description, or nothing.
+    pub(crate) fn description_text(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// Gives what has no description this one.
+    pub(crate) fn describe(&mut self, text: impl FnOnce() -> String) {
+        self.description.get_or_insert_with(text);
+    }
+
+    /// Writes what a revision knows.
+    pub(crate) fn write(&self, version: ProtocolVersion, object: &mut Object<'_>) {
+        if let Some(title) = self.title.as_ref().filter(|_| version >= ProtocolVersion::V2025_06_18) {
+            object.text("title", title);
+        }
+        if let Some(description) = &self.description {
+            object.text("description", description);
+        }
+        if !self.icons.is_empty() && version >= ProtocolVersion::V2025_11_25 {
+            object.member("icons", &Value::from(self.icons.clone()).to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(presentation: &Presentation, version: ProtocolVersion) -> Value {
+        let mut out = Vec::new();
+        let mut object = Object::begin(&mut out);
+        presentation.write(version, &mut object);
+        object.end();
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn each_revision_sees_what_it_knows() {
+        let mut presentation = Presentation::default();
+        presentation.title(&["T"]).unwrap();
+        presentation.description(&["D"]).unwrap();
+        presentation.icon(&["https://x/i.png", "type=image/png", "sizes=48x48,any", "theme=dark"]).unwrap();
+        presentation.icon(&["data:image/png;base64,AA=="]).unwrap();
+        assert_eq!(shown(&presentation, ProtocolVersion::V2025_03_26), json!({"description": "D"}));
+        assert_eq!(shown(&presentation, ProtocolVersion::V2025_06_18), json!({"title": "T", "description": "D"}));
+        let icons = json!([
+            {"src": "https://x/i.png", "mimeType": "image/png", "sizes": ["48x48", "any"], "theme": "dark"},
+            {"src": "data:image/png;base64,AA=="},
+        ]);
+        for version in [ProtocolVersion::V2025_11_25, ProtocolVersion::V2026_07_28] {
+            assert_eq!(shown(&presentation, version), json!({"title": "T", "description": "D", "icons": icons}));
+        }
+    }
+
+    #[test]
+    fn wrong_icons_say_what_is_right() {
+        for (args, expected) in [
+            (&[][..], "takes the URL of an icon"),
+            (&["icon.png"], "takes a URL of https, http or data, not \"icon.png\""),
+            (&["javascript:x"], "takes a URL of https"),
+            (&["https://x/i", "png"], "does not take \"png\""),
+            (&["https://x/i", "type=png"], "does not take \"type=png\""),
+            (&["https://x/i", "sizes=48"], "does not take \"sizes=48\""),
+            (&["https://x/i", "theme=blue"], "does not take \"theme=blue\""),
+            (&["https://x/i", "theme=dark", "theme=light"], "has two of \"theme\""),
+        ] {
+            let error = Presentation::default().icon(args).unwrap_err().0;
+            assert!(error.starts_with("\"icons\" ") && error.contains(expected), "{error}");
+        }
+    }
+}

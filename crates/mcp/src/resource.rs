@@ -1,0 +1,122 @@
+//! A resource, or a template of resources: what `resources/list` shows of it, and where its contents come from.
+
+mod annotations;
+mod builder;
+mod result;
+mod template;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+pub use self::builder::ResourceBuilder;
+pub(crate) use self::result::{Around, Read, write_contents};
+use self::template::UriTemplate;
+use crate::ProtocolVersion;
+use crate::completion::{Completer, Suggestions};
+use crate::presentation::Presentation;
+use crate::text_template::TextTemplate;
+use crate::tool::{Endpoint, Input, Misuse, Object};
+
+/// One resource or template, validated and compiled; immutable.
+#[derive(Debug)]
+pub struct Resource {
+    /// The URI, or the template as it was written.
+    uri: Arc<str>,
+    template: Option<UriTemplate>,
+    name: String,
+    presentation: Presentation,
+    mime_type: Option<String>,
+    annotations: Map<String, Value>,
+    size: Option<u64>,
+    pub(crate) source: Source,
+    pub(crate) completers: Vec<Completer>,
+}
+
+/// Where the contents come from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Here they are.
+    Text(TextTemplate, Input),
+    /// Somebody else has them.
+    Endpoint {
+        endpoint: Box<Endpoint>,
+        /// Its number among those of the server.
+        site: usize,
+        read: Read,
+    },
+}
+
+impl Source {
+    /// Whom to ask, if it is somebody else.
+    pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Source::Endpoint { endpoint, .. } => Some(endpoint),
+            Source::Text(..) => None,
+        }
+    }
+}
+
+impl Resource {
+    /// The URI, or the template, as it was written.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// What its calls are: that of `pass` or `file` first, then those of `complete`.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        let own = self.source.endpoint();
+        own.into_iter().chain(self.completers.iter().filter_map(|completer| match &completer.source {
+            Suggestions::Upstream { endpoint, .. } => Some(&**endpoint),
+            Suggestions::Values(_) => None,
+        }))
+    }
+
+    pub(crate) fn shared_uri(&self) -> Arc<str> {
+        self.uri.clone()
+    }
+
+    pub(crate) fn is_template(&self) -> bool {
+        self.template.is_some()
+    }
+
+    /// The type of its contents, if the operator says so.
+    pub(crate) fn mime_type(&self) -> Option<&str> {
+        self.mime_type.as_deref()
+    }
+
+    /// The values that make the template this URI; none if there are no such values, or if it is no template.
+    pub(crate) fn values(&self, uri: &str) -> Option<Map<String, Value>> {
+        let values = self.template.as_ref()?.values(uri)?;
+        Some(values.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+    }
+
+    /// Writes it as `resources/list` or `resources/templates/list` show it in a revision.
+    pub(crate) fn write_definition(&self, version: ProtocolVersion, out: &mut Vec<u8>) {
+        let mut object = Object::begin(out);
+        object.text(if self.is_template() { "uriTemplate" } else { "uri" }, &self.uri);
+        object.text("name", &self.name);
+        self.presentation.write(version, &mut object);
+        if let Some(mime_type) = &self.mime_type {
+            object.text("mimeType", mime_type);
+        }
+        let annotations = annotations::published(&self.annotations, version);
+        if !annotations.is_empty() {
+            object.member("annotations", &Value::Object(annotations).to_string());
+        }
+        if let Some(size) = self.size {
+            object.member("size", &size.to_string());
+        }
+        object.end();
+    }
+
+    /// The contents that need nobody else; none if they do.
+    pub(crate) fn text(&self, values: Map<String, Value>) -> Option<Result<String, Misuse>> {
+        let Source::Text(text, input) = &self.source else { return None };
+        Some(
+            input
+                .check(values)
+                .map(|values| text.fill(|name| values.get(name).and_then(Value::as_str).unwrap_or_default())),
+        )
+    }
+}
