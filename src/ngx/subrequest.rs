@@ -41,6 +41,10 @@ extern "C" fn run(r: *mut ngx_http_request_t) {
 
 extern "C" fn done(r: *mut ngx_http_request_t, _data: *mut std::ffi::c_void, rc: ngx_int_t) -> ngx_int_t {
     let Some(request) = Request::new(r) else { return rc };
+    if rc == NGX_AGAIN as ngx_int_t {
+        // It is not over: a file is being read by a thread.
+        return rc;
+    }
     guard(request.log(), (), || crate::handler::finished_beside(request, Status(rc)));
     // SAFETY: the request's connection outlives it.
     if unsafe { (*(*r).connection).error() } != 0 { rc } else { NGX_OK as ngx_int_t }

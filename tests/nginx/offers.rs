@@ -145,11 +145,22 @@ fn a_file_that_is_too_large_is_refused_unread() {
 }
 
 #[test]
-fn a_large_file_arrives_whole() {
+fn a_large_file_arrives_whole_however_it_is_read() {
     let text = "0123456789abcdef".repeat(40_000);
-    let nginx = resource("file:///large", "file large.txt; mime_type text/plain;").server("sendfile on;\n");
-    let nginx = nginx.file("large.txt", text.clone()).start();
-    assert_eq!(contents(&nginx.send(&read("file:///large")))["text"], text);
+    for how in ["sendfile on;", "sendfile off;", "aio threads;", "directio 512; output_buffers 1 64k;"] {
+        let nginx = resource("file:///large", "file large.txt; mime_type text/plain;").server(how);
+        let nginx = nginx.file("large.txt", text.clone()).start();
+        let mut connection = nginx.connect();
+        for _ in 0..2 {
+            assert_eq!(contents(&connection.exchange(&read("file:///large")))["text"], text, "{how}");
+        }
+        let session = Session::open(&nginx, "2025-03-26");
+        let one = json!({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": "file:///large"}});
+        let replies = nginx.send(&session.carry(Request::post(json!([one, one]).to_string()))).json();
+        for reply in replies.as_array().unwrap() {
+            assert_eq!(reply["result"]["contents"][0]["text"], text, "{how}, in a batch");
+        }
+    }
 }
 
 #[test]
@@ -203,6 +214,18 @@ fn a_call_goes_the_way_of_a_tools_call() {
         assert_eq!(request.header_values("host").len(), 1);
     }
     assert_eq!(requests[1].header("content-length"), None);
+}
+
+#[test]
+fn what_the_readme_shows_is_taken() {
+    let readme = include_str!("../../README.md");
+    let start = readme.find("### mcp_resource").unwrap();
+    let end = readme.find("### mcp_allowed_origins").unwrap();
+    let blocks: Vec<_> =
+        readme[start..end].split("```nginx").skip(1).map(|part| part.split("```").next().unwrap()).collect();
+    assert_eq!(blocks.len(), 2);
+    let upstreams = "upstream inventory { server 127.0.0.1:1; }\nupstream orders { server 127.0.0.1:1; }\n";
+    taken(Conf::location(&blocks.concat()).http(upstreams));
 }
 
 #[test]

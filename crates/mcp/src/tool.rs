@@ -52,6 +52,7 @@ mod status;
 mod target;
 #[cfg(test)]
 mod test_tools;
+mod text_argument;
 mod url;
 mod validation;
 mod writer;

@@ -106,38 +106,6 @@ impl Argument {
             .and_then(|words| words.into_argument(name))
             .map_err(|text| ConfigError(format!("argument \"{name}\": {text}")))
     }
-
-    /// A line that describes a text, as all arguments of prompts and all variables of URIs are: it has no type.
-    pub(crate) fn parse_text(args: &[&str]) -> Result<Argument, ConfigError> {
-        match args {
-            [name, rest @ ..] if rest.first() != Some(&"string") => Self::parse(&[&[*name, "string"], rest].concat()),
-            _ => Self::parse(args),
-        }
-    }
-
-    /// Any text, sent to wherever the URL or the method say.
-    pub(crate) fn plain(name: &str, required: bool) -> Argument {
-        Argument {
-            name: name.to_owned(),
-            schema: Some(Map::from_iter([("type".to_owned(), "string".into())])),
-            required,
-            place: None,
-            upstream: None,
-            whole: false,
-            describes_value: Some("string".to_owned()),
-        }
-    }
-
-    /// What the line says of the value: a keyword of the schema that is a text.
-    pub(crate) fn said(&self, keyword: &str) -> Option<&str> {
-        self.schema.as_ref()?.get(keyword)?.as_str()
-    }
-
-    /// The texts of its `enum`.
-    pub(crate) fn choices(&self) -> Vec<String> {
-        let choices = self.schema.as_ref().and_then(|schema| schema.get("enum")?.as_array());
-        choices.into_iter().flatten().filter_map(Value::as_str).map(String::from).collect()
-    }
 }
 
 fn check_name(name: &str) -> Result<(), ConfigError> {
