@@ -40,7 +40,7 @@ pub(crate) static VARIABLES: [Variable; 22] = [
     Variable { name: c"mcp_channel", get: |r, _| link::channel_name(r).map(str::as_bytes) },
     Variable { name: c"mcp_upstream_status", get: |r, _| text(r, last_attempt(r.main())?.status.to_string().into()) },
     Variable { name: c"mcp_upstream_time", get: upstream_time },
-    Variable { name: c"mcp_upstream_method", get: |r, _| Some(Context::of(r)?.endpoint()?.method().as_bytes()) },
+    Variable { name: c"mcp_upstream_method", get: |r, _| Some(Context::of(r)?.upstream_method()?.as_bytes()) },
     Variable {
         name: c"mcp_upstream_accept",
         get: |r, _| Some(Context::of(r)?.endpoint()?.accept().unwrap_or(ACCEPT).as_bytes()),

@@ -15,6 +15,7 @@ mod disconnect;
 mod examples;
 mod harness;
 mod http2;
+mod input;
 mod limits;
 mod listening;
 mod locations;

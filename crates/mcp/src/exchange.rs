@@ -259,6 +259,11 @@ impl Pending {
         self.stream.wants_progress()
     }
 
+    /// Whether the client takes a stream, on which it can be told that the call goes on.
+    pub fn takes_stream(&self) -> bool {
+        self.stream.is_welcome()
+    }
+
     /// The header of the upstream's answer has come (`head`, whose body is not looked at). True if its body comes event by
     /// event, each of `limit` bytes at the most: then it goes to [`Pending::take`] instead of [`Pending::resume`].
     pub fn begin(&mut self, head: &UpstreamResponse<'_>, limit: usize) -> bool {

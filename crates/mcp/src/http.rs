@@ -104,7 +104,7 @@ pub type Evaluate<'h> = dyn FnMut(usize, usize) -> String + 'h;
 /// tool's jobs; everything else here came from arguments and the operator and is encoded for its place.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UpstreamRequest {
-    /// The method, if it is not the tool's: only of tools that [have tasks](crate::Tool::has_tasks).
+    /// The method, if it is not the tool's: only of tools that [begin jobs](crate::Endpoint::begins_jobs).
     pub method: Option<&'static str>,
     /// Path and query exactly as they must appear on the request line, beginning with `/`.
     pub uri: String,
@@ -126,7 +126,7 @@ pub struct UpstreamResponse<'a> {
     pub content_type: Option<&'a [u8]>,
     /// The `Content-Encoding` value, if one came (none was asked for).
     pub content_encoding: Option<&'a [u8]>,
-    /// The `Location` value, if one came; wanted of tools that [have tasks](crate::Tool::has_tasks) alone.
+    /// The `Location` value, if one came; wanted of tools that [begin jobs](crate::Endpoint::begins_jobs) alone.
     pub location: Option<&'a [u8]>,
     /// The `Retry-After` value, likewise.
     pub retry_after: Option<&'a [u8]>,
