@@ -8,12 +8,10 @@ import time
 import urllib.parse
 import urllib.request
 
+from questions import ask, text
+
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
 WAV = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAAB9AAACABAAZGF0YQIAAAAAAA=="
-
-
-def text(value):
-    return {"type": "text", "text": value}
 
 
 def resource(uri, mime_type, value):
@@ -26,14 +24,6 @@ MIXED = [
     {"type": "image", "data": PNG, "mimeType": "image/png"},
     resource("test://mixed-content-resource", "application/json", '{"test":"data","value":123}'),
 ]
-NAME_QUESTION = {
-    "method": "elicitation/create",
-    "params": {
-        "message": "What is your name?",
-        "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
-    },
-}
-
 # path: status, media type, body
 ANSWERS = {
     "/trigger-tool-change": (200, "text/plain", b"The tools have changed."),
@@ -46,11 +36,6 @@ ANSWERS = {
     "/error": (500, "text/plain", b"This tool intentionally returns an error for testing"),
     "/suggestions": (200, "application/json", {"values": ["testValue1", "testValue2"], "total": 2}),
     "/address": (200, "application/json", {"accepted": True}),
-    "/elicitation": (
-        200,
-        "application/json",
-        {"resultType": "input_required", "inputRequests": {"user_name": NAME_QUESTION}},
-    ),
 }
 
 
@@ -83,6 +68,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             embedded = resource(json.loads(sent)["resourceUri"], "text/plain", "Embedded resource content for testing.")
             messages = [{"role": "user", "content": content} for content in (embedded, text("Process the resource above."))]
             status, media_type, body = 200, "application/json", {"messages": messages}
+        elif url.path.startswith("/ask/"):
+            body = ask(url.path, json.loads(sent), self.headers.get("X-Capabilities", "").split())
+            status, media_type = 200, "application/json"
         elif url.path.startswith("/data/"):
             data = {"id": url.path.removeprefix("/data/"), "templateTest": True}
             status, media_type, body = 200, "application/json", data
