@@ -18,6 +18,10 @@ const LARGEST_MESSAGE: usize = mcp::MAX_ENVELOPE + 4096;
 /// Milliseconds for which a worker that ends lives on: it frees what others have yet to take from Nchan, which ends them by a
 /// signal.
 const LINGER: usize = 1000;
+/// Milliseconds between two looks whether the link still carries: Nchan says nothing when Redis goes away.
+const CHECK: usize = 2000;
+/// A message that says nothing.
+const NOTHING: &[u8] = b"-";
 
 /// The link of one MCP location, as this worker knows it.
 pub(crate) struct Link {
@@ -33,6 +37,8 @@ struct Ear {
     detached: Option<Detached>,
     /// Nchan has said that it delivers.
     hears: bool,
+    /// The next look whether it still does.
+    check: Option<Wake>,
 }
 
 /// What is told whether a message was published.
@@ -86,11 +92,22 @@ impl Link {
             return;
         }
         let detached = self.send(location, Errand::Hear);
-        let is_lost = detached.is_none();
-        *self.ear.borrow_mut() = Ear { detached, hears: false };
-        if let Some(bus) = location.bus.as_ref().filter(|_| is_lost) {
-            bus.close_all();
+        let check = detached.as_ref().and_then(|detached| Wake::new(detached.request(), check));
+        let is_lost = check.is_none();
+        if let Some(check) = &check {
+            check.forgo_at_exit();
+            check.post_in(CHECK);
         }
+        *self.ear.borrow_mut() = Ear { detached, hears: false, check };
+        if is_lost {
+            self.lose(location);
+        }
+    }
+
+    /// Streams end rather than miss something without a word; their clients come again.
+    fn lose(&self, location: &'static Location) {
+        self.close();
+        location.bus.iter().for_each(Bus::close_all);
     }
 
     /// Hears nothing any more.
@@ -135,6 +152,14 @@ impl Link {
             _ => None,
         }
     }
+}
+
+/// Publishes nothing, which fails if nothing could be published.
+fn check(request: Request) {
+    let Some(context) = Context::of(request) else { return };
+    let Some(link) = context.location.link() else { return };
+    link.send(context.location, Errand::Publish { message: NOTHING.to_vec(), then: None, _detached: None });
+    link.ear.borrow().check.iter().for_each(|check| check.post_in(CHECK));
 }
 
 /// The channel's name, for Nchan.
@@ -214,23 +239,16 @@ fn parse(message: &[u8]) -> Option<(BusId, &[u8])> {
 pub(crate) fn finished(context: &'static Context, channel: ChannelRequest, status: Status) {
     let refused = u16::try_from(status.0).ok().filter(|status| *status >= 300);
     let status = refused.unwrap_or(channel.status);
-    match channel.errand {
-        Errand::Publish { then, _detached, .. } => {
-            let succeeded = (200..300).contains(&status);
-            if !succeeded {
-                ngx::Log::cycle().write(Level::Error, format_args!("Nchan refused a message with status {status}"));
-            }
-            if let Some(then) = then {
-                then(succeeded);
-            }
+    let succeeded = (200..300).contains(&status);
+    let hears = matches!(channel.errand, Errand::Hear);
+    if let Some(link) = context.location.link().filter(|_| hears || !succeeded) {
+        if !ngx::is_exiting() {
+            let what = if hears { "a channel of Nchan was lost" } else { "Nchan refused a message" };
+            ngx::Log::cycle().write(Level::Error, format_args!("{what} (status {status})"));
         }
-        // Streams end rather than miss something without a word; their clients come again.
-        Errand::Hear => {
-            if !ngx::is_exiting() {
-                ngx::Log::cycle().write(Level::Error, format_args!("a channel of Nchan was lost (status {status})"));
-            }
-            context.location.link().into_iter().for_each(Link::close);
-            context.location.bus.iter().for_each(Bus::close_all);
-        }
+        link.lose(context.location);
+    }
+    if let Errand::Publish { then: Some(then), .. } = channel.errand {
+        then(succeeded);
     }
 }

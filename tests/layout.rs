@@ -91,7 +91,8 @@ flags! {
         last_in_chain by set_last_in_chain in mcp_layout_ngx_buf_t_last_in_chain;
     ngx_event_t:
         timedout by set_timedout in mcp_layout_ngx_event_t_timedout,
-        posted by set_posted in mcp_layout_ngx_event_t_posted;
+        posted by set_posted in mcp_layout_ngx_event_t_posted,
+        cancelable by set_cancelable in mcp_layout_ngx_event_t_cancelable;
     ngx_http_core_loc_conf_t:
         noname by set_noname in mcp_layout_ngx_http_core_loc_conf_t_noname,
         exact_match by set_exact_match in mcp_layout_ngx_http_core_loc_conf_t_exact_match;

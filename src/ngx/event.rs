@@ -60,6 +60,12 @@ impl Wake {
         unsafe { mcp_add_timer(self.event, milliseconds) }
     }
 
+    /// The worker need not live on until then.
+    pub(crate) fn forgo_at_exit(&self) {
+        // SAFETY: as in `post`.
+        unsafe { (*self.event).set_cancelable(1) }
+    }
+
     /// Runs nothing any more.
     pub(crate) fn cancel(&self) {
         // SAFETY: as in `post`.

@@ -38,7 +38,10 @@ fn every_example_is_a_right_configuration() {
         for name in ["modules", "logs", "temp"] {
             fs::create_dir_all(directory.path().join(name)).unwrap();
         }
-        std::os::unix::fs::symlink(&module, directory.path().join("modules/ngx_http_mcp_module.so")).unwrap();
+        let nchan = std::env::var_os("MCP_NCHAN").expect("MCP_NCHAN names Nchan's module");
+        for (name, module) in [("ngx_http_mcp_module.so", module.as_os_str()), ("ngx_nchan_module.so", &nchan)] {
+            std::os::unix::fs::symlink(module, directory.path().join("modules").join(name)).unwrap();
+        }
         let mut command = Command::new(nginx());
         command.args(["-t", "-e", "stderr", "-g", "pid nginx.pid;", "-c", "nginx.conf", "-p"]).arg(directory.path());
         let output = command.output().unwrap();

@@ -9,6 +9,7 @@ mod log;
 mod message;
 mod nginx;
 mod port;
+mod redis;
 mod upstream;
 
 pub(crate) use check::{all_refused, refused, taken};
@@ -18,6 +19,7 @@ pub(crate) use events::Events;
 pub(crate) use message::{Session, call, request};
 pub(crate) use nginx::{Nginx, nginx};
 pub(crate) use port::Port;
+pub(crate) use redis::Redis;
 pub(crate) use upstream::{Act, Gate, Received, Upstream, json, response};
 
 use std::time::Duration;

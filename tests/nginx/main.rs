@@ -10,6 +10,7 @@ mod batches;
 mod calls;
 mod cancelled;
 mod clients;
+mod cluster;
 mod config;
 mod disconnect;
 mod examples;

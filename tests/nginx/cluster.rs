@@ -1,0 +1,123 @@
+//! Two machines, which is two nginx with one Redis: they share sessions and what is published.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Conf, DEADLINE, Events, Nginx, Redis, Request, Session, request};
+
+const TOOL: &str =
+    "mcp_tool t { description d; pass GET http://127.0.0.1:9/; }\nmcp_channels { nchan_redis_pass redis; }";
+
+fn machine(redis: &Redis) -> Nginx {
+    let upstream = format!(
+        "upstream redis {{ nchan_redis_server {}; nchan_redis_storage_mode distributed; }}\nmcp_secret secret;",
+        redis.url()
+    );
+    let conf = Conf::location(TOOL).http(&upstream).file("secret", "a secret that both machines have in common");
+    let nginx = conf.server("location = /publish { mcp_publish /mcp; }").listen("reuseport").start();
+    await_link(&nginx);
+    nginx
+}
+
+/// Awaits that Nchan has found Redis, in whatever worker.
+fn await_link(nginx: &Nginx) {
+    let deadline = Instant::now() + DEADLINE;
+    let filter = json!({"notifications": {}});
+    let is_linked = || {
+        let mut streams = Vec::new();
+        (0..16).all(|_| {
+            streams.push(nginx.connect());
+            let last = streams.last_mut().unwrap();
+            last.send(&request(1, "subscriptions/listen", filter.clone()).bytes());
+            last.receive_head().status == 200 && publish(nginx, None, &changed()) == 200
+        })
+    };
+    while !is_linked() {
+        assert!(Instant::now() < deadline, "Nchan has not found Redis");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn changed() -> Value {
+    json!({"method": "notifications/tools/list_changed"})
+}
+
+fn listen(nginx: &Nginx) -> Events {
+    let filter = json!({"notifications": {"toolsListChanged": true}});
+    let mut events = Events::open(nginx.connect(), &request(1, "subscriptions/listen", filter));
+    events.notification("notifications/subscriptions/acknowledged");
+    events
+}
+
+fn stream(nginx: &Nginx, session: &Session, last: Option<&str>) -> Events {
+    let get = session.carry(Request::new("GET").header("Accept", "text/event-stream"));
+    Events::open(nginx.connect(), &last.map_or(get.clone(), |last| get.header("Last-Event-ID", last)))
+}
+
+fn note(text: &str) -> Value {
+    json!({"method": "notifications/message", "params": {"level": "info", "data": text}})
+}
+
+fn publish(nginx: &Nginx, session: Option<&Session>, message: &Value) -> u16 {
+    let target = session.map_or("/publish".to_owned(), |session| format!("/publish?session={}", session.id));
+    nginx.send(&Request::post(message.to_string()).to(&target)).status
+}
+
+/// The data of the next log message, and the id of its event.
+fn next_note(events: &mut Events) -> (Value, String) {
+    loop {
+        let event = events.next().expect("a message before the end");
+        let data = event.data.filter(|data| !data.is_empty());
+        let message: Option<Value> = data.map(|data| serde_json::from_str(&data).unwrap());
+        if let Some(message) = message.filter(|message| message["method"] == "notifications/message") {
+            return (message["params"]["data"].clone(), event.id.unwrap());
+        }
+    }
+}
+
+#[test]
+fn what_is_published_on_one_machine_is_heard_on_the_other() {
+    let redis = Redis::start();
+    let machines = [machine(&redis), machine(&redis)];
+    let mut listeners: Vec<Events> = machines.iter().flat_map(|nginx| (0..4).map(|_| listen(nginx))).collect();
+    for nginx in &machines {
+        assert_eq!(publish(nginx, None, &changed()), 200);
+        listeners.iter_mut().for_each(|events| drop(events.notification("notifications/tools/list_changed")));
+    }
+    // A session that was begun on one is heard and resumed on the other, and each message comes once.
+    let session = Session::open(&machines[0], "2025-11-25");
+    let mut events = stream(&machines[1], &session, None);
+    for (number, nginx) in [0, 1, 0, 1].into_iter().enumerate() {
+        assert_eq!(publish(&machines[nginx], Some(&session), &note(&number.to_string())), 200);
+        assert_eq!(next_note(&mut events).0, number.to_string());
+    }
+    assert_eq!(publish(&machines[0], Some(&session), &note("seen")), 200);
+    let (_, last) = next_note(&mut events);
+    drop(events);
+    assert_eq!(publish(&machines[0], Some(&session), &note("missed")), 200);
+    for nginx in &machines {
+        assert_eq!(next_note(&mut stream(nginx, &session, Some(&last))).0, "missed");
+    }
+}
+
+#[test]
+fn a_redis_that_goes_away_is_told_of_and_missed_for_no_longer_than_that() {
+    let mut redis = Redis::start();
+    let mut nginx = machine(&redis);
+    // Nchan's own, with no module of ours as well: at its end, of a connection that it had lost.
+    nginx.expect_in_log("failed (9: Bad file descriptor)");
+    let mut events = listen(&nginx);
+    redis.stop();
+    // The stream ends rather than miss something.
+    while events.next().is_some() {}
+    assert_eq!(publish(&nginx, None, &changed()), 503);
+    let filter = json!({"notifications": {"toolsListChanged": true}});
+    assert_eq!(nginx.send(&request(1, "subscriptions/listen", filter)).status, 503);
+    redis.resume();
+    await_link(&nginx);
+    let mut events = listen(&nginx);
+    publish(&nginx, None, &changed());
+    events.notification("notifications/tools/list_changed");
+}
