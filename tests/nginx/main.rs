@@ -29,6 +29,7 @@ mod search;
 mod sessions;
 mod streams;
 mod subscriptions;
+mod tasks;
 mod tls;
 mod variables;
 mod wire;

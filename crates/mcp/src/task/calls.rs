@@ -17,6 +17,9 @@ use crate::tool::{Answer, Written};
 
 /// How often a job may say that its result is somewhere else.
 const MOST_MOVES: u8 = 3;
+/// A call that was held for long is looked after less often: after this part of the time at the least, as each look costs
+/// the host some memory until the call ends.
+const PATIENCE: u64 = 32;
 
 /// What somebody wants of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +126,7 @@ impl Pending {
         mut out: Vec<u8>,
     ) -> Step {
         let Some(errand) = &mut self.errand else { return self.fail(out, &Error::Refused(500), None) };
+        let interval = interval.max(errand.held / PATIENCE);
         errand.held = errand.held.saturating_add(interval);
         if errand.held > rules.hold {
             let text = format!(

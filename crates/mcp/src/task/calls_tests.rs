@@ -96,3 +96,23 @@ fn a_held_call_tells_what_is_new_of_its_job() {
         assert!(events.contains(expected), "{events}");
     }
 }
+
+#[test]
+fn who_waits_for_long_looks_less_often() {
+    let mut builder = ServerBuilder::new();
+    builder.secret([1; 32]);
+    let mut tool = ToolBuilder::new("a").unwrap();
+    tool.pass(&["POST", "http://upstream/start"]).unwrap();
+    tool.task(&["poll", "interval=100ms", "hold=1d"]).unwrap();
+    builder.tool(tool.build().unwrap()).unwrap();
+    let server = builder.build().unwrap();
+    let mut step = accepted(&server, send(&server, "", "tools/call", "a", "{}"), "begun");
+    let (mut looks, mut waited) = (0, 0);
+    while let Step::Wait { pending, milliseconds, .. } = step {
+        assert!((100..=100.max(waited / 32)).contains(&milliseconds));
+        (looks, waited) = (looks + 1, waited + milliseconds);
+        step = accepted(&server, pending.poll(), "");
+    }
+    assert_eq!(reply(step).0, Outcome::ToolError);
+    assert!(waited > 80_000_000 && looks < 400, "{looks} looks in {waited} ms");
+}
