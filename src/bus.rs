@@ -16,6 +16,7 @@ use crate::conf::Location;
 use crate::link::{self, Link};
 use crate::listening;
 use crate::ngx::{self, Level, ListDigests, Messages, Request, Ringer, SessionSubscriptions};
+use crate::pause;
 
 /// Seconds for which a session's messages are kept.
 const KEPT: u64 = 300;
@@ -165,9 +166,8 @@ impl Bus {
             listening::close(request);
             return number;
         }
-        match &self.link {
-            Some(link) if !link.hears() => link.hear(location),
-            _ => self.open(request),
+        if self.is_linked(location) {
+            self.open(request);
         }
         number
     }
@@ -259,6 +259,18 @@ impl Bus {
     /// The link hears from now on.
     pub(crate) fn linked(&self) {
         self.requests().into_iter().for_each(|request| self.open(request));
+        self.calls().into_iter().for_each(pause::linked);
+    }
+
+    /// Whether what is published on other machines is heard; if not yet, [`pause::linked`] is told when it is.
+    pub(crate) fn is_linked(&self, location: &'static Location) -> bool {
+        match &self.link {
+            Some(link) if !link.hears() => {
+                link.hear(location);
+                false
+            }
+            _ => true,
+        }
     }
 
     fn open(&self, request: Request) {
@@ -272,7 +284,7 @@ impl Bus {
     /// Hands a message to those that it is for.
     fn deliver(&self, delivery: &Delivery, id: BusId) {
         if delivery.is_for_calls() {
-            let calls: Vec<Request> = self.state.borrow().calls.iter().copied().collect();
+            let calls = self.calls();
             // None of them ends by that at once.
             return calls.into_iter().for_each(|request| call::hear(request, delivery));
         }
@@ -286,6 +298,16 @@ impl Bus {
 
     fn requests(&self) -> Vec<Request> {
         self.state.borrow().streams.values().map(|stream| stream.request).collect()
+    }
+
+    fn calls(&self) -> Vec<Request> {
+        self.state.borrow().calls.iter().copied().collect()
+    }
+
+    /// Something that was published was missed.
+    fn miss(&self) {
+        self.close_all();
+        self.calls().into_iter().for_each(pause::give_up);
     }
 
     /// Ends every stream.
@@ -325,7 +347,7 @@ fn rung() {
         None => {
             // Streams end rather than miss something without a word; their clients come again.
             ngx::Log::cycle().write(Level::Error, format_args!("more was published than the worker could take"));
-            buses().for_each(Bus::close_all);
+            buses().for_each(Bus::miss);
         }
     }
 }

@@ -5,11 +5,10 @@
 //! proxied request, it does for a call: balancing, retries, time-outs, caching, closing the upstream when the client is
 //! gone, `$upstream_*` variables in the client's access log.
 
-use mcp::http::{UpstreamFailure, UpstreamRequest, UpstreamResponse};
+use mcp::http::{Headers, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use mcp::{Delivery, Pending, Step};
 
-use crate::bus::Bus;
-use crate::conf::Location;
+use crate::caller::Caller;
 use crate::context::{Batch, Context, Stage};
 use crate::filter;
 use crate::handler::proceed;
@@ -21,8 +20,7 @@ const LARGEST_RESERVE: usize = 1 << 20;
 
 /// A call under way.
 pub(crate) struct Call {
-    /// Which hears of what is for the call, and the request that the call runs in, if it has a session.
-    hearing: Option<(&'static Bus, Request)>,
+    caller: Caller,
     /// The client wants to hear no more of it.
     is_cancelled: bool,
     endpoint: usize,
@@ -39,11 +37,6 @@ pub(crate) struct Call {
     pub(crate) is_file: bool,
     /// Parts of it that wait for a client who is slow to read.
     held: Held,
-    /// The client's stream has begun.
-    is_open: bool,
-    heartbeat: Option<Wake>,
-    /// Nothing was said to the client since the last heartbeat was due.
-    is_silent: bool,
     pub(crate) body: Vec<u8>,
     pub(crate) complete: bool,
 }
@@ -53,24 +46,14 @@ struct Head {
     status: u16,
     content_type: Option<Vec<u8>>,
     content_encoding: Option<Vec<u8>>,
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        if let Some((bus, request)) = self.hearing {
-            bus.end_call(request);
-        }
-    }
+    location: Option<Vec<u8>>,
+    retry_after: Option<Vec<u8>>,
 }
 
 impl Call {
-    fn new(request: Request, location: &'static Location, endpoint: usize, pending: Pending) -> Box<Call> {
-        let hearing = location.bus.as_ref().filter(|_| pending.has_session()).map(|bus| (bus, request));
-        if let Some((bus, request)) = hearing {
-            bus.begin_call(location, request);
-        }
+    fn new(caller: Caller, endpoint: usize, pending: Pending) -> Box<Call> {
         Box::new(Call {
-            hearing,
+            caller,
             is_cancelled: false,
             endpoint,
             pending: Some(pending),
@@ -83,16 +66,13 @@ impl Call {
             in_events: false,
             is_file: false,
             held: Held::default(),
-            is_open: false,
-            heartbeat: None,
-            is_silent: true,
             body: Vec::new(),
             complete: false,
         })
     }
 
     /// The upstream's header has come; its body follows.
-    pub(crate) fn begin(&mut self, request: Request, limit: usize) {
+    pub(crate) fn begin(&mut self, request: Request, limit: usize, begins_jobs: bool) {
         if !self.undisguise(request) {
             self.failure = Some(UpstreamFailure::Unreachable);
         }
@@ -103,6 +83,7 @@ impl Call {
             content_type: out.content_type(),
             content_encoding: out.content_encoding(),
             body: &[],
+            ..UpstreamResponse::default()
         };
         self.in_events = self.pending.as_mut().is_some_and(|pending| pending.begin(&head, limit));
         if self.in_events || !request.is_main() {
@@ -111,10 +92,13 @@ impl Call {
         // Of an empty file no body is sent to a request beside another one.
         self.complete |= out.content_length() == Some(0);
         self.body.reserve(out.content_length().unwrap_or(0).min(LARGEST_RESERVE));
+        let line = |name: &[u8]| ngx::upstream_header(request, name).filter(|_| begins_jobs).map(<[u8]>::to_vec);
         self.head = Some(Head {
             status: out.status(),
             content_type: out.content_type().map(<[u8]>::to_vec),
             content_encoding: out.content_encoding().map(<[u8]>::to_vec),
+            location: line(b"location"),
+            retry_after: line(b"retry-after"),
         });
     }
 
@@ -147,7 +131,7 @@ impl Call {
     pub(crate) fn relay(&mut self, request: Request, context: &Context, chain: Chain) -> Option<Taken> {
         let limit = context.location.max_result_size;
         // The client has read something, perhaps all.
-        let mut status = match self.is_open && chain.is_empty() {
+        let mut status = match self.caller.is_open() && chain.is_empty() {
             true => ngx::flush(request),
             false => Status::OK,
         };
@@ -173,29 +157,25 @@ impl Call {
         (status != Status::ERROR).then_some(taken)
     }
 
-    /// Sends the client what there is to hear, and the header of its stream before the first of it.
     fn tell(&mut self, request: Request, context: &Context, bytes: Vec<u8>) -> Status {
-        self.is_silent = false;
-        if !self.is_open {
-            let Some(pending) = &mut self.pending else { return Status::ERROR };
-            self.is_open = true;
-            let out = request.headers_out();
-            out.clear();
-            let status = reply::begin_stream(request, &pending.open());
-            if !self.has_begun() {
-                // The upstream's is still to come.
-                request.forget_sent_header();
-            }
-            if status == Status::ERROR {
-                return status;
-            }
+        let Some(pending) = &mut self.pending else { return Status::ERROR };
+        let was_open = self.caller.is_open();
+        let status = self.caller.tell(request, context, pending, bytes);
+        if !was_open && self.head.is_none() {
+            // The upstream's is still to come.
+            request.forget_sent_header();
         }
-        context.outbox.borrow_mut().send(request, bytes, false)
+        status
     }
 
-    /// Whether the client's stream has begun, so that the reply is its end.
-    pub(crate) fn is_open(&self) -> bool {
-        self.is_open
+    /// Tells a client who has heard nothing for some time that its call is under way.
+    pub(crate) fn beat(&mut self, request: Request, context: &Context) {
+        let Some(pending) = &mut self.pending else { return };
+        let was_open = self.caller.is_open();
+        self.caller.beat(request, context, pending);
+        if !was_open && self.caller.is_open() && self.head.is_none() {
+            request.forget_sent_header();
+        }
     }
 
     /// Why the call has failed although its upstream goes on.
@@ -209,12 +189,11 @@ impl Call {
         request: Request,
         context: &Context,
         failure: Option<UpstreamFailure>,
-    ) -> Option<Step> {
+    ) -> Option<(Step, Caller)> {
         let pending = self.pending.take()?;
-        self.heartbeat.iter().for_each(Wake::cancel);
         let mut evaluate = |endpoint, index| context.operator_value(request, endpoint, index);
         if self.is_cancelled {
-            return Some(pending.cancel(&context.location.server, &mut evaluate));
+            return Some((pending.cancel(&context.location.server, &mut evaluate), self.caller));
         }
         let answer = match (&self.head, failure.or(self.failure)) {
             (_, Some(failure)) => Err(failure),
@@ -222,11 +201,13 @@ impl Call {
                 status: head.status,
                 content_type: head.content_type.as_deref(),
                 content_encoding: head.content_encoding.as_deref(),
+                location: head.location.as_deref(),
+                retry_after: head.retry_after.as_deref(),
                 body: &self.body,
             }),
             (None, None) => Err(UpstreamFailure::Unreachable),
         };
-        Some(pending.resume(&context.location.server, answer, &mut evaluate))
+        Some((pending.resume(&context.location.server, answer, &mut evaluate), self.caller))
     }
 
     /// The connection can be kept although nginx gave up on the upstream: the client gets a complete reply.
@@ -253,34 +234,47 @@ pub(crate) fn start(
     upstream: UpstreamRequest,
     pending: Pending,
 ) -> Status {
-    context.keep_upstream(endpoint, upstream);
-    let mut call = Call::new(request, context.location, endpoint, pending);
-    let interval = context.location.heartbeat;
-    if interval > 0 && call.pending.as_ref().is_some_and(Pending::wants_progress) {
-        let Some(wake) = Wake::new(request, heartbeat) else { return Status::INTERNAL_SERVER_ERROR };
-        wake.post_in(interval);
-        call.heartbeat = Some(wake);
+    let caller = Caller::new(request, context.location, &pending);
+    call(request, context, caller, endpoint, upstream, pending)
+}
+
+/// Makes the next call of the same client's, once nginx is done with the last one.
+pub(crate) fn again(
+    request: Request,
+    context: &'static Context,
+    caller: Caller,
+    endpoint: usize,
+    upstream: UpstreamRequest,
+    pending: Pending,
+) -> Status {
+    // What the last upstream said; of the client's stream the header is sent.
+    request.headers_out().clear();
+    request.forget_sent_header();
+    call(request, context, caller, endpoint, upstream, pending)
+}
+
+fn call(
+    request: Request,
+    context: &'static Context,
+    mut caller: Caller,
+    endpoint: usize,
+    upstream: UpstreamRequest,
+    pending: Pending,
+) -> Status {
+    let is_ready = context.keep_upstream(request, endpoint, upstream)
+        && (!pending.wants_progress() || caller.reassure(request, context.location));
+    if !is_ready {
+        return Status::INTERNAL_SERVER_ERROR;
     }
-    context.set_stage(Stage::Calling(call));
+    context.set_stage(Stage::Calling(Call::new(caller, endpoint, pending)));
     run(request)
 }
 
-/// Tells a client who has heard nothing for some time that its call is under way.
-fn heartbeat(request: Request) {
-    let Some(context) = Context::of(request) else { return };
-    match context.take_stage() {
-        Stage::Calling(mut call) => {
-            let mut out = Vec::new();
-            if let Some(pending) = call.pending.as_mut().filter(|_| call.is_silent && !request.is_backed_up()) {
-                pending.heartbeat(&mut out);
-                call.tell(request, context, out);
-            }
-            call.is_silent = true;
-            call.heartbeat.iter().for_each(|wake| wake.post_in(context.location.heartbeat));
-            context.set_stage(Stage::Calling(call));
-        }
-        stage => context.set_stage(stage),
-    }
+/// What no call comes to.
+pub(crate) fn defective(request: Request, context: &'static Context, is_open: bool) -> Status {
+    request.log().write(ngx::Level::Alert, format_args!("a single call did not end in a reply"));
+    let reply = context.location.server.refuse_unread(Headers(&request.headers()), 500);
+    reply::finish_call(request, context, is_open, reply)
 }
 
 /// Moves a request whose stage is `Calling` into the endpoint's location and runs it there.
@@ -297,7 +291,8 @@ pub(crate) fn run(request: Request) -> Status {
     call.keepalive = request.keepalive();
     let is_file = endpoint.file_root().is_some();
     call.is_file = is_file;
-    let disguise = request.enter_location(location.loc_conf(), endpoint.method(), &upstream.uri);
+    let disguise =
+        request.enter_location(location.loc_conf(), upstream.method.unwrap_or(endpoint.method()), &upstream.uri);
     call.disguise = Some(disguise);
     context.set_stage(Stage::Calling(call));
     if is_file { request.run_content_phase(&upstream.uri) } else { request.run_content_handler() }
@@ -318,9 +313,10 @@ pub(crate) fn start_beside(
     }
     let started = ngx::start_subrequest(request, |beside| {
         let own = Context::create(beside, context.location)?;
-        own.keep_upstream(endpoint, upstream);
-        own.set_stage(Stage::Calling(Call::new(beside, context.location, endpoint, pending)));
-        Some(())
+        let caller = Caller::new(beside, context.location, &pending);
+        own.keep_upstream(beside, endpoint, upstream).then(|| {
+            own.set_stage(Stage::Calling(Call::new(caller, endpoint, pending)));
+        })
     });
     if started.is_some() { Status::DONE } else { Status::INTERNAL_SERVER_ERROR }
 }
@@ -338,14 +334,19 @@ pub(crate) fn finished_beside(beside: Request, mut call: Box<Call>, status: Stat
         _ if !call.complete => Some(UpstreamFailure::Truncated),
         _ => None,
     };
-    batch.next.replace(call.resume(beside.main(), context, failed));
+    batch.next.replace(call.resume(beside.main(), context, failed).map(|(step, _)| step));
     batch.wake.post();
 }
 
 /// Something is for the calls of a session, perhaps for this one.
 pub(crate) fn hear(request: Request, delivery: &Delivery) {
     let Some(context) = Context::of(request) else { return };
-    let Stage::Calling(call) = &mut *context.stage_mut() else { return };
+    let mut stage = context.stage_mut();
+    let call = match &mut *stage {
+        Stage::Calling(call) => call,
+        Stage::Pausing(pause) => return pause.hear(delivery),
+        _ => return,
+    };
     if call.pending.as_ref().is_some_and(|pending| pending.is_cancelled_by(delivery)) {
         call.is_cancelled = true;
         // Not now: others hear of it, too.

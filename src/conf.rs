@@ -1,5 +1,6 @@
 //! What the directives said, and what becomes of it when nginx merges its levels.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::ffi::c_void;
@@ -13,7 +14,7 @@ use crate::bus::{Bus, Memory};
 use crate::channels::Channels;
 use crate::endpoint::EndpointLocation;
 use crate::link::Link;
-use crate::ngx::{self, ComplexValue, Conf, LocationContext, Place, ServerNames, SessionStates};
+use crate::ngx::{self, ComplexValue, Conf, LocationContext, Place, Request, ServerNames, SessionStates};
 use crate::offers::Declared;
 use crate::openapi;
 use crate::proxy::ProxySettings;
@@ -52,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) allowed_origins: Option<Vec<String>>,
     pub(crate) max_result_size: Option<usize>,
     pub(crate) heartbeat: Option<usize>,
+    pub(crate) input_timeout: Option<usize>,
+    pub(crate) principal: Option<String>,
     pub(crate) listen: Option<bool>,
     pub(crate) secret: Option<[u8; 32]>,
     pub(crate) page_size: Option<usize>,
@@ -63,6 +66,8 @@ pub(crate) struct Settings {
 impl Settings {
     const MAX_RESULT_SIZE: usize = 8 << 20;
     const HEARTBEAT: usize = 15_000;
+    const INPUT_TIMEOUT: usize = 300_000;
+    const PRINCIPAL: &str = "$remote_user";
 
     fn inherit(&mut self, outer: &Settings) {
         fn unset<T: Clone>(own: &mut Option<T>, outer: &Option<T>) {
@@ -75,6 +80,8 @@ impl Settings {
         unset(&mut self.allowed_origins, &outer.allowed_origins);
         unset(&mut self.max_result_size, &outer.max_result_size);
         unset(&mut self.heartbeat, &outer.heartbeat);
+        unset(&mut self.input_timeout, &outer.input_timeout);
+        unset(&mut self.principal, &outer.principal);
         unset(&mut self.listen, &outer.listen);
         unset(&mut self.secret, &outer.secret);
         unset(&mut self.page_size, &outer.page_size);
@@ -312,6 +319,8 @@ impl LocationConf {
             operator_values,
             max_result_size: self.settings.max_result_size.unwrap_or(Settings::MAX_RESULT_SIZE),
             heartbeat: self.settings.heartbeat.unwrap_or(Settings::HEARTBEAT),
+            input_timeout: self.settings.input_timeout.unwrap_or(Settings::INPUT_TIMEOUT),
+            principal: ComplexValue::new(cf, self.settings.principal.as_deref().unwrap_or(Settings::PRINCIPAL))?,
             server_names: cf.server_names(),
             session_states: main.session_states,
         });
@@ -337,6 +346,10 @@ pub(crate) struct Location {
     pub(crate) max_result_size: usize,
     /// Milliseconds of silence after which a client is told that its call is under way; 0: it never is.
     pub(crate) heartbeat: usize,
+    /// Milliseconds that a client of a session has to answer what it was asked.
+    pub(crate) input_timeout: usize,
+    /// Who the client is.
+    principal: ComplexValue,
     /// The server's names, which the `Host` of a request must be one of if there are any.
     pub(crate) server_names: ServerNames,
     /// What is remembered of sessions.
@@ -347,6 +360,11 @@ impl Location {
     /// The way of what is published to other machines.
     pub(crate) fn link(&self) -> Option<&Link> {
         self.bus.as_ref()?.link.as_ref()
+    }
+
+    /// Who the client of a request is, empty if that is not known.
+    pub(crate) fn principal(&self, request: Request) -> Cow<'static, str> {
+        String::from_utf8_lossy(self.principal.evaluate(request).unwrap_or_default())
     }
 
     /// Whether this is its bus.

@@ -12,6 +12,7 @@ use crate::conf::{Location, LocationConf};
 use crate::link::ChannelRequest;
 use crate::listening::Listening;
 use crate::ngx::{self, Outbox, ReadHandler, Request, Wake};
+use crate::pause::Pause;
 use crate::publish::Publishing;
 
 /// How far a request is.
@@ -22,6 +23,8 @@ pub(crate) enum Stage {
     Received(Exchange),
     /// A call is under way.
     Calling(Box<Call>),
+    /// A call is between two requests to its upstream.
+    Pausing(Box<Pause>),
     /// A stream is open to the client.
     Listening(Box<Listening>),
     /// A backend's messages are being published.
@@ -40,8 +43,8 @@ pub(crate) struct Context {
     pub(crate) reader: Cell<ReadHandler>,
     facts: OnceCell<Arc<Facts>>,
     outcome: Cell<Option<Outcome>>,
-    /// What the call sends; variables lend it to the proxy module.
-    upstream: OnceCell<(usize, UpstreamRequest)>,
+    /// What the call sends, and for which endpoint; variables lend it to the proxy module.
+    upstream: Cell<Option<&'static (usize, UpstreamRequest)>>,
     body: OnceCell<Body>,
     batch: OnceCell<Batch>,
     /// What a stream of events has under way.
@@ -65,7 +68,7 @@ impl Context {
                 reader: Cell::new(None),
                 facts: OnceCell::new(),
                 outcome: Cell::new(None),
-                upstream: OnceCell::new(),
+                upstream: Cell::new(None),
                 body: OnceCell::new(),
                 batch: OnceCell::new(),
                 outbox: RefCell::new(Outbox::default()),
@@ -121,18 +124,25 @@ impl Context {
         self.outcome.get()
     }
 
-    /// Keeps what the call of an endpoint sends as long as the request.
-    pub(crate) fn keep_upstream(&self, endpoint: usize, request: UpstreamRequest) {
-        self.upstream.get_or_init(|| (endpoint, request));
+    /// Keeps what a call of an endpoint sends as long as the request, since nginx has pointers to it; false if there is no
+    /// memory for it.
+    pub(crate) fn keep_upstream(&self, request: Request, endpoint: usize, upstream: UpstreamRequest) -> bool {
+        self.upstream.set(request.keep((endpoint, upstream)));
+        self.upstream.get().is_some()
     }
 
-    pub(crate) fn upstream(&self) -> Option<&UpstreamRequest> {
+    pub(crate) fn upstream(&self) -> Option<&'static UpstreamRequest> {
         self.upstream.get().map(|(_, request)| request)
     }
 
     /// The endpoint that the call is of.
     pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
         self.upstream.get().and_then(|(endpoint, _)| self.location.server.endpoint(*endpoint))
+    }
+
+    /// The HTTP method that the call is made with.
+    pub(crate) fn upstream_method(&self) -> Option<&str> {
+        self.upstream()?.method.or_else(|| self.endpoint().map(Endpoint::method))
     }
 
     /// Keeps the body of the reply as long as the request.

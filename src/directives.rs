@@ -44,7 +44,7 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 ///
 /// Three groups: our own; the words of our blocks; and directives of other modules that we look at ([`ProxySettings`]) or
 /// refuse inside of our blocks, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 103] = [
+pub(crate) static DIRECTIVES: [Directive; 106] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
     directive(c"mcp_server_info", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
         let (name, version) = pair(cf)?;
@@ -66,6 +66,14 @@ pub(crate) static DIRECTIVES: [Directive; 103] = [
     directive(c"mcp_heartbeat", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
         once(&mut conf.settings.heartbeat, milliseconds(cf)?)
     }),
+    directive(c"mcp_input_timeout", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
+        let time = milliseconds(cf)?;
+        if time == 0 {
+            return Err(Error::new("must be a time that a user can answer in, not \"0\""));
+        }
+        once(&mut conf.settings.input_timeout, time)
+    }),
+    directive(c"mcp_principal", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| once(&mut conf.settings.principal, one(cf)?)),
     directive(c"mcp_listen", ANYWHERE | NGX_CONF_FLAG, |cf, conf| once(&mut conf.settings.listen, flag(cf)?)),
     directive(c"mcp_secret", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
         once(&mut conf.settings.secret, secret::from_file(&cf.full_path(&one(cf)?)?)?)
@@ -100,6 +108,7 @@ pub(crate) static DIRECTIVES: [Directive; 103] = [
     directive(c"result", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.result(&cf.arguments()?)?)),
     directive(c"select", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.select(&cf.arguments()?)?)),
     directive(c"strict", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.strict(&cf.arguments()?)?)),
+    directive(c"task", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.task(&cf.arguments()?)?)),
     directive(c"input_schema", TOOL | NGX_CONF_TAKE1, |cf, conf| {
         let text = file(cf)?;
         Ok(draft(conf)?.input_schema(&text)?)

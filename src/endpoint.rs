@@ -68,7 +68,7 @@ impl EndpointLocation {
         EndpointLocation {
             place,
             block,
-            method: Some(endpoint.method().to_owned()),
+            method: Some(endpoint.method().to_owned()).filter(|_| !endpoint.begins_jobs()),
             origin: endpoint.origin().to_owned(),
             is_file: endpoint.file_root().is_some(),
             has_body: endpoint.has_body(),

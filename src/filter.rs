@@ -1,13 +1,13 @@
 //! The filters: what an upstream answers is collected, and nginx's own error pages become what an MCP client can read.
 
-use mcp::Step;
+use mcp::Endpoint;
 use mcp::http::{Headers, HttpReply, UpstreamFailure};
 
 use crate::call::{Call, failure};
 use crate::conf::Location;
 use crate::context::{Context, Stage, location_of};
 use crate::ngx::{self, Chain, Request, Status, Wake};
-use crate::{link, reply};
+use crate::{link, pause, reply};
 
 /// What becomes of a chain.
 pub(crate) enum Pass {
@@ -32,7 +32,8 @@ pub(crate) fn header(request: Request) -> Status {
             None => {
                 let limit = context.location.max_result_size;
                 let length = request.headers_out().content_length().unwrap_or(0);
-                call.begin(request, limit);
+                let begins_jobs = context.endpoint().is_some_and(Endpoint::begins_jobs);
+                call.begin(request, limit, begins_jobs);
                 if call.is_file && length > limit {
                     return refuse_file(request, context, call);
                 }
@@ -194,21 +195,12 @@ pub(crate) fn cancelled(request: Request) -> Status {
     }
 }
 
-/// The call is over: replies to the client in place of whatever the upstream or nginx wanted to send.
+/// The upstream is done with: replies to the client in place of whatever the upstream or nginx wanted to send, or goes on.
 fn settle(request: Request, context: &'static Context, call: Box<Call>, failure: Option<UpstreamFailure>) -> Status {
-    let is_open = call.is_open();
-    let reply = match call.resume(request, context, failure) {
-        Some(Step::Reply(reply) | Step::KeepSession { reply, .. }) => reply,
-        Some(Step::Call { .. } | Step::Listen { .. } | Step::Publish { .. } | Step::Subscribe { .. }) | None => {
-            request.log().write(ngx::Level::Alert, format_args!("a single call did not end in a reply"));
-            context.location.server.refuse_unread(Headers(&request.headers()), 500)
-        }
-    };
-    if is_open {
-        return reply::end_stream(request, context, reply);
+    match call.resume(request, context, failure) {
+        Some((step, caller)) => pause::proceed(request, context, caller, step),
+        None => Status::ERROR,
     }
-    request.headers_out().clear();
-    reply::send(request, context, reply)
 }
 
 /// nginx, or a module of its, has refused the request: the reply says so in JSON-RPC, beside the header lines that the

@@ -73,7 +73,8 @@ pub(crate) fn body_ready(request: Request) -> bool {
 pub(crate) fn content(request: Request) -> Status {
     let Some(context) = Context::of(request) else { return Status::INTERNAL_SERVER_ERROR };
     match context.take_stage() {
-        Stage::Received(exchange) => {
+        Stage::Received(mut exchange) => {
+            exchange.set_principal(&context.location.principal(request));
             let beside = exchange.is_batch();
             let step = exchange.start(&context.location.server, &mut |endpoint, index| {
                 context.operator_value(request, endpoint, index)
@@ -131,6 +132,8 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
             proceed(request, context, *then, beside)
         }
         Step::Listen { reply, listener } => listening::start(request, context, reply, listener),
+        // They come of a call's answer alone, see `pause`.
+        Step::Ask { .. } | Step::Wait { .. } => Status::INTERNAL_SERVER_ERROR,
         Step::Call { endpoint, request: upstream, pending } if beside => {
             call::start_beside(request, context, endpoint, upstream, pending)
         }

@@ -7,7 +7,8 @@
 //!         handler::content    what the core says is done
 //!             reply::send     … the reply, or
 //!             call::start     … the request goes to an upstream through nginx's proxy
-//!         filter              what comes back is collected, the core makes the reply of it
+//!         filter              what comes back is collected, the core makes the reply of it, or wants
+//!             pause           … to ask the client, or to look again later; then the call is made once more
 //! ```
 //!
 //! What clients hear between their requests goes another way: `listening` is a client's open stream, `publish` takes what
@@ -19,6 +20,7 @@
 
 mod bus;
 mod call;
+mod caller;
 mod channels;
 mod conf;
 mod context;
@@ -31,6 +33,7 @@ mod listening;
 mod ngx;
 mod offers;
 mod openapi;
+mod pause;
 mod proxy;
 mod publish;
 mod reply;

@@ -48,4 +48,4 @@ pub(crate) use request::{Disguise, ReadHandler, Request, Status, UpstreamFinaliz
 pub(crate) use sessions::SessionStates;
 pub(crate) use subrequest::start as start_subrequest;
 pub(crate) use subscriptions::SessionSubscriptions;
-pub(crate) use upstream::last_attempt;
+pub(crate) use upstream::{last_attempt, upstream_header};

@@ -32,6 +32,15 @@ pub(crate) fn end_stream(request: Request, context: &'static Context, reply: Htt
     context.outbox.borrow_mut().send(request, end, true)
 }
 
+/// Sends the reply to a call, or the end of its stream if that has begun.
+pub(crate) fn finish_call(request: Request, context: &'static Context, is_open: bool, reply: HttpReply) -> Status {
+    if is_open {
+        return end_stream(request, context, reply);
+    }
+    request.headers_out().clear();
+    send(request, context, reply)
+}
+
 fn finish(request: Request, context: &'static Context, reply: &HttpReply) {
     context.finish(reply.outcome);
     for note in &reply.notes {

@@ -20,7 +20,7 @@ pub(crate) struct Variable {
 
 /// Every variable. Those that begin with `mcp_upstream_` and are not in the README carry a call to the proxy module,
 /// `mcp_channel` a channel's name to Nchan.
-pub(crate) static VARIABLES: [Variable; 22] = [
+pub(crate) static VARIABLES: [Variable; 23] = [
     Variable { name: c"mcp_method", get: |r, _| text(r, facts(r)?.method()?.into()) },
     Variable { name: c"mcp_tool", get: |r, _| text(r, facts(r)?.tool()?.into()) },
     Variable { name: c"mcp_resource", get: |r, _| text(r, facts(r)?.resource()?.into()) },
@@ -35,12 +35,13 @@ pub(crate) static VARIABLES: [Variable; 22] = [
     Variable { name: c"mcp_request_id", get: |r, _| text(r, facts(r)?.request_id()?.into()) },
     Variable { name: c"mcp_client_name", get: |r, _| text(r, facts(r)?.client_name()?) },
     Variable { name: c"mcp_client_version", get: |r, _| text(r, facts(r)?.client_version()?) },
+    Variable { name: c"mcp_client_capabilities", get: |r, _| text(r, facts(r)?.client_capabilities().into()) },
     Variable { name: c"mcp_session", get: |r, _| text(r, facts(r)?.session()?.into()) },
     Variable { name: c"mcp_arg_", get: |r, rest| text(r, facts(r)?.argument(rest)?) },
     Variable { name: c"mcp_channel", get: |r, _| link::channel_name(r).map(str::as_bytes) },
     Variable { name: c"mcp_upstream_status", get: |r, _| text(r, last_attempt(r.main())?.status.to_string().into()) },
     Variable { name: c"mcp_upstream_time", get: upstream_time },
-    Variable { name: c"mcp_upstream_method", get: |r, _| Some(Context::of(r)?.endpoint()?.method().as_bytes()) },
+    Variable { name: c"mcp_upstream_method", get: |r, _| Some(Context::of(r)?.upstream_method()?.as_bytes()) },
     Variable {
         name: c"mcp_upstream_accept",
         get: |r, _| Some(Context::of(r)?.endpoint()?.accept().unwrap_or(ACCEPT).as_bytes()),

@@ -149,6 +149,12 @@ impl Request {
         unsafe { (*contexts.add(module.ctx_index)).cast::<T>().as_ref() }
     }
 
+    /// Moves a value into the request's pool; it is dropped with the request.
+    pub(crate) fn keep<T>(self, value: T) -> Option<&'static T> {
+        // SAFETY: just written; handles and what they lend are not used beyond their request.
+        self.pool().keep(value).map(|kept| unsafe { kept.as_ref() })
+    }
+
     /// Moves a context into the request's pool; it is dropped with the request.
     pub(crate) fn set_context<T>(self, module: &ngx_module_t, context: T) -> Option<&'static T> {
         let kept = self.pool().keep(context)?;
@@ -302,9 +308,14 @@ impl Request {
     /// Keeps nginx from ending the request when the running handler returns `DONE`; `finalize` gives the hold up. The
     /// client is watched meanwhile.
     pub(crate) fn hold(self) {
+        self.retain();
+        self.watch();
+    }
+
+    /// The same while nginx still has the request in hand, and watches the client itself.
+    pub(crate) fn retain(self) {
         let r = self.raw_mut();
         r.set_count(r.count() + 1);
-        self.watch();
     }
 
     /// Ends the request when its client leaves.
@@ -314,7 +325,13 @@ impl Request {
 
     /// The same for a response that goes on for long: what the client does not take at once is sent when it can take it.
     pub(crate) fn hold_stream(self) {
-        self.hold();
+        self.retain();
+        self.watch_stream();
+    }
+
+    /// Watches the client, and sends what there is for it when it can take it.
+    pub(crate) fn watch_stream(self) {
+        self.watch();
         self.raw_mut().write_event_handler = Some(super::module::writable);
     }
 
@@ -467,6 +484,11 @@ impl Request {
             }
         }
         Status::NOT_FOUND
+    }
+
+    /// Whether the answer comes from nginx's cache.
+    pub(crate) fn is_cached(self) -> bool {
+        self.raw().cached() != 0
     }
 
     /// Lets nginx send a header once more: what was sent so far is a stream's own, and the upstream's is still to come.

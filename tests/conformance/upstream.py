@@ -8,12 +8,11 @@ import time
 import urllib.parse
 import urllib.request
 
+import jobs
+from questions import ask, text
+
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
 WAV = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAAB9AAACABAAZGF0YQIAAAAAAA=="
-
-
-def text(value):
-    return {"type": "text", "text": value}
 
 
 def resource(uri, mime_type, value):
@@ -26,14 +25,6 @@ MIXED = [
     {"type": "image", "data": PNG, "mimeType": "image/png"},
     resource("test://mixed-content-resource", "application/json", '{"test":"data","value":123}'),
 ]
-NAME_QUESTION = {
-    "method": "elicitation/create",
-    "params": {
-        "message": "What is your name?",
-        "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
-    },
-}
-
 # path: status, media type, body
 ANSWERS = {
     "/trigger-tool-change": (200, "text/plain", b"The tools have changed."),
@@ -46,11 +37,6 @@ ANSWERS = {
     "/error": (500, "text/plain", b"This tool intentionally returns an error for testing"),
     "/suggestions": (200, "application/json", {"values": ["testValue1", "testValue2"], "total": 2}),
     "/address": (200, "application/json", {"accepted": True}),
-    "/elicitation": (
-        200,
-        "application/json",
-        {"resultType": "input_required", "inputRequests": {"user_name": NAME_QUESTION}},
-    ),
 }
 
 
@@ -69,6 +55,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self):
         url = urllib.parse.urlsplit(self.path)
         sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        location = None
         if url.path == "/trigger-tool-change":
             self.publish({"method": "notifications/tools/list_changed"})
         if url.path == "/trigger-prompt-change":
@@ -83,6 +70,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             embedded = resource(json.loads(sent)["resourceUri"], "text/plain", "Embedded resource content for testing.")
             messages = [{"role": "user", "content": content} for content in (embedded, text("Process the resource above."))]
             status, media_type, body = 200, "application/json", {"messages": messages}
+        elif url.path == "/greet":
+            status, media_type, body = 200, "text/plain", f"Hello, {json.loads(sent)['name']}!".encode()
+        elif url.path.startswith("/start/"):
+            status, body, location = jobs.call(url.path, json.loads(sent))
+            media_type = "application/json"
+        elif url.path.startswith("/jobs/"):
+            status, body = jobs.look(url.path, self.command, json.loads(sent or b"{}"))
+            media_type = "application/json" if isinstance(body, dict) else "text/plain"
+        elif url.path.startswith("/ask/"):
+            body = ask(url.path, json.loads(sent), self.headers.get("X-Capabilities", "").split())
+            status, media_type = 200, "application/json"
         elif url.path.startswith("/data/"):
             data = {"id": url.path.removeprefix("/data/"), "templateTest": True}
             status, media_type, body = 200, "application/json", data
@@ -90,9 +88,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, media_type, body = ANSWERS.get(url.path, (404, "text/plain", b"no such path"))
         if isinstance(body, dict):
             body = json.dumps(body).encode()
+        if isinstance(body, str):
+            body = body.encode()
         self.send_response(status)
         self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))
+        if location:
+            self.send_header("Location", location)
         self.end_headers()
         self.wfile.write(body)
 
@@ -110,7 +112,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             time.sleep(0.05)
 
-    do_GET = do_POST = answer
+    do_GET = do_POST = do_DELETE = answer
 
     def log_message(self, *_):
         pass

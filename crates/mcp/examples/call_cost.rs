@@ -61,6 +61,7 @@ fn main() -> Result<(), mcp::ConfigError> {
         content_type: Some(b"application/json"),
         content_encoding: None,
         body: br#"{"id":7,"name":"bolt","stock":1200,"price":0.25}"#,
+        ..UpstreamResponse::default()
     };
     for (what, headers, body) in [
         ("tools/call 2026-07-28", &stateless, STATELESS),

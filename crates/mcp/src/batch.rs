@@ -8,15 +8,26 @@ use crate::exchange::{Context, Pending, Step};
 use crate::facts::Facts;
 use crate::failure::Failed;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamRequest};
+use crate::input::Retry;
 use crate::jsonrpc::{begin_result, write_error};
 use crate::methods::tools::{write_structured, write_tool_error};
 use crate::methods::{Performed, Request, write_answer};
-use crate::server::Server;
+use crate::server::{Callee, Server};
 use crate::stream::Stream;
+use crate::task::begun;
 use crate::tool::{Answer, Unsent};
 
 /// Bytes of replies after which the rest of a batch is refused: each result has its limit, their sum needs one too.
 const MAX_REPLIES: usize = 32 << 20;
+
+/// Why an answer cannot be made a result of in a batch.
+fn unsuited(server: &Server, endpoint: usize, answer: Answer<'_>) -> Option<String> {
+    if let Some(question) = server.endpoint(endpoint).and_then(|endpoint| endpoint.question(answer)) {
+        return Some(question.in_words("nobody can be asked in a batch: send this by itself"));
+    }
+    let has_begun = server.tools().get(endpoint).is_some_and(|tool| begun(tool, answer).is_some());
+    has_begun.then(|| "a job has begun, which is not followed in a batch: call the tool by itself".to_owned())
+}
 
 /// A batch on its way: its requests are answered one after the other, in their order.
 #[derive(Debug)]
@@ -40,7 +51,8 @@ impl Batch {
         while let Some(request) = self.rest.next() {
             if let Some((facts, endpoint, request)) = self.answer(server, &context, request, evaluate) {
                 let batch = Some(Box::new(self));
-                let pending = Pending { context, facts, endpoint, batch, stream: Stream::default() };
+                let stream = Stream::default();
+                let pending = Pending { context, facts, endpoint, batch, stream, rounds: 0, errand: None, uri: None };
                 return Step::Call { endpoint, request, pending };
             }
         }
@@ -65,6 +77,18 @@ impl Batch {
         (endpoint, answer): (usize, Answer<'_>),
         evaluate: &mut Evaluate<'_>,
     ) -> Step {
+        if let Some(text) = unsuited(server, endpoint, answer) {
+            match server.callee(endpoint) {
+                Callee::Tool(_) => {
+                    self.separate();
+                    let id = facts.request_id().unwrap_or_default();
+                    write_tool_error(server, context.version, id, &text, &mut self.replies);
+                    self.sum_up(Outcome::ToolError);
+                }
+                _ => self.error(&context, facts.request_id(), &Error::Backend(text)),
+            }
+            return self.run(server, context, evaluate);
+        }
         self.separate();
         let (_, written) = write_answer(server, context.version, facts, endpoint, &answer, &mut self.replies);
         self.sum_up(written.outcome);
@@ -100,10 +124,10 @@ impl Batch {
                 Error::InvalidRequest("the batch's results are too large: send this one by itself".into()).into(),
             )
         } else {
-            operation.perform(server, context.version, &facts, evaluate)
+            operation.perform(server, context, &facts, Retry::default(), evaluate)
         };
         let outcome = match (facts.request_id(), performed) {
-            (Some(_), Performed::Call { endpoint, request }) => return Some((facts, endpoint, request)),
+            (Some(_), Performed::Call { endpoint, request, .. }) => return Some((facts, endpoint, request)),
             (Some(id), Performed::Result(opening, page)) => {
                 self.separate();
                 begin_result(id, &mut self.replies);

@@ -187,8 +187,7 @@ mod tests {
     fn an_upstream_answers_with_a_list_or_more() {
         let answer = |body: Value| {
             let body = body.to_string();
-            let response =
-                UpstreamResponse { status: 200, content_type: None, content_encoding: None, body: body.as_bytes() };
+            let response = UpstreamResponse { status: 200, body: body.as_bytes(), ..UpstreamResponse::default() };
             from_answer(&response).map(|text| values(&text))
         };
         for (body, expected) in [

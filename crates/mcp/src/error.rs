@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::ProtocolVersion;
+use crate::input::Capabilities;
 
 /// Why a request gets no result.
 ///
@@ -20,6 +21,7 @@ use crate::ProtocolVersion;
 /// | URI of a resource | 200 | 400 | -32002, stateless -32602 |
 /// | a resource's, prompt's or completion's backend fails | 200 | 200 | -32603 |
 /// | headers differ from the body | | 400 | -32020 |
+/// | the client lacks a capability | | 400 | -32021 |
 /// | protocol version | 400 | 400 | -32022 |
 /// | session missing, or of another revision | 400 | | -32600 |
 /// | session unknown, ended or expired | 404 | | 404 |
@@ -59,6 +61,8 @@ pub(crate) enum Error {
     Backend(String),
     /// A header contradicts the body, is missing or cannot be read.
     HeaderMismatch(String),
+    /// The client has not declared what is needed.
+    MissingCapability(Capabilities),
     /// A protocol version that this server does not speak.
     UnsupportedVersion(String),
     /// No `Mcp-Session-Id` where one is needed.
@@ -119,6 +123,11 @@ impl Error {
             // The exchange itself went well, so no client is to take it for a broken transport.
             Self::Backend(why) => (rpc, 200, -32603, Cow::Borrowed(why), None),
             Self::HeaderMismatch(why) => (400, 400, -32020, Cow::Borrowed(why), None),
+            Self::MissingCapability(missing) => {
+                let data = json!({"requiredCapabilities": missing.to_json()});
+                let names = missing.to_string().replace(' ', ", ");
+                (rpc, 400, -32021, format!("the client must have these capabilities: {names}").into(), Some(data))
+            }
             Self::UnsupportedVersion(version) => {
                 let supported = ProtocolVersion::ADVERTISED.map(ProtocolVersion::as_str);
                 let data = json!({"supported": supported, "requested": version});

@@ -9,6 +9,7 @@ use crate::facts::Facts;
 use crate::failure::Failed;
 use crate::headers::EVENT_STREAM;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
+use crate::input::{Retry, Waiting};
 use crate::jsonrpc::{begin_result, write_error};
 use crate::listen::{Delivery, Listener, Publication, Subscription, Topic};
 use crate::methods::tools::{write_structured, write_tool_error};
@@ -17,7 +18,8 @@ use crate::origin;
 use crate::server::Server;
 use crate::session::SessionState;
 use crate::stream::{Hearing, Stream, write_event};
-use crate::tool::{Answer, Unsent};
+use crate::task::Errand;
+use crate::tool::{Answer, Endpoint, Unsent, Written};
 
 /// A request that was read and judged; nothing has been done yet.
 #[derive(Debug)]
@@ -56,6 +58,13 @@ impl Exchange {
     /// Whether the body is an array of messages, which [`Facts`] can describe only in part.
     pub fn is_batch(&self) -> bool {
         matches!(self.work, Work::Batch(_))
+    }
+
+    /// Says who the client is (its user name, the subject of its token …; any text, empty if nothing is known), so that
+    /// what it is given to bring back is good for no other client. The host calls it when the client is authorised,
+    /// before [`Exchange::start`].
+    pub fn set_principal(&mut self, principal: &str) {
+        principal.clone_into(&mut self.context.principal);
     }
 
     /// Does what the request asks for. The host calls it once the request has passed its limits and access rules, and
@@ -121,6 +130,28 @@ pub enum Step {
         /// The call that waits for it.
         pending: Pending,
     },
+    /// Send these events on the stream of the call, which is opened first if it is not ([`Pending::open`]), and hand what
+    /// the bus carries to [`Waiting::take`] until that says that the answers are there; or until that takes too long.
+    /// Then go on with [`Waiting::resume`].
+    ///
+    /// From before the events are sent the host listens to [`Pending::topic`].
+    Ask {
+        /// Requests to the client.
+        events: Vec<u8>,
+        /// The call that waits for its answers.
+        waiting: Waiting,
+    },
+    /// Send these events, if there are any, on the stream of the call, which is opened first if it is not
+    /// ([`Pending::open`]); tell the client of the call as ever while the time passes ([`Pending::heartbeat`]); then go on
+    /// with [`Pending::poll`].
+    Wait {
+        /// What the client is to hear.
+        events: Vec<u8>,
+        /// How long.
+        milliseconds: u64,
+        /// The call that waits.
+        pending: Pending,
+    },
     /// Send this without ending the response; what follows is what the listener makes of deliveries.
     ///
     /// Once the reply is on its way the host publishes [`Listener::opened`]. It hands over what the channels of
@@ -180,13 +211,19 @@ pub struct Pending {
     /// The batch that the call is part of.
     pub(crate) batch: Option<Box<Batch>>,
     pub(crate) stream: Stream,
+    /// How often the upstream has asked.
+    pub(crate) rounds: usize,
+    /// What the upstream request is for, if it is about a job.
+    pub(crate) errand: Option<Box<Errand>>,
+    /// Path and query of the call, if it may begin a job.
+    pub(crate) uri: Option<Box<str>>,
 }
 
 impl Pending {
     /// A call by itself.
     fn new(mut context: Context, facts: Arc<Facts>, endpoint: usize) -> Self {
         let stream = Stream::new(std::mem::take(&mut context.hearing));
-        Pending { context, facts, endpoint, batch: None, stream }
+        Pending { context, facts, endpoint, batch: None, stream, rounds: 0, errand: None, uri: None }
     }
 
     /// Whether the call has a session, so that something may be said to it while it runs ([`Pending::is_cancelled_by`]).
@@ -222,6 +259,11 @@ impl Pending {
         self.stream.wants_progress()
     }
 
+    /// Whether the client takes a stream, on which it can be told that the call goes on.
+    pub fn takes_stream(&self) -> bool {
+        self.stream.is_welcome()
+    }
+
     /// The header of the upstream's answer has come (`head`, whose body is not looked at). True if its body comes event by
     /// event, each of `limit` bytes at the most: then it goes to [`Pending::take`] instead of [`Pending::resume`].
     pub fn begin(&mut self, head: &UpstreamResponse<'_>, limit: usize) -> bool {
@@ -249,28 +291,64 @@ impl Pending {
     /// Hands over what came of the upstream request. `server` is the one that the exchange was started with; `evaluate`
     /// is for the next call of a batch.
     pub fn resume(
-        self,
+        mut self,
         server: &Server,
         answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
         evaluate: &mut Evaluate<'_>,
     ) -> Step {
-        let Pending { context, facts, endpoint, batch, mut stream } = self;
         let mut out = Vec::new();
-        let events = answer.ok().and_then(|_| stream.finish(&mut out));
+        let events = answer.ok().and_then(|_| self.stream.finish(&mut out));
         let answer = match (answer, &events) {
             (Ok(head), Some(events)) => events.answer(head),
             (answer, _) => answer.into(),
         };
-        if let Some(batch) = batch {
-            return batch.resume(server, context, &facts, (endpoint, answer), evaluate);
+        let endpoint = self.endpoint;
+        if let Some(batch) = self.batch {
+            return batch.resume(server, self.context, &self.facts, (endpoint, answer), evaluate);
+        }
+        let (call, mut out) = match self.follow(server, answer, out) {
+            Ok(step) => return step,
+            Err(back) => back,
+        };
+        if let Some(question) = server.endpoint(endpoint).and_then(|endpoint| endpoint.question(answer)) {
+            return call.ask(server, &question, out, evaluate);
         }
         // A JSON body goes out twice, as text and as structured content, and text grows by its escapes.
         let size = if let Answer::Response(response) = answer { response.body.len() } else { 0 };
         out.reserve(size * 2 + size / 8 + 512);
-        let write = |out: &mut Vec<u8>| write_answer(server, context.version, &facts, endpoint, &answer, out);
-        let (status, written) = if stream.is_open { write_event(&mut out, write) } else { write(&mut out) };
-        let mut reply = context.reply(if stream.is_open { 200 } else { status }, Body::Bytes(out), written.outcome);
+        call.end(out, |version, facts, out| write_answer(server, version, facts, endpoint, &answer, out))
+    }
+
+    /// The reply, or the end of the stream: `write` appends the response and gives its HTTP status.
+    pub(crate) fn end(
+        self,
+        mut out: Vec<u8>,
+        write: impl FnOnce(ProtocolVersion, &Facts, &mut Vec<u8>) -> (u16, Written),
+    ) -> Step {
+        let write = |out: &mut Vec<u8>| write(self.context.version, &self.facts, out);
+        let (status, written) = match self.stream.is_open {
+            true => (200, write_event(&mut out, write).1),
+            false => {
+                // What there was to hear shortly before the end is nothing without a stream.
+                out.clear();
+                write(&mut out)
+            }
+        };
+        let mut reply = self.context.reply(status, Body::Bytes(out), written.outcome);
         reply.notes.extend(written.note);
+        Step::Reply(reply)
+    }
+
+    /// The same for a call that gets no result.
+    pub(crate) fn fail(self, mut out: Vec<u8>, error: &Error, note: Option<String>) -> Step {
+        let id = self.facts.request_id();
+        let mut reply = self.context.error(id, error);
+        if self.stream.is_open {
+            let wire = error.wire(self.context.version, id.is_some());
+            write_event(&mut out, |out| write_error(id, self.context.version, &wire, out));
+            reply.body = Body::Bytes(out);
+        }
+        reply.notes.extend(note);
         Step::Reply(reply)
     }
 }
@@ -285,9 +363,19 @@ pub(crate) struct Context {
     /// The HTTP methods that mean something here.
     pub(crate) methods: &'static str,
     pub(crate) hearing: Hearing,
+    /// When the request came, in seconds since the epoch.
+    pub(crate) now: u64,
+    /// Who the client is, as far as the host knows.
+    pub(crate) principal: String,
+    /// What the ids of requests to the client are made of; none if its answers cannot be heard.
+    pub(crate) asking: Option<[u8; 16]>,
 }
 
 impl Context {
+    pub(crate) const fn new(version: ProtocolVersion, origin: Option<String>, methods: &'static str) -> Context {
+        Context { version, origin, methods, hearing: Hearing::NOTHING, now: 0, principal: String::new(), asking: None }
+    }
+
     /// A reply with what browsers need to know.
     pub(crate) fn reply(&self, status: u16, body: Body, outcome: Outcome) -> HttpReply {
         let content_type = (body != Body::Empty).then_some("application/json");
@@ -331,10 +419,17 @@ impl Context {
     /// Answers one request.
     fn answer(self, server: &Server, facts: Arc<Facts>, operation: Operation, evaluate: &mut Evaluate<'_>) -> Step {
         let begins_session = matches!(operation, Operation::Initialize);
-        let performed = operation.perform(server, self.version, &facts, evaluate);
+        let performed = match Retry::of(server, &self, &facts) {
+            Ok(retry) => operation.perform(server, &self, &facts, retry, evaluate),
+            Err(error) => Performed::Error(error.into()),
+        };
         let id = match (facts.request_id(), performed) {
-            (Some(_), Performed::Call { endpoint, request }) => {
-                return Step::Call { endpoint, request, pending: Pending::new(self, facts, endpoint) };
+            (Some(_), Performed::Call { endpoint, request, errand }) => {
+                let mut pending = Pending::new(self, facts, endpoint);
+                pending.errand = errand;
+                let begins_jobs = server.endpoint(endpoint).is_some_and(Endpoint::begins_jobs);
+                pending.uri = begins_jobs.then(|| request.uri.as_str().into());
+                return Step::Call { endpoint, request, pending };
             }
             (Some(id), Performed::Result(opening, page)) => {
                 let mut head = Vec::with_capacity(id.len() + 40 + opening.len());

@@ -1,5 +1,6 @@
 use super::*;
 use crate::http::{Headers, HttpRequest};
+use crate::input::Capabilities;
 use crate::session::Session;
 use crate::{ProtocolVersion, ServerBuilder, ToolBuilder};
 
@@ -12,11 +13,15 @@ fn server() -> Server {
     builder.secret([1; 32]);
     builder.channels(true);
     builder.tool(tool.build().unwrap()).unwrap();
+    let mut tool = ToolBuilder::new("ask").unwrap();
+    tool.pass(&["POST", "http://upstream/ask"]).unwrap();
+    tool.result(&["mcp"]).unwrap();
+    builder.tool(tool.build().unwrap()).unwrap();
     builder.build().unwrap()
 }
 
 fn session(server: &Server, nonce: u8) -> String {
-    let session = Session { version: ProtocolVersion::V2025_03_26, issued: 1000 };
+    let session = Session { version: ProtocolVersion::V2025_03_26, capabilities: Capabilities::NONE, issued: 1000 };
     server.sessions().seal(session, &crate::session::Client::default(), [nonce; 16])
 }
 
@@ -93,4 +98,59 @@ fn a_batch_goes_on_after_a_call_that_was_cancelled() {
     assert!(second.is_cancelled_by(&cancellation(&server, &session, "8")));
     let Step::Reply(reply) = second.cancel(&server, &mut evaluate) else { panic!("it goes on") };
     assert_eq!((reply.status, reply.body), (202, Body::Empty));
+}
+
+/// What a client of 2026-07-28 gets for a call of `ask`, whose backend answers with a state and asks for nothing.
+fn ask(server: &Server, state: Option<&str>, principal: &str, now: u64) -> Result<String, i64> {
+    const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
+    let state = state.map(|state| format!(r#","requestState":"{state}""#)).unwrap_or_default();
+    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"ask",{META}{state}}}}}"#);
+    let headers: [(&[u8], &[u8]); 5] = [
+        (b"content-type", b"application/json"),
+        (b"accept", b"*/*"),
+        (b"mcp-protocol-version", b"2026-07-28"),
+        (b"mcp-method", b"tools/call"),
+        (b"mcp-name", b"ask"),
+    ];
+    let headers = Headers(&headers);
+    let request = HttpRequest { method: "POST", headers, body: body.as_bytes(), hosts: &[], session_state: None, now };
+    let mut exchange = server.receive(&request, &|| [0; 16]);
+    exchange.set_principal(principal);
+    let (request, pending) = match exchange.start(server, &mut |_, _| String::new()) {
+        Step::Call { request, pending, .. } => (request, pending),
+        Step::Reply(HttpReply { outcome: Outcome::ProtocolError { code }, .. }) => return Err(code),
+        step => panic!("{step:?}"),
+    };
+    let body = request.body.unwrap();
+    let answer = UpstreamResponse {
+        status: 200,
+        content_type: Some(b"application/json"),
+        content_encoding: None,
+        body: br#"{"resultType":"input_required","requestState":"secret"}"#,
+        ..UpstreamResponse::default()
+    };
+    let Step::Reply(reply) = pending.resume(server, Ok(answer), &mut |_, _| String::new()) else { panic!("no reply") };
+    let Body::Bytes(bytes) = reply.body else { panic!("no body") };
+    let message: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    match body.as_slice() {
+        b"{}" => Ok(message["result"]["requestState"].as_str().unwrap().to_owned()),
+        body => Ok(String::from_utf8(body.to_vec()).unwrap()),
+    }
+}
+
+#[test]
+fn a_state_comes_back_from_who_was_given_it_and_within_an_hour() {
+    let server = server();
+    let state = ask(&server, None, "ada", 1000).unwrap();
+    assert!(!state.contains("secret"));
+    let body = r#"{"_meta":{"requestState":"secret"}}"#.to_owned();
+    for (principal, now, expected) in [
+        ("ada", 1000, Ok(body.clone())),
+        ("ada", 1000 + 3599, Ok(body)),
+        ("ada", 1000 + 3600, Err(-32602)),
+        ("bob", 1000, Err(-32602)),
+        ("", 1000, Err(-32602)),
+    ] {
+        assert_eq!(ask(&server, Some(&state), principal, now), expected, "{principal} at {now}");
+    }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::ProtocolVersion;
+use crate::input::Capabilities;
 use crate::jsonrpc::text;
 use crate::scan::Scanner;
 use crate::session::{Client, cut};
@@ -21,6 +22,8 @@ pub struct Facts {
     pub(crate) resource: Option<Arc<str>>,
     pub(crate) prompt: Option<Arc<str>>,
     pub(crate) protocol_version: Option<ProtocolVersion>,
+    /// What the client can be asked.
+    pub(crate) capabilities: Capabilities,
     /// What the following are parts of: one piece of memory for all, as most are never asked for.
     texts: String,
     request_id: Option<Part>,
@@ -28,6 +31,8 @@ pub struct Facts {
     client_info: Option<Part>,
     session: Option<Part>,
     arguments: Option<Part>,
+    input_responses: Option<Part>,
+    request_state: Option<Part>,
     uri: Option<Part>,
 }
 
@@ -105,6 +110,12 @@ impl Facts {
         self.session().and_then(Client::of)
     }
 
+    /// What the client can be asked for while a call runs, as far as it has declared it: words of `elicitation.form`,
+    /// `elicitation.url`, `sampling`, `sampling.tools` and `roots`, with a space between them.
+    pub fn client_capabilities(&self) -> String {
+        self.capabilities.to_string()
+    }
+
     /// The session's id, if it is one of ours; of `initialize`, the new session's.
     pub fn session(&self) -> Option<&str> {
         self.part(self.session)
@@ -135,6 +146,16 @@ impl Facts {
         self.part(self.arguments)
     }
 
+    /// What the client answers to the question of a backend, raw.
+    pub(crate) fn input_responses(&self) -> Option<&str> {
+        self.part(self.input_responses)
+    }
+
+    /// The state that came with the question, raw.
+    pub(crate) fn request_state(&self) -> Option<&str> {
+        self.part(self.request_state)
+    }
+
     /// Makes room for texts of so many bytes together.
     pub(crate) fn reserve(&mut self, bytes: usize) {
         self.texts.reserve_exact(bytes);
@@ -155,6 +176,12 @@ impl Facts {
 
     pub(crate) fn set_arguments(&mut self, raw: &str) {
         self.arguments = Some(self.keep(raw));
+    }
+
+    /// Keeps what comes with a request that is made again.
+    pub(crate) fn set_input(&mut self, responses: Option<&str>, state: Option<&str>) {
+        self.input_responses = responses.map(|responses| self.keep(responses));
+        self.request_state = state.map(|state| self.keep(state));
     }
 
     fn keep(&mut self, text: &str) -> Part {

@@ -100,10 +100,12 @@ pub type Evaluate<'h> = dyn FnMut(usize, usize) -> String + 'h;
 
 /// The HTTP request that a tool call makes, ready to be sent.
 ///
-/// Method and authority are the tool's own and fixed at configuration time; everything here came from arguments and the
-/// operator and is encoded for its place.
+/// The authority is the tool's own and fixed at configuration time, and so is the method, apart from requests about a
+/// tool's jobs; everything else here came from arguments and the operator and is encoded for its place.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UpstreamRequest {
+    /// The method, if it is not the tool's: only of tools that [begin jobs](crate::Endpoint::begins_jobs).
+    pub method: Option<&'static str>,
     /// Path and query exactly as they must appear on the request line, beginning with `/`.
     pub uri: String,
     /// Header lines; names as declared. Never `Host`, `Content-*` or hop-by-hop, and `Authorization` only from the
@@ -116,7 +118,7 @@ pub struct UpstreamRequest {
 }
 
 /// What the upstream answered, complete.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct UpstreamResponse<'a> {
     /// The HTTP status.
     pub status: u16,
@@ -124,6 +126,10 @@ pub struct UpstreamResponse<'a> {
     pub content_type: Option<&'a [u8]>,
     /// The `Content-Encoding` value, if one came (none was asked for).
     pub content_encoding: Option<&'a [u8]>,
+    /// The `Location` value, if one came; wanted of tools that [begin jobs](crate::Endpoint::begins_jobs) alone.
+    pub location: Option<&'a [u8]>,
+    /// The `Retry-After` value, likewise.
+    pub retry_after: Option<&'a [u8]>,
     /// The body.
     pub body: &'a [u8],
 }

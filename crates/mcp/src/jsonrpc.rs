@@ -18,7 +18,15 @@ pub(crate) const MAX_BATCH: usize = 64;
 pub(crate) enum Message<'a> {
     Request { id: &'a str, method: Cow<'a, str>, params: Params<'a> },
     Notification { method: Cow<'a, str>, params: Params<'a> },
-    Response,
+    Response(Response<'a>),
+}
+
+/// What a client answers to a request of ours, raw.
+#[derive(Debug)]
+pub(crate) struct Response<'a> {
+    pub(crate) id: Option<&'a str>,
+    /// The error, if there is one.
+    pub(crate) outcome: Result<&'a str, &'a str>,
 }
 
 /// A message that cannot be taken, and whom to tell.
@@ -53,6 +61,12 @@ pub(crate) struct Params<'a> {
     pub(crate) protocol_version: Option<&'a str>,
     /// An object.
     pub(crate) client_info: Option<&'a str>,
+    /// Of `initialize`.
+    pub(crate) capabilities: Option<&'a str>,
+    /// What a client answers to an `input_required` result, and the state that came with it.
+    pub(crate) input_responses: Option<&'a str>,
+    pub(crate) request_state: Option<&'a str>,
+    pub(crate) task_id: Option<&'a str>,
     pub(crate) meta: Option<Meta<'a>>,
 }
 
@@ -167,11 +181,13 @@ impl<'a> Envelope<'a> {
         if id.is_some_and(|id| !is_id(id)) {
             return Err(invalid("an id must be a string or an integer"));
         }
-        let is_response = self.result.is_some() || self.error.is_some_and(|error| error != "null");
+        let error = self.error.filter(|error| *error != "null");
+        let outcome = error.map(Err).or(self.result.map(Ok));
         let Some(method) = self.method.filter(|method| *method != "null") else {
-            return if is_response { Ok(Message::Response) } else { Err(invalid("\"method\" is missing")) };
+            let outcome = outcome.ok_or_else(|| invalid("\"method\" is missing"))?;
+            return Ok(Message::Response(Response { id, outcome }));
         };
-        if is_response {
+        if outcome.is_some() {
             return Err(invalid("a message is either a request or a response"));
         }
         let method = text(method).ok_or_else(|| invalid("\"method\" must be a string"))?;
@@ -197,6 +213,10 @@ impl<'a> Params<'a> {
             "notifications" => &mut self.notifications,
             "requestId" => &mut self.request_id,
             "protocolVersion" => &mut self.protocol_version,
+            "capabilities" => &mut self.capabilities,
+            "inputResponses" => &mut self.input_responses,
+            "requestState" => &mut self.request_state,
+            "taskId" => &mut self.task_id,
             "clientInfo" => return read_object("clientInfo", &mut self.client_info, scanner, problem),
             "_meta" => return self.meta(scanner, problem),
             _ => return scanner.skip(),
@@ -258,7 +278,9 @@ fn read_object<'a>(
 /// Whether a raw JSON value may be a request's id or a progress token: a string, or a number without fraction and exponent.
 pub(crate) fn is_id(raw: &str) -> bool {
     let digits = raw.strip_prefix('-').unwrap_or(raw);
-    raw.starts_with('"') || (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    // Half a surrogate pair is no text, and would make what repeats it unreadable.
+    let is_text = raw.starts_with('"') && (!raw.contains("\\u") || text(raw).is_some());
+    is_text || (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn twice_given(member: &str) -> Error {
@@ -350,10 +372,10 @@ mod tests {
 
     #[test]
     fn ids_are_strings_and_integers() {
-        for id in ["0", "-1", "12345678901234567890123", "\"\"", "\"a\""] {
+        for id in ["0", "-1", "12345678901234567890123", "\"\"", "\"a\"", r#""\u00e4\ud83d\ude00""#] {
             assert!(is_id(id), "{id}");
         }
-        for id in ["null", "true", "1.0", "1e2", "-", "", "{}", "[]", "1E5", "-1.5"] {
+        for id in ["null", "true", "1.0", "1e2", "-", "", "{}", "[]", "1E5", "-1.5", r#""\ud800""#] {
             assert!(!is_id(id), "{id}");
         }
     }

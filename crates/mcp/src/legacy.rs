@@ -8,7 +8,8 @@ use crate::error::Error;
 use crate::exchange::Work;
 use crate::facts::Facts;
 use crate::headers::shown;
-use crate::jsonrpc::{self, Message, Params, is_id};
+use crate::input::{Capabilities, publish_answer};
+use crate::jsonrpc::{self, Message, Params, Response, is_id};
 use crate::listen::{Publication, Topic};
 use crate::methods::initialize::negotiate;
 use crate::methods::{self, Operation, Request};
@@ -33,9 +34,18 @@ impl Reception<'_, '_> {
             Message::Request { method, params, .. } if self.is_subscription(&method) => {
                 self.subscribe_session(session, &method, &params)
             }
-            Message::Response => Ok(accepted()),
+            Message::Response(response) => {
+                self.take_response(&response);
+                Ok(accepted())
+            }
             Message::Notification { method, params } => self.take_notification(&method, &params).map(|()| accepted()),
-            Message::Request { method, params, .. } => Ok(Work::Single(self.operation(&method, &params))),
+            Message::Request { method, params, .. } => {
+                let operation = self.operation(&method, &params);
+                if self.server.offers().channels && operation.may_ask(self.server) {
+                    self.asking = Some((self.nonce)());
+                }
+                Ok(Work::Single(operation))
+            }
         }
     }
 
@@ -53,10 +63,20 @@ impl Reception<'_, '_> {
         Ok(())
     }
 
+    /// What a client answers to a request of ours goes to the call that asked, wherever it runs.
+    fn take_response(&mut self, response: &Response<'_>) {
+        if let Some(session) = self.facts.session().filter(|_| self.server.offers().channels) {
+            self.publications.extend(publish_answer(Topic::of_session(session), response));
+        }
+    }
+
     /// Begins a session. Whatever session the client had is of no interest.
     fn initialize(&mut self, params: &Params<'_>) -> Result<Work, Error> {
         let version = negotiate(params)?;
-        let session = Session { version, issued: self.request.now };
+        let declared = params.capabilities.map_or(Capabilities::NONE, Capabilities::read);
+        // Revisions with sessions have no such extension, whatever the client says.
+        let capabilities = declared.missing_in(Capabilities::TASKS);
+        let session = Session { version, capabilities, issued: self.request.now };
         let client = Client {
             name: self.facts.client_name().map(Cow::into_owned),
             version: self.facts.client_version().map(Cow::into_owned),
@@ -64,6 +84,7 @@ impl Reception<'_, '_> {
         let id = self.server.sessions().seal(session, &client, (self.nonce)());
         self.version = version;
         self.facts.protocol_version = Some(version);
+        self.facts.capabilities = capabilities;
         self.facts.set_session(&id);
         Ok(Work::Single(Operation::Initialize))
     }
@@ -83,6 +104,7 @@ impl Reception<'_, '_> {
         }
         self.version = session.version;
         self.facts.protocol_version = Some(session.version);
+        self.facts.capabilities = session.capabilities;
         std::str::from_utf8(id).iter().for_each(|id| self.facts.set_session(id));
         Ok(session)
     }
@@ -127,7 +149,10 @@ impl Reception<'_, '_> {
                 refusal.id.iter().for_each(|id| facts.set_request_id(id));
                 Operation::Refuse(refusal.error)
             }
-            Ok(Message::Response) => return None,
+            Ok(Message::Response(response)) => {
+                self.take_response(&response);
+                return None;
+            }
             Ok(Message::Notification { method, params }) => {
                 Operation::Refuse(self.take_notification(&method, &params).err()?)
             }

@@ -14,6 +14,13 @@
 //! pending.begin(&head) …                    … hand over its answer event by event, if it comes so
 //! pending.resume(&server, answer, evaluate) … and what came of it in the end
 //!     → Step                                again
+//!     → Step::Ask(events, waiting)          send them, hand over what the bus carries …
+//! waiting.take(&delivery)                   … until all answers are there
+//! waiting.resume(&server, evaluate)
+//!     → Step                                again
+//!     → Step::Wait(milliseconds, pending)   come back after that time
+//! pending.poll()
+//!     → Step                                again
 //! ```
 //!
 //! [`Server`] is built once per location at configuration time and is immutable; a request only reads it.
@@ -29,6 +36,7 @@ mod facts;
 mod failure;
 mod headers;
 pub mod http;
+mod input;
 mod jsonrpc;
 mod legacy;
 mod level;
@@ -43,17 +51,20 @@ mod prompt;
 mod receive;
 mod resource;
 mod scan;
+mod seal;
 mod search;
 mod server;
 mod session;
 mod stateless;
 mod stream;
+mod task;
 mod text_template;
 mod tool;
 mod version;
 
 pub use exchange::{Exchange, Pending, Step};
 pub use facts::Facts;
+pub use input::Waiting;
 pub use level::LogLevel;
 pub use listen::{
     BusId, Delivered, Delivery, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI, MessageLog, Passed,

@@ -13,6 +13,8 @@ pub(crate) struct Offers {
     pub(crate) resources: bool,
     /// Arguments can be completed.
     pub(crate) completions: bool,
+    /// Calls may become tasks.
+    pub(crate) tasks: bool,
     /// Messages between requests can be delivered.
     pub(crate) channels: bool,
 }

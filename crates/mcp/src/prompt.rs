@@ -46,6 +46,16 @@ pub(crate) struct Message {
     pub(crate) text: TextTemplate,
 }
 
+impl Source {
+    /// Whom to ask, if it is somebody else.
+    pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Source::Endpoint { endpoint, .. } => Some(endpoint),
+            Source::Messages(..) => None,
+        }
+    }
+}
+
 impl Prompt {
     /// The name under which clients get it.
     pub fn name(&self) -> &str {
@@ -54,10 +64,7 @@ impl Prompt {
 
     /// What its calls are: that of `pass` first, then those of `complete`.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        let own = match &self.source {
-            Source::Endpoint { endpoint, .. } => Some(&**endpoint),
-            Source::Messages(..) => None,
-        };
+        let own = self.source.endpoint();
         own.into_iter().chain(self.completers.iter().filter_map(|completer| match &completer.source {
             Suggestions::Upstream { endpoint, .. } => Some(&**endpoint),
             Suggestions::Values(_) => None,

@@ -29,6 +29,8 @@ pub(crate) struct Reception<'s, 'r> {
     pub(crate) hearing: Hearing,
     /// What others must hear of.
     pub(crate) publications: Vec<Publication>,
+    /// What the ids of requests to the client are made of.
+    pub(crate) asking: Option<[u8; 16]>,
 }
 
 /// Reads and judges a request.
@@ -40,7 +42,8 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
     };
     let hearing = Hearing::NOTHING;
     let (facts, publications) = (Facts::default(), Vec::new());
-    let mut reception = Reception { server, request, headers, nonce, facts, version, hearing, publications };
+    let mut reception =
+        Reception { server, request, headers, nonce, facts, version, hearing, publications, asking: None };
     let mut origin = None;
     let headers = &reception.headers;
     // The host first: what asks a wrong one is told nothing, not even that its origin would be right.
@@ -54,7 +57,8 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
         Work::Single(Operation::Refuse(error))
     });
     let version = reception.version;
-    let context = Context { version, origin, methods: server.methods(version), hearing: reception.hearing };
+    let mut context = Context::new(version, origin, server.methods(version));
+    (context.hearing, context.now, context.asking) = (reception.hearing, request.now, reception.asking);
     Exchange { facts: Arc::new(reception.facts), context, publications: reception.publications, work }
 }
 
@@ -99,7 +103,7 @@ impl Reception<'_, '_> {
     fn is_stateless(&self, message: &Message<'_>) -> bool {
         let meta = match message {
             Message::Request { params, .. } | Message::Notification { params, .. } => params.meta.as_ref(),
-            Message::Response => None,
+            Message::Response(_) => None,
         };
         let version = meta.and_then(|meta| meta.protocol_version);
         self.version.is_stateless()
@@ -114,7 +118,7 @@ impl Reception<'_, '_> {
         let (id, method, params) = match message {
             Message::Request { id, method, params } => (Some(*id), method, params),
             Message::Notification { method, params } => (None, method, params),
-            Message::Response => return,
+            Message::Response(_) => return,
         };
         let client_info = client_info(params);
         let texts = [id, client_info, params.arguments];

@@ -47,6 +47,16 @@ pub(crate) enum Source {
     },
 }
 
+impl Source {
+    /// Whom to ask, if it is somebody else.
+    pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Source::Endpoint { endpoint, .. } => Some(endpoint),
+            Source::Text(..) => None,
+        }
+    }
+}
+
 impl Resource {
     /// The URI, or the template, as it was written.
     pub fn uri(&self) -> &str {
@@ -55,10 +65,7 @@ impl Resource {
 
     /// What its calls are: that of `pass` or `file` first, then those of `complete`.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        let own = match &self.source {
-            Source::Endpoint { endpoint, .. } => Some(&**endpoint),
-            Source::Text(..) => None,
-        };
+        let own = self.source.endpoint();
         own.into_iter().chain(self.completers.iter().filter_map(|completer| match &completer.source {
             Suggestions::Upstream { endpoint, .. } => Some(&**endpoint),
             Suggestions::Values(_) => None,

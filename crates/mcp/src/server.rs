@@ -21,9 +21,9 @@ use crate::origin::AllowedOrigins;
 use crate::prompt::Prompt;
 use crate::receive;
 use crate::resource::Resource;
+use crate::seal::Seals;
 use crate::search::Search;
 use crate::session::Sessions;
-use crate::stream::Hearing;
 use crate::tool::{Endpoint, Tool};
 
 /// Whose call something is.
@@ -74,12 +74,14 @@ pub struct Server {
     caching: (u64, &'static str),
     origins: AllowedOrigins,
     sessions: Sessions,
+    seals: Seals,
     /// By listing, then by revision.
     lists: [Vec<List>; Listing::ALL.len()],
     /// By revision; like all results here with the brace that ends the response.
     initialize: [Arc<[u8]>; VERSIONS.len()],
     discover: Arc<[u8]>,
     empty: Arc<[u8]>,
+    acknowledgement: Arc<[u8]>,
     /// The `_meta` of every result of 2026-07-28.
     meta: Arc<str>,
     offers: Offers,
@@ -124,7 +126,7 @@ impl Server {
         let origin = self.origins.check(&Known::of(headers)).ok().flatten().map(str::to_owned);
         // Without an id, which every revision's client can read, or ignore together with the body.
         let version = ProtocolVersion::V2025_11_25;
-        let context = Context { version, origin, methods: self.methods(version), hearing: Hearing::NOTHING };
+        let context = Context::new(version, origin, self.methods(version));
         context.error(None, &Error::Refused(refusal(status)))
     }
 
@@ -187,6 +189,11 @@ impl Server {
         &self.empty
     }
 
+    /// The same in 2026-07-28.
+    pub(crate) fn acknowledgement(&self) -> &Arc<[u8]> {
+        &self.acknowledgement
+    }
+
     pub(crate) fn meta(&self) -> &str {
         &self.meta
     }
@@ -211,6 +218,10 @@ impl Server {
 
     pub(crate) fn origins(&self) -> &AllowedOrigins {
         &self.origins
+    }
+
+    pub(crate) fn seals(&self) -> &Seals {
+        &self.seals
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {

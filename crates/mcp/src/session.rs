@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::input::Capabilities;
 use crate::{LogLevel, ProtocolVersion};
 
 /// Bytes of the signature that an id carries.
@@ -16,8 +17,8 @@ const CLIENT: usize = 64;
 const LONGEST: usize = 320;
 /// The layout of the payload.
 const FORMAT: u8 = 1;
-/// Bytes of the payload before the client's name: format, revision, time and nonce.
-const HEAD: usize = 1 + 1 + 8 + 16;
+/// Bytes of the payload before the client's name: format, revision, capabilities, time and nonce.
+const HEAD: usize = 1 + 1 + 1 + 8 + 16;
 
 /// What the host remembers of a session, beside its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub enum SessionState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Session {
     pub(crate) version: ProtocolVersion,
+    /// What its client can be asked.
+    pub(crate) capabilities: Capabilities,
     /// Seconds since the epoch.
     pub(crate) issued: u64,
 }
@@ -88,7 +91,7 @@ impl Sessions {
     /// A new session's id.
     pub(crate) fn seal(&self, session: Session, client: &Client, nonce: [u8; 16]) -> String {
         let mut payload = Vec::with_capacity(192);
-        payload.extend_from_slice(&[FORMAT, session.version as u8]);
+        payload.extend_from_slice(&[FORMAT, session.version as u8, session.capabilities.bits()]);
         payload.extend_from_slice(&session.issued.to_be_bytes());
         payload.extend_from_slice(&nonce);
         for text in [&client.name, &client.version] {
@@ -128,8 +131,9 @@ fn decode<'b>(text: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
 fn parse(payload: &[u8]) -> Option<Session> {
     let head = payload.get(..HEAD).filter(|head| head[0] == FORMAT)?;
     let version = ProtocolVersion::ALL.into_iter().find(|version| *version as u8 == head[1])?;
-    let issued = u64::from_be_bytes(head[2..10].try_into().ok()?);
-    Some(Session { version, issued })
+    let capabilities = Capabilities::from_bits(head[2]);
+    let issued = u64::from_be_bytes(head[3..11].try_into().ok()?);
+    Some(Session { version, capabilities, issued })
 }
 
 fn parse_text(payload: &[u8]) -> Option<(Option<String>, &[u8])> {
@@ -152,7 +156,8 @@ pub(crate) fn cut(text: &str, limit: usize) -> &str {
 mod tests {
     use super::*;
 
-    const SESSION: Session = Session { version: ProtocolVersion::V2025_06_18, issued: 1000 };
+    const SESSION: Session =
+        Session { version: ProtocolVersion::V2025_06_18, capabilities: Capabilities::SAMPLING, issued: 1000 };
 
     fn client(name: &str, version: &str) -> Client {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());

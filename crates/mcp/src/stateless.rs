@@ -4,6 +4,7 @@ use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::Work;
 use crate::headers::{decode, shown};
+use crate::input::Capabilities;
 use crate::jsonrpc::{Message, Params, text};
 use crate::methods::Operation;
 use crate::methods::tools::check_mirrored;
@@ -12,11 +13,14 @@ use crate::receive::{Reception, accepted, check_notification, log_level};
 /// The version of this era that is spoken.
 const VERSION: ProtocolVersion = ProtocolVersion::V2026_07_28;
 
+/// The methods whose results may be questions, so that their requests may bring answers.
+const INPUT: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
+
 impl Reception<'_, '_> {
     pub(crate) fn judge_stateless(&mut self, message: Message<'_>) -> Result<Work, Error> {
         self.version = VERSION;
         match message {
-            Message::Response => Err(Error::InvalidRequest("a client sends no responses in this revision".into())),
+            Message::Response(_) => Err(Error::InvalidRequest("a client sends no responses in this revision".into())),
             Message::Notification { method, .. } => {
                 check_notification(&method)?;
                 self.check_header_alone()?;
@@ -27,11 +31,20 @@ impl Reception<'_, '_> {
                 self.check_version(&params)?;
                 self.facts.protocol_version = Some(VERSION);
                 self.check_routing(&method, &params)?;
+                let capabilities = params.meta.as_ref().and_then(|meta| meta.client_capabilities);
+                self.facts.capabilities = capabilities.map_or(Capabilities::NONE, Capabilities::read);
+                if INPUT.contains(&&*method) {
+                    self.facts.set_input(params.input_responses, params.request_state);
+                }
                 // Nothing is logged to who has not asked for it.
                 let level = params.meta.as_ref().and_then(|meta| meta.log_level);
                 self.hearing.log_level = level.map(|raw| log_level(Some(raw), "logLevel")).transpose()?;
                 if method == "subscriptions/listen" && self.server.offers().channels {
                     return self.subscribe(&params);
+                }
+                let task = if self.server.offers().tasks { self.read_task(&method, &params) } else { None };
+                if let Some(work) = task {
+                    return work;
                 }
                 let operation = self.operation(&method, &params);
                 if let Operation::CallTool { tool, through_search: false } = operation {
@@ -94,6 +107,7 @@ impl Reception<'_, '_> {
         let named = match method {
             "tools/call" | "prompts/get" => params.name,
             "resources/read" => params.uri,
+            "tasks/get" | "tasks/update" | "tasks/cancel" => params.task_id,
             _ => return Ok(()),
         };
         // Without a name the body is what is wrong, and the method will say so.

@@ -92,6 +92,11 @@ impl Stream {
         Stream { hearing, ..Stream::default() }
     }
 
+    /// Whether the client takes a stream.
+    pub(crate) fn is_welcome(&self) -> bool {
+        self.hearing.accepts_events
+    }
+
     /// Whether the client wants to hear how far the call is.
     pub(crate) fn wants_progress(&self) -> bool {
         self.hearing.accepts_events && self.hearing.progress_token.is_some()
@@ -122,6 +127,12 @@ impl Stream {
         let Intake { mut reader, mut outcome } = self.intake.take()?;
         reader.finish(&mut |event| self.event(event, &mut outcome, out));
         Some(outcome)
+    }
+
+    /// Tells the client what there is to say of the call.
+    pub(crate) fn tell(&mut self, message: &str, out: &mut Vec<u8>) {
+        let progress = self.progress.unwrap_or(0.0).floor() + 1.0;
+        self.tell_progress(progress, &number(progress), None, Some(message), out);
     }
 
     /// Tells the client that the call is still under way.
@@ -319,7 +330,13 @@ mod tests {
     }
 
     fn head(content_type: &str) -> UpstreamResponse<'_> {
-        UpstreamResponse { status: 200, content_type: Some(content_type.as_bytes()), content_encoding: None, body: b"" }
+        UpstreamResponse {
+            status: 200,
+            content_type: Some(content_type.as_bytes()),
+            content_encoding: None,
+            body: b"",
+            ..UpstreamResponse::default()
+        }
     }
 
     /// The parameters of what the client hears, and what the events come to.

@@ -88,6 +88,7 @@ pub(crate) use self::writer::Writer;
 use self::result::ResultRules;
 use crate::ProtocolVersion;
 use crate::http::UpstreamRequest;
+use crate::task::TaskRules;
 
 /// A directive's value that cannot be used; the text says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +137,7 @@ pub struct Tool {
     mirrored: Vec<MirroredHeader>,
     endpoint: Endpoint,
     rules: ResultRules,
+    task: Option<TaskRules>,
 }
 
 impl Tool {
@@ -147,6 +149,11 @@ impl Tool {
     /// What its calls are.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// Whether its calls may become jobs, and how.
+    pub(crate) fn task(&self) -> Option<TaskRules> {
+        self.task
     }
 
     /// Headers in which a client repeats arguments, by `x-mcp-header` of the input schema.

@@ -42,6 +42,8 @@ fn server() -> Server {
     let mut tool = ToolBuilder::new("find_item").unwrap();
     tool.pass(&["POST", "http://upstream/find"]).unwrap();
     tool.argument(&["text", "string"]).unwrap();
+    tool.result(&["mcp"]).unwrap();
+    tool.task(&["poll"]).unwrap();
     builder.hidden_tool(tool.build().unwrap()).unwrap();
     for (uri, call) in
         [("a://{b}/{+c}", "http://upstream/{b}"), ("a://d{?e}", "http://upstream/e"), ("a:f", "http://upstream/")]
@@ -60,7 +62,10 @@ fn server() -> Server {
     builder.build().unwrap()
 }
 
-const SEEDS: [&str; 15] = [
+const SEEDS: [&str; 18] = [
+    r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"x","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"extensions":{"io.modelcontextprotocol/tasks":{}}}}}}"#,
+    r#"{"jsonrpc":"2.0","id":"000102030405060708090a0b0c0d0e0f-1.0","result":{"action":"accept","content":{"a":"\u00e4"}}}"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_item","inputResponses":{"a":{}},"requestState":"x","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{},"roots":{}}}}}"#,
     r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a\u00e4","reason":"r"}}"#,
     r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a:"]},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#,
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_item","arguments":{"id":7},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"}}}}"#,
@@ -89,7 +94,8 @@ const PUBLISHED: [&str; 5] = [
 ];
 
 /// What the bus carries.
-const ENVELOPES: [&str; 5] = [
+const ENVELOPES: [&str; 6] = [
+    r#"{"topic":"session","of":"0123","response":{"id":"a","result":{}}}"#,
     r#"{"topic":"tools","message":{"jsonrpc":"2.0","method":"a","params":{"_meta":{"a":1}}}}"#,
     r#"{"topic":"session","of":"0123","opened":"00000000000000000000000000000000"}"#,
     r#"{"topic":"session","of":"0123","ended":true}"#,
@@ -186,6 +192,14 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
                 listener.opened().iter().for_each(check_publication);
                 return check_events(&listener.close());
             }
+            Step::Wait { events, pending, .. } => {
+                check_events(&events);
+                step = pending.poll();
+            }
+            Step::Ask { events, waiting } => {
+                check_events(&events);
+                step = waiting.resume(server, &mut no_values);
+            }
             Step::Call { pending, .. } => {
                 let noise: Vec<u8> = (0..numbers.below(60)).map(|_| numbers.next() as u8).collect();
                 let types: [Option<&[u8]>; 5] = [
@@ -196,13 +210,16 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
                     Some(b"\xff; charset=\""),
                 ];
                 let answer = UpstreamResponse {
-                    status: *numbers.pick(&[200, 204, 302, 404, 500, 0]),
+                    status: *numbers.pick(&[200, 202, 204, 302, 303, 404, 410, 500, 503, 0]),
                     content_type: *numbers.pick(&types),
                     content_encoding: None,
-                    body: if numbers.below(3) == 0 {
-                        br#"{"a":1,"contents":[{"uri":"a:b","text":""}],"messages":[],"values":["a"]}"#
-                    } else {
-                        &noise
+                    location: *numbers.pick(&[None, Some(&b"/jobs/1"[..]), Some(b"http://other/"), Some(b"\xff")]),
+                    retry_after: *numbers.pick(&[None, Some(&b"1"[..]), Some(b"-1"), Some(b"\xff")]),
+                    body: match numbers.below(6) {
+                        0 | 1 => br#"{"a":1,"contents":[{"uri":"a:b","text":""}],"messages":[],"values":["a"]}"#,
+                        2 => br#"{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}}}"#,
+                        3 => br#"{"resultType":"input_required","requestState":"s"}"#,
+                        _ => &noise,
                     },
                 };
                 let failed = numbers.below(8) == 0;
@@ -220,7 +237,7 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
 #[test]
 fn every_request_gets_a_wellformed_reply() {
     let server = server();
-    let open = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-03-26"}}"#;
+    let open = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-03-26","capabilities":{"roots":{}}}}"#;
     let session = session(&server, open);
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     for round in 0..20_000 {
@@ -310,7 +327,7 @@ fn whatever_is_published_is_heard_as_it_should_be() {
     let session = session(&server, open);
     let listeners = [
         listener(&server, "GET", "", &[("mcp-session-id", &session)]),
-        listener(&server, "POST", SEEDS[1], &[("mcp-method", "subscriptions/listen")]),
+        listener(&server, "POST", SEEDS[4], &[("mcp-method", "subscriptions/listen")]),
     ];
     let mut numbers = Numbers(0x1234_5678_9abc_def1);
     let (mut published, mut parsed, mut heard) = (0, 0, 0);

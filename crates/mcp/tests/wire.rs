@@ -2,13 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+#[path = "support/asks.rs"]
+mod asks;
+#[path = "support/compare.rs"]
+mod compare;
 #[path = "support/stream.rs"]
 mod stream;
+#[path = "support/upstream.rs"]
+mod upstream;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use mcp::http::{Body, Headers, HttpReply, HttpRequest, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
+use mcp::http::{Body, Headers, HttpReply, HttpRequest};
 use mcp::operation::Operation;
 use mcp::{
     Delivery, Exchange, PromptBuilder, Publication, ResourceBuilder, Server, ServerBuilder, SessionState, Step,
@@ -17,7 +23,10 @@ use mcp::{
 use openapi::{Document, Limits, Rules};
 use serde_json::{Map, Value, json};
 
+use asks::{answer, end_of_stream};
+use compare::{check_facts, check_headers, check_outcome, matches, strip};
 use stream::Stream;
+use upstream::{Upstream, call};
 
 const NOW: u64 = 1_800_000_000;
 const LIFETIME: u64 = 86_400;
@@ -51,12 +60,13 @@ fn server(settings: &Value) -> Server {
             "cache_ttl" => builder.cache_ttl(value.as_u64().unwrap()),
             "cache_private" => builder.cache_private(value.as_bool().unwrap()),
             "channels" => builder.channels(value.as_bool().unwrap()),
-            "no_tools" | "offers" | "search" => {}
+            "no_tools" | "offers" | "search" | "tools" => {}
             other => panic!("unknown setting {other}"),
         }
     }
     if settings.get("no_tools").is_none() {
-        for tool in load("tools.json").as_array().unwrap() {
+        let plain = load("tools.json");
+        for tool in settings.get("tools").unwrap_or(&plain).as_array().unwrap() {
             builder.tool(self::tool(tool)).unwrap();
         }
     }
@@ -65,8 +75,8 @@ fn server(settings: &Value) -> Server {
             builder.hidden_tool(mcp::Tool::from_operation(operation).unwrap()).unwrap();
         }
     }
-    if let Some(file) = settings["offers"].as_str() {
-        let offers = load(file);
+    if let Some(offers) = settings.get("offers") {
+        let offers = offers.as_str().map_or_else(|| offers.clone(), load);
         for resource in offers["resources"].as_array().unwrap() {
             builder.resource(self::resource(resource)).unwrap();
         }
@@ -99,6 +109,7 @@ fn tool(tool: &Value) -> mcp::Tool {
             "argument" => builder.argument(args),
             "annotations" => builder.annotations(args),
             "result" => builder.result(args),
+            "task" => builder.task(args),
             other => panic!("unknown directive {other}"),
         }
         .unwrap();
@@ -175,7 +186,7 @@ impl Sent {
         match revision {
             Some("2026-07-28") => stateless(&mut body, &mut headers),
             Some(revision) => {
-                let session = session(server, revision);
+                let session = session(server, revision, &request["capabilities"]);
                 headers.insert("mcp-session-id".into(), Some(session));
                 if revision >= "2025-06-18" {
                     headers.insert("mcp-protocol-version".into(), Some(revision.into()));
@@ -207,7 +218,7 @@ impl Sent {
             (None, None) => Vec::new(),
         };
         let state = request["session"].as_str();
-        let now = if state == Some("expired") { NOW + LIFETIME } else { NOW };
+        let now = if state == Some("expired") { NOW + LIFETIME } else { NOW + request["later"].as_u64().unwrap_or(0) };
         if state == Some("forged") {
             for (_, value) in lines.iter_mut().filter(|(name, _)| name == "mcp-session-id") {
                 let last = value.pop().unwrap();
@@ -219,6 +230,24 @@ impl Sent {
 
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What a response in the same session delivers to its calls.
+    fn respond(&self, server: &Server, response: &Value) -> Vec<Delivery> {
+        let response = Sent {
+            body: response.to_string().into_bytes(),
+            headers: self.headers.clone(),
+            method: "POST".into(),
+            ..*self
+        };
+        match response.receive(server).start(server, &mut no_values) {
+            Step::Publish { publications, then } => {
+                let Step::Reply(reply) = *then else { panic!("a response is answered") };
+                assert_eq!((reply.status, reply.body), (202, Body::Empty));
+                publications.iter().map(|publication| Delivery::parse(&publication.envelope).unwrap()).collect()
+            }
+            step => panic!("{step:?}"),
+        }
     }
 
     fn receive(&self, server: &Server) -> Exchange {
@@ -249,7 +278,8 @@ fn stateless(body: &mut Option<Value>, headers: &mut BTreeMap<String, Option<Str
     }
     let params = message.entry("params").or_insert_with(|| json!({}));
     let Value::Object(params) = params else { return };
-    if let Some(name) = params.get("name").or_else(|| params.get("uri")).and_then(Value::as_str) {
+    let name = params.get("name").or_else(|| params.get("uri")).or_else(|| params.get("taskId"));
+    if let Some(name) = name.and_then(Value::as_str) {
         headers.insert("mcp-name".into(), Some(name.into()));
     }
     let meta = params.entry("_meta").or_insert_with(|| json!({}));
@@ -270,8 +300,9 @@ fn no_values(_: usize, _: usize) -> String {
 }
 
 /// The id of a new session in a revision.
-fn session(server: &Server, revision: &str) -> String {
-    let params = json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "wire-client", "version": "2.0"}});
+fn session(server: &Server, revision: &str, capabilities: &Value) -> String {
+    let capabilities = capabilities.as_object().cloned().unwrap_or_default();
+    let params = json!({"protocolVersion": revision, "capabilities": capabilities, "clientInfo": {"name": "wire-client", "version": "2.0"}});
     let request = json!({"body": {"id": 0, "method": "initialize", "params": params}});
     let Step::Reply(reply) = Sent::new(server, &request).receive(server).start(server, &mut no_values) else {
         panic!("initialize calls")
@@ -286,6 +317,8 @@ fn session(server: &Server, revision: &str) -> String {
 struct Seen {
     /// Requests to the upstream.
     calls: Vec<String>,
+    /// How long calls have waited.
+    waits: Vec<Value>,
     /// What went over the bus.
     published: Vec<Publication>,
 }
@@ -305,51 +338,55 @@ fn published(sent: &Sent, publications: &[Publication]) -> Value {
 }
 
 /// Plays the upstream until there is a reply.
-fn play(server: &Server, mut step: Step, seen: &mut Seen) -> HttpReply {
-    let upstream = load("upstream.json");
+fn play(
+    server: &Server,
+    sent: &Sent,
+    upstream: &Upstream<'_>,
+    case: &Value,
+    mut step: Step,
+    seen: &mut Seen,
+) -> HttpReply {
+    let mut asks = case["asks"].as_array().into_iter().flatten();
+    let mut is_open = false;
     loop {
         match step {
-            Step::Reply(reply) | Step::KeepSession { reply, .. } | Step::Subscribe { reply, .. } => return reply,
+            Step::Reply(reply) | Step::KeepSession { reply, .. } | Step::Subscribe { reply, .. } => {
+                assert_eq!(asks.next(), None, "the client is not asked");
+                return if is_open { end_of_stream(reply) } else { reply };
+            }
+            Step::Ask { events, mut waiting } => {
+                if !std::mem::replace(&mut is_open, true) {
+                    assert_eq!(waiting.call().open().content_type, Some("text/event-stream"));
+                }
+                let asked = asks.next().expect("the client is asked");
+                let responses = answer(&events, asked);
+                let mut is_done = false;
+                for response in responses {
+                    assert!(!is_done, "more is waited for");
+                    is_done = sent.respond(server, &response).iter().any(|delivery| waiting.take(delivery));
+                }
+                assert_eq!(is_done, asked["times_out"] != true, "whether nothing more is waited for");
+                step = waiting.resume(server, &mut no_values);
+            }
             Step::Listen { .. } => panic!("a stream is opened"),
             Step::Publish { publications, then } => {
                 seen.published.extend(publications);
                 step = *then;
             }
+            Step::Wait { events, milliseconds, mut pending } => {
+                if !events.is_empty() && !std::mem::replace(&mut is_open, true) {
+                    pending.open();
+                }
+                seen.waits.push(milliseconds.into());
+                step = pending.poll();
+            }
             Step::Call { endpoint, request, pending } => {
-                let method = server.endpoint(endpoint).unwrap().method();
+                let method = request.method.unwrap_or(server.endpoint(endpoint).unwrap().method());
                 seen.calls.push(call(method, &request));
-                let answer = &upstream[format!("{method} {}", request.uri)];
-                let body = answer["body"].as_str().map(|text| text.as_bytes().to_vec());
-                let body = body.or_else(|| answer.get("json").map(|json| json.to_string().into_bytes()));
-                let body = body.unwrap_or_default();
-                step = pending.resume(
-                    server,
-                    match answer["failure"].as_str() {
-                        Some("unreachable") => Err(UpstreamFailure::Unreachable),
-                        Some("timed out") => Err(UpstreamFailure::TimedOut),
-                        Some(other) => panic!("unknown failure {other}"),
-                        None if answer.is_null() => panic!("upstream.json has no \"{method} {}\"", request.uri),
-                        None => Ok(UpstreamResponse {
-                            status: answer["status"].as_u64().unwrap() as u16,
-                            content_type: answer["content_type"].as_str().map(str::as_bytes),
-                            content_encoding: None,
-                            body: &body,
-                        }),
-                    },
-                    &mut no_values,
-                );
+                step = upstream.answer(method, &request, |answer| pending.resume(server, answer, &mut no_values));
             }
         }
     }
-}
-
-fn call(method: &str, request: &UpstreamRequest) -> String {
-    let mut call = format!("{method} {}", request.uri);
-    if let Some(body) = &request.body {
-        call.push(' ');
-        call.push_str(&String::from_utf8_lossy(body));
-    }
-    call
 }
 
 fn text_of(body: &Body) -> Option<String> {
@@ -357,90 +394,6 @@ fn text_of(body: &Body) -> Option<String> {
         Body::Empty => None,
         Body::Bytes(bytes) => Some(String::from_utf8(bytes.clone()).expect("UTF-8")),
         Body::Page { head, page } => Some(String::from_utf8([head, &page[..]].concat()).expect("UTF-8")),
-    }
-}
-
-/// Takes off what every message has, after checking it.
-fn strip(message: &mut Value, stateless: bool) {
-    let Value::Object(message) = message else { panic!("not an object: {message}") };
-    assert_eq!(message.remove("jsonrpc"), Some(json!("2.0")));
-    let Some(Value::Object(result)) = message.get_mut("result") else { return };
-    // False is what an absent `isError` means.
-    result.retain(|name, value| name != "isError" || *value != json!(false));
-    if stateless {
-        let meta = result.remove("_meta");
-        assert_eq!(
-            meta,
-            Some(json!({format!("{META}serverInfo"): {"name": "wire", "version": "1.0.0"}})),
-            "serverInfo"
-        );
-        assert_eq!(result.remove("resultType"), Some(json!("complete")), "resultType");
-    }
-}
-
-/// Whether a value is as a case wants it: `"*"` is anything, `"~text"` a string with that text in it.
-fn matches(expected: &Value, actual: &Value) -> bool {
-    match (expected, actual) {
-        (Value::String(pattern), _) if pattern == "*" => true,
-        (Value::String(pattern), Value::String(actual)) => match pattern.strip_prefix('~') {
-            Some(part) => actual.contains(part),
-            None => pattern == actual,
-        },
-        (Value::Object(expected), Value::Object(actual)) => {
-            expected.len() == actual.len()
-                && expected.iter().all(|(name, value)| actual.get(name).is_some_and(|actual| matches(value, actual)))
-        }
-        (Value::Array(expected), Value::Array(actual)) => {
-            expected.len() == actual.len() && expected.iter().zip(actual).all(|(e, a)| matches(e, a))
-        }
-        _ => expected == actual,
-    }
-}
-
-fn check_headers(expected: &Value, reply: &HttpReply) {
-    for (name, value) in expected.as_object().into_iter().flatten() {
-        let values: Vec<_> =
-            reply.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v).collect();
-        match value {
-            Value::Null => assert!(values.is_empty(), "header {name} is {values:?}"),
-            _ => {
-                assert_eq!(values.len(), 1, "header {name} in {:?}", reply.headers);
-                assert!(matches(value, &json!(values[0])), "header {name} is {values:?}");
-            }
-        }
-    }
-}
-
-fn check_outcome(body: Option<&Value>, reply: &HttpReply) {
-    let of = |message: &Value| match (&message["error"]["code"], &message["result"]["isError"]) {
-        (Value::Number(code), _) => Outcome::ProtocolError { code: code.as_i64().unwrap() },
-        (_, Value::Bool(true)) => Outcome::ToolError,
-        _ => Outcome::Ok,
-    };
-    let expected = match body {
-        Some(Value::Array(messages)) => messages.iter().map(of).find(|one| *one != Outcome::Ok).unwrap_or(Outcome::Ok),
-        Some(message) => of(message),
-        None => Outcome::Ok,
-    };
-    assert_eq!(reply.outcome, expected, "outcome");
-}
-
-fn check_facts(expected: &Value, exchange: &Exchange) {
-    let facts = exchange.facts();
-    for (name, value) in expected.as_object().into_iter().flatten() {
-        let fact: Option<String> = match name.as_str() {
-            "method" => facts.method().map(Into::into),
-            "tool" => facts.tool().map(Into::into),
-            "resource" => facts.resource().map(Into::into),
-            "prompt" => facts.prompt().map(Into::into),
-            "protocol_version" => facts.protocol_version().map(|version| version.to_string()),
-            "request_id" => facts.request_id().map(Into::into),
-            "client_name" => facts.client_name().map(Into::into),
-            "client_version" => facts.client_version().map(Into::into),
-            "session" => facts.session().map(Into::into),
-            argument => facts.argument(argument.strip_prefix("arg_").expect("arg_NAME")).map(Into::into),
-        };
-        assert!(matches(value, &json!(fact)), "{name} is {fact:?}");
     }
 }
 
@@ -468,7 +421,51 @@ fn listen(server: &Server, sent: &Sent, case: &Value, mut stream: Stream<'_>) {
     }
 }
 
-fn run(server: &Server, case: &Value) {
+/// A case, and the requests that follow it.
+fn run(server: &Server, answers: &Value, case: &Value) {
+    let upstream = Upstream::new(answers);
+    let mut last = run_once(server, &upstream, case);
+    let mut known: BTreeMap<&str, String> = BTreeMap::new();
+    for step in case["again"].as_array().into_iter().flatten() {
+        for name in ["requestState", "taskId"] {
+            let value = last["result"][name].as_str();
+            value.into_iter().for_each(|value| drop(known.insert(name, value.to_owned())));
+        }
+        let mut again = step.clone();
+        again["request"] = follow(&case["request"], step, &known);
+        last = run_once(server, &upstream, &again);
+    }
+}
+
+/// The request of a case once more, or another one by the same client.
+fn follow(request: &Value, step: &Value, known: &BTreeMap<&str, String>) -> Value {
+    let mut request = request.clone();
+    let params = match step.get("method") {
+        Some(method) => {
+            request["body"]["method"] = method.clone();
+            let meta = request["body"]["params"]["_meta"].clone();
+            request["body"]["params"] = if meta.is_null() { json!({}) } else { json!({"_meta": meta}) };
+            &mut request["body"]["params"]
+        }
+        None => &mut request["body"]["params"],
+    };
+    for (name, value) in step["params"].as_object().into_iter().flatten() {
+        let replaced = value.as_str().and_then(|text| text.strip_prefix('$')).map(|text| {
+            let (name, value) = known.iter().find(|(name, _)| text.starts_with(**name)).expect("it is known");
+            format!("{value}{}", &text[name.len()..]).into()
+        });
+        params[name] = replaced.unwrap_or_else(|| value.clone());
+    }
+    for member in ["later", "headers"] {
+        if let Some(value) = step.get(member) {
+            request[member] = value.clone();
+        }
+    }
+    request
+}
+
+/// Returns the message that came back.
+fn run_once(server: &Server, upstream: &Upstream<'_>, case: &Value) -> Value {
     let sent = Sent::new(server, &case["request"]);
     let exchange = sent.receive(server);
     check_facts(&case["facts"], &exchange);
@@ -479,14 +476,11 @@ fn run(server: &Server, case: &Value) {
         None => match exchange.start(server, &mut no_values) {
             Step::Listen { reply, listener } => {
                 check_headers(&expected["headers"], &reply);
-                return listen(
-                    server,
-                    &sent,
-                    case,
-                    Stream::open(server, sent.header("mcp-session-id"), &reply, listener),
-                );
+                let stream = Stream::open(server, sent.header("mcp-session-id"), &reply, listener);
+                listen(server, &sent, case, stream);
+                return Value::Null;
             }
-            step => play(server, step, &mut seen),
+            step => play(server, &sent, upstream, case, step, &mut seen),
         },
     };
     assert_eq!(case.get("stream"), None, "no stream is opened: {}", text_of(&reply.body).unwrap_or_default());
@@ -496,13 +490,14 @@ fn run(server: &Server, case: &Value) {
     check_headers(&expected["headers"], &reply);
     check_outcome(body.as_ref(), &reply);
     assert_eq!(json!(seen.calls), *case.get("calls").unwrap_or(&json!([])), "calls");
+    assert_eq!(json!(seen.waits), *case.get("waits").unwrap_or(&json!([])), "waits");
     let published = published(&sent, &seen.published);
     assert_eq!(published, *case.get("publishes").unwrap_or(&json!([])), "what is published");
     assert_eq!(reply.content_type, text.as_ref().map(|_| "application/json"), "content type");
     if let Some(part) = expected["text"].as_str() {
         assert!(text.as_deref().unwrap_or_default().contains(part), "{part} is not in {text:?}");
         if expected.get("body").is_none() {
-            return;
+            return Value::Null;
         }
     }
     let stateless = case["request"]["as"] == "2026-07-28";
@@ -520,6 +515,7 @@ fn run(server: &Server, case: &Value) {
         expected.unwrap_or_default(),
         body.unwrap_or_default()
     );
+    body.unwrap_or_default()
 }
 
 #[test]
@@ -534,9 +530,10 @@ fn every_case_gets_its_reply() {
         }
         let file = load(name);
         let server = server(&file["server"]);
+        let upstream = file.get("upstream").cloned().unwrap_or_else(|| load("upstream.json"));
         for case in file["cases"].as_array().expect("cases") {
             count += 1;
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&server, case)));
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&server, &upstream, case)));
             if result.is_err() {
                 failed.push(format!("{name}: {}", case["name"]));
             }

@@ -132,12 +132,12 @@ fn call(server: &Server, arguments: &Value) -> Result<UpstreamRequest, String> {
     };
     let exchange = server.receive(&request, &|| [9; 16]);
     match exchange.start(server, &mut |_, _| panic!("nothing is evaluated")) {
-        step @ (Step::Listen { .. } | Step::Publish { .. } | Step::Subscribe { .. }) => panic!("not a call: {step:?}"),
         Step::Call { request, .. } => Ok(request),
         Step::Reply(reply) | Step::KeepSession { reply, .. } => match reply.body {
             mcp::http::Body::Bytes(bytes) => Err(String::from_utf8(bytes).unwrap()),
             other => Err(format!("{} {other:?}", reply.status)),
         },
+        step => panic!("{step:?}"),
     }
 }
 

@@ -12,7 +12,10 @@ pub(crate) fn request(id: impl Into<Value>, method: &str, mut params: Value) -> 
         ("clientInfo", json!({"name": "live", "version": "1.0"})),
         ("clientCapabilities", json!({})),
     ] {
-        params["_meta"][format!("io.modelcontextprotocol/{name}")] = value;
+        let slot = &mut params["_meta"][format!("io.modelcontextprotocol/{name}")];
+        if slot.is_null() {
+            *slot = value;
+        }
     }
     let name = params["name"].as_str().map(str::to_owned);
     let body = json!({"jsonrpc": "2.0", "id": id.into(), "method": method, "params": params});
@@ -39,14 +42,23 @@ pub(crate) struct Session {
 impl Session {
     /// The request that opens one.
     pub(crate) fn initialize(version: &str) -> Request {
-        let params =
-            json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "live", "version": "1.0"}});
+        Session::initialize_as(version, json!({}))
+    }
+
+    fn initialize_as(version: &str, capabilities: Value) -> Request {
+        let client = json!({"name": "live", "version": "1.0"});
+        let params = json!({"protocolVersion": version, "capabilities": capabilities, "clientInfo": client});
         Request::post(json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}).to_string())
     }
 
     /// Opens one.
     pub(crate) fn open(nginx: &Nginx, version: &str) -> Session {
         Session::from(&nginx.send(&Session::initialize(version)), version)
+    }
+
+    /// Opens one for a client that can do more.
+    pub(crate) fn open_as(nginx: &Nginx, version: &str, capabilities: Value) -> Session {
+        Session::from(&nginx.send(&Session::initialize_as(version, capabilities)), version)
     }
 
     /// The session that a response to `initialize` has opened.

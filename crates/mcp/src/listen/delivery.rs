@@ -65,6 +65,11 @@ impl Publication {
         Publication::new(topic, "cancelled", request_id)
     }
 
+    /// The client of a session answers a request of ours: an object with the request's `id`, and `result` or `error`.
+    pub(crate) fn response(topic: Topic, response: &str) -> Publication {
+        Publication::new(topic, "response", response)
+    }
+
     /// The client of a session wants to hear of a resource from now on, or no more; `until` is when the session expires.
     pub(super) fn subscription(topic: Topic, uri: &str, wanted: bool, until: u64) -> Publication {
         let content = serde_json::json!({"uri": uri, "wanted": wanted, "until": until});
@@ -108,6 +113,8 @@ pub(super) enum Content {
     Ended,
     /// The session's client wants to hear no more of its request with this id, raw JSON.
     Cancelled { request: String },
+    /// The session's client answers a request of ours.
+    Response(Answered),
     /// The session's client wants to hear of a resource, or no more.
     Subscription(Wish),
 }
@@ -121,6 +128,33 @@ pub struct Wish {
     pub wanted: bool,
     /// When the session expires, in seconds since the epoch.
     pub until: u64,
+}
+
+/// What a client answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answered {
+    /// The request's.
+    pub(crate) id: String,
+    /// The result or the error, raw.
+    pub(crate) outcome: Result<String, String>,
+}
+
+impl Answered {
+    fn read(response: &str) -> Option<Answered> {
+        let (mut id, mut outcome) = (None, None);
+        let walked = Scanner::new(response).object(|name, scanner| {
+            let value = scanner.value()?;
+            match name {
+                "id" => id = text(value),
+                "result" => outcome = Some(Ok(value.to_owned())),
+                "error" => outcome = Some(Err(value.to_owned())),
+                _ => {}
+            }
+            Ok(())
+        });
+        walked.ok()?;
+        Some(Answered { id: id?.into_owned(), outcome: outcome? })
+    }
 }
 
 impl Delivery {
@@ -140,6 +174,7 @@ impl Delivery {
             Name::Opened => Content::Opened { stream: text(value)?.into_owned() },
             Name::Ended if value == "true" => Content::Ended,
             Name::Cancelled if is_id(value) => Content::Cancelled { request: value.to_owned() },
+            Name::Response => Content::Response(Answered::read(value)?),
             Name::Subscription => Content::Subscription(serde_json::from_str(value).ok()?),
             Name::Ended | Name::Cancelled => return None,
         };
@@ -164,9 +199,18 @@ impl Delivery {
         &self.topic
     }
 
-    /// Whether it is for the session's running calls, not for its stream ([`Pending::is_cancelled_by`](crate::Pending)).
+    /// What the session's client answers.
+    pub(crate) fn answered(&self) -> Option<&Answered> {
+        match &self.content {
+            Content::Response(answered) => Some(answered),
+            _ => None,
+        }
+    }
+
+    /// Whether it is for the session's running calls ([`Pending::is_cancelled_by`](crate::Pending),
+    /// [`Waiting::take`](crate::Waiting)), not for its stream.
     pub fn is_for_calls(&self) -> bool {
-        matches!(self.content, Content::Cancelled { .. })
+        matches!(self.content, Content::Cancelled { .. } | Content::Response(_))
     }
 
     /// What the session of this name wants to hear of: what a machine is told whose
@@ -204,6 +248,7 @@ enum Name {
     Opened,
     Ended,
     Cancelled,
+    Response,
     Subscription,
 }
 
@@ -223,6 +268,7 @@ impl<'a> Members<'a> {
             "opened" => Name::Opened,
             "ended" => Name::Ended,
             "cancelled" => Name::Cancelled,
+            "response" => Name::Response,
             "subscription" => Name::Subscription,
             _ => return Ok(()),
         };
@@ -355,6 +401,11 @@ mod tests {
             r#"{"topic":"session","of":"a","ended":false}"#,
             r#"{"topic":"session","of":"a","cancelled":null}"#,
             r#"{"topic":"tools","cancelled":1}"#,
+            r#"{"topic":"session","of":"a","response":1}"#,
+            r#"{"topic":"session","of":"a","response":{"id":1,"result":{}}}"#,
+            r#"{"topic":"session","of":"a","response":{"id":"a"}}"#,
+            r#"{"topic":"session","of":"a","response":{"result":{}}}"#,
+            r#"{"topic":"resource","of":"a:","response":{"id":"a","result":{}}}"#,
             r#"{"topic":"session","of":"a","subscription":{"uri":"a:"}}"#,
             r#"{"topic":"tools","subscription":{"uri":"a:","wanted":true,"until":1}}"#,
             r#"{"message":{"method":"m"}}"#,

@@ -5,6 +5,7 @@ use super::{Listener, MAX_RESOURCES, MAX_URI};
 use crate::error::Error;
 use crate::exchange::Work;
 use crate::headers::{EVENT_STREAM, accepts};
+use crate::input::Capabilities;
 use crate::jsonrpc::Params;
 use crate::offers::Offers;
 use crate::receive::Reception;
@@ -16,7 +17,11 @@ impl Reception<'_, '_> {
         if !accepts(EVENT_STREAM, self.headers.accept, self.request.headers) {
             return Err(Error::NotAcceptable(EVENT_STREAM));
         }
-        let topics = read(params.notifications, self.server.offers())?;
+        let offers = self.server.offers();
+        let topics = read(params.notifications, offers)?;
+        if offers.tasks && !self.facts.capabilities.has(Capabilities::TASKS) && names_tasks(params.notifications) {
+            return Err(Error::MissingCapability(Capabilities::TASKS));
+        }
         let id = self.facts.request_id().unwrap_or_default();
         Ok(Work::Listen(Box::new(Listener::subscription(topics, id, self.server.shared_meta()))))
     }
@@ -52,6 +57,17 @@ fn read(filter: Option<&str>, offers: Offers) -> Result<Vec<Topic>, Error> {
     Ok(topics)
 }
 
+/// Whether a filter asks for news of tasks. There are none, but who asks must know what a task is.
+fn names_tasks(filter: Option<&str>) -> bool {
+    let mut found = false;
+    let walked = Scanner::new(filter.unwrap_or("{}")).object(|name, scanner| {
+        let value = scanner.value()?;
+        found |= name == "taskIds" && value != "null";
+        Ok(())
+    });
+    walked.is_ok() && found
+}
+
 fn read_resources(resources: &str) -> Result<Vec<String>, String> {
     let resources: Vec<String> = serde_json::from_str(resources)
         .map_err(|_| "must have an array of strings as \"resourceSubscriptions\"".to_owned())?;
@@ -70,7 +86,8 @@ mod tests {
 
     use super::*;
 
-    const ALL: Offers = Offers { tools: true, prompts: true, resources: true, completions: true, channels: true };
+    const ALL: Offers =
+        Offers { tools: true, prompts: true, resources: true, completions: true, tasks: true, channels: true };
 
     #[test]
     fn a_filter_is_honoured_as_far_as_there_is_something_to_hear() {

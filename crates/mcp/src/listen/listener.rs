@@ -161,7 +161,9 @@ impl Listener {
             (Kind::Session(stream), Content::Opened { stream: nonce }) => stream.see_opened(nonce, id),
             (Kind::Session(_), Content::Ended) => Delivered::Close(Vec::new()),
             // For the session's calls; done above.
-            (Kind::Session(_), Content::Cancelled { .. } | Content::Subscription(_)) => Delivered::Nothing,
+            (Kind::Session(_), Content::Cancelled { .. } | Content::Response(_) | Content::Subscription(_)) => {
+                Delivered::Nothing
+            }
             (Kind::Session(stream), Content::Message(message)) => {
                 // The broadcast channel has ids of its own.
                 let id = id.filter(|_| delivery.topic().session().is_some());

@@ -20,6 +20,7 @@ mod subscribe;
 mod subscriptions;
 mod topic;
 
+pub(crate) use delivery::Answered;
 pub use delivery::{BusId, Delivery, Publication, Wish};
 pub use event::KEEPALIVE;
 pub use listener::{Delivered, Listener};
@@ -27,8 +28,8 @@ pub use log::{MessageLog, Passed};
 pub use publish::PublishRequest;
 pub(crate) use subscribe::Subscription;
 pub use subscriptions::Subscriptions;
-pub(crate) use topic::LIST_CHANGES;
 pub use topic::Topic;
+pub(crate) use topic::{LIST_CHANGES, hex};
 
 /// The member of `_meta` that says which subscription a message belongs to.
 pub(crate) const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";

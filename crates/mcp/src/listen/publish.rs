@@ -15,7 +15,6 @@ use crate::jsonrpc::{self, text};
 use crate::scan::{NotJson, Scanner, compact};
 use crate::server::Server;
 use crate::session::{SessionState, cut};
-use crate::stream::Hearing;
 
 /// A backend's request to a location with `mcp_publish`.
 #[derive(Debug, Clone, Copy)]
@@ -35,8 +34,7 @@ pub struct PublishRequest<'a> {
 }
 
 /// The replies to backends are those of the newest revision that has all of JSON-RPC's messages.
-const CONTEXT: Context =
-    Context { version: ProtocolVersion::V2025_11_25, origin: None, methods: "POST", hearing: Hearing::NOTHING };
+const CONTEXT: Context = Context::new(ProtocolVersion::V2025_11_25, None, "POST");
 
 impl Server {
     /// What comes of a backend's request: what the host publishes, in this order, before it sends
@@ -181,6 +179,7 @@ mod tests {
 
     use super::*;
     use crate::ServerBuilder;
+    use crate::input::Capabilities;
     use crate::session::{Client, Session};
 
     fn server() -> Server {
@@ -192,7 +191,7 @@ mod tests {
     }
 
     fn session(server: &Server) -> String {
-        let session = Session { version: ProtocolVersion::V2025_06_18, issued: 1000 };
+        let session = Session { version: ProtocolVersion::V2025_06_18, capabilities: Capabilities::NONE, issued: 1000 };
         server.sessions().seal(session, &Client::default(), [0; 16])
     }
 

@@ -114,7 +114,7 @@ pub(super) fn perform<'s>(
                 Err(error) => return Performed::Error(error.into()),
             };
             match endpoint.request(known, &mut |index| evaluate(*site, index)) {
-                Ok(request) => Performed::Call { endpoint: *site, request },
+                Ok(request) => Performed::Call { endpoint: *site, request, errand: None },
                 // What was typed so far, or what is known of the others, cannot be asked for.
                 Err(Misuse::Arguments(_)) => made(&from_values(&[], "")),
                 Err(misuse) => Performed::Error(Failed::unsent("a completion", misuse)),

@@ -15,14 +15,17 @@ use std::sync::Arc;
 
 use crate::ProtocolVersion;
 use crate::error::Error;
+use crate::exchange::Context;
 use crate::facts::Facts;
 use crate::failure::Failed;
 use crate::http::{Evaluate, Outcome, UpstreamRequest};
+use crate::input::{Capabilities, Retry};
 use crate::jsonrpc::{Params, begin_result, write_error};
 use crate::list::Listing;
 use crate::server::{Callee, Server};
 use crate::session::cut;
-use crate::tool::{Answer, Unsent, Written};
+use crate::task::{Errand, TaskRequest};
+use crate::tool::{Answer, Endpoint, Unsent, Written};
 
 /// Methods of any revision, whether this server has them or not: those that logs and variables can expect.
 const KNOWN: [&str; 28] = [
@@ -97,6 +100,8 @@ pub(crate) enum Operation {
     GetPrompt { prompt: usize },
     /// `completion/complete`.
     Complete(completion::Completion),
+    /// `tasks/get`, `tasks/update`, `tasks/cancel`.
+    Task(Box<TaskRequest>),
     /// An error.
     Refuse(Error),
 }
@@ -139,19 +144,44 @@ pub(crate) enum Performed<'s> {
     ToolError(Unsent),
     /// An error.
     Error(Failed),
-    /// Somebody else has to be asked: this one of [`Server::endpoint`]s.
-    Call { endpoint: usize, request: UpstreamRequest },
+    /// Somebody else has to be asked, perhaps about a job: this one of [`Server::endpoint`]s.
+    Call { endpoint: usize, request: UpstreamRequest, errand: Option<Box<Errand>> },
 }
 
 impl Operation {
-    /// Does it, as far as that is possible without an upstream.
+    /// Whether an upstream may ask the client for input before there is a result.
+    pub(crate) fn may_ask(&self, server: &Server) -> bool {
+        let endpoint = match self {
+            Self::CallTool { tool, .. } => Some(server.tools()[*tool].endpoint()),
+            Self::ReadResource { resource } => server.resources()[*resource].source.endpoint(),
+            Self::GetPrompt { prompt } => server.prompts()[*prompt].source.endpoint(),
+            _ => None,
+        };
+        endpoint.is_some_and(Endpoint::may_ask)
+    }
+
+    /// What an endpoint was asked for.
+    pub(crate) fn again(server: &Server, endpoint: usize) -> Self {
+        match server.callee(endpoint) {
+            Callee::Tool(tool) => Self::CallTool { tool, through_search: false },
+            Callee::Resource(resource) => Self::ReadResource { resource },
+            Callee::Prompt(prompt) => Self::GetPrompt { prompt },
+            // Nobody asks because of it.
+            Callee::Completion => Self::Refuse(Error::Refused(500)),
+        }
+    }
+
+    /// Does it, as far as that is possible without an upstream. `retry` is what the client answers to the upstream's
+    /// question.
     pub(crate) fn perform<'s>(
         self,
         server: &'s Server,
-        version: ProtocolVersion,
+        context: &Context,
         facts: &Facts,
+        retry: Retry,
         evaluate: &mut Evaluate<'_>,
     ) -> Performed<'s> {
+        let version = context.version;
         match self {
             Self::Initialize => Performed::Result("", server.initialize_result(version)),
             Self::Ping => Performed::Result("", server.empty_result()),
@@ -160,7 +190,11 @@ impl Operation {
                 let list = server.list(listing, version);
                 Performed::Result(list.opening(), list.body(page))
             }
-            Self::CallTool { tool, through_search } => match tools::call(server, tool, facts.arguments(), evaluate) {
+            Self::Task(request) => request.perform(server, context),
+            Self::CallTool { tool, .. } if must_take_task(server, tool, version, facts) => {
+                Performed::Error(Error::MissingCapability(Capabilities::TASKS).into())
+            }
+            Self::CallTool { tool, through_search } => match tools::call(server, tool, facts, retry, evaluate) {
                 Performed::ToolError(unsent) if through_search => {
                     Performed::ToolError(search::blame(server, tool, unsent))
                 }
@@ -170,9 +204,11 @@ impl Operation {
             Self::DescribeTool => search::describe(server, version, facts.arguments()),
             Self::RefuseCall(unsent) => Performed::ToolError(unsent),
             Self::ReadResource { resource } => {
-                resources::perform(server, version, &server.resources()[resource], facts, evaluate)
+                resources::perform(server, version, &server.resources()[resource], facts, retry, evaluate)
             }
-            Self::GetPrompt { prompt } => prompts::perform(server, version, &server.prompts()[prompt], facts, evaluate),
+            Self::GetPrompt { prompt } => {
+                prompts::perform(server, version, &server.prompts()[prompt], facts, retry, evaluate)
+            }
             Self::Complete(completion) => completion::perform(server, version, &completion, facts, evaluate),
             Self::Refuse(error) => Performed::Error(error.into()),
         }
@@ -216,4 +252,10 @@ pub(crate) fn write_answer(
             (wire.status, Written { outcome: Outcome::ProtocolError { code: wire.code }, note })
         }
     }
+}
+
+/// Whether a call may only become a task, which its client knows nothing of. Clients of sessions cannot, so theirs are held.
+fn must_take_task(server: &Server, tool: usize, version: ProtocolVersion, facts: &Facts) -> bool {
+    let is_required = server.tools()[tool].task().is_some_and(|rules| rules.required);
+    is_required && version.is_stateless() && !facts.capabilities.has(Capabilities::TASKS)
 }

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::failure::{Failed, good};
 use crate::http::Evaluate;
+use crate::input::Retry;
 use crate::jsonrpc::{Params, text};
 use crate::prompt::{Prompt, Source, write_messages};
 use crate::server::Server;
@@ -39,6 +40,7 @@ pub(super) fn perform<'s>(
     version: ProtocolVersion,
     prompt: &Prompt,
     facts: &Facts,
+    retry: Retry,
     evaluate: &mut Evaluate<'_>,
 ) -> Performed<'s> {
     let values = match arguments::of(facts) {
@@ -58,7 +60,10 @@ pub(super) fn perform<'s>(
         },
         Source::Endpoint { endpoint, site, .. } => {
             match endpoint.request(values, &mut |index| evaluate(*site, index)) {
-                Ok(request) => Performed::Call { endpoint: *site, request },
+                Ok(mut request) => match endpoint.add_answers(retry, &mut request) {
+                    Ok(()) => Performed::Call { endpoint: *site, request, errand: None },
+                    Err(invalid) => refused(invalid.into()),
+                },
                 Err(misuse) => refused(misuse),
             }
         }

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::failure::{Failed, good, is_absent};
 use crate::http::Evaluate;
+use crate::input::Retry;
 use crate::jsonrpc::{Params, text};
 use crate::listen::MAX_URI;
 use crate::resource::{Around, Resource, Source, write_contents};
@@ -41,6 +42,7 @@ pub(super) fn perform<'s>(
     version: ProtocolVersion,
     resource: &Resource,
     facts: &Facts,
+    retry: Retry,
     evaluate: &mut Evaluate<'_>,
 ) -> Performed<'s> {
     let uri = facts.uri().unwrap_or_default();
@@ -68,7 +70,10 @@ pub(super) fn perform<'s>(
         },
         Source::Endpoint { endpoint, site, .. } => {
             match endpoint.request(values, &mut |index| evaluate(*site, index)) {
-                Ok(request) => Performed::Call { endpoint: *site, request },
+                Ok(mut request) => match endpoint.add_answers(retry, &mut request) {
+                    Ok(()) => Performed::Call { endpoint: *site, request, errand: None },
+                    Err(invalid) => refused(invalid.into()),
+                },
                 Err(misuse) => refused(misuse),
             }
         }

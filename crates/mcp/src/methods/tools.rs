@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::headers::{Header, decode, spelled};
 use crate::http::{Evaluate, Headers};
+use crate::input::Retry;
 use crate::jsonrpc::{Params, begin_result, text, write_json};
 use crate::server::Server;
 use crate::session::cut;
@@ -39,19 +40,23 @@ pub(super) fn keep_arguments(params: &Params<'_>, facts: &mut Facts) -> Result<(
     Ok(())
 }
 
-/// Turns the arguments into the request to the upstream.
-pub(super) fn call<'s>(
+/// Turns the arguments, and answers to what the upstream has asked, into the request to the upstream.
+pub(crate) fn call<'s>(
     server: &'s Server,
     tool: usize,
-    arguments: Option<&str>,
+    facts: &Facts,
+    retry: Retry,
     evaluate: &mut Evaluate<'_>,
 ) -> Performed<'s> {
-    let arguments = match arguments.map_or_else(|| Ok(Map::new()), arguments::parse) {
+    let arguments = match facts.arguments().map_or_else(|| Ok(Map::new()), arguments::parse) {
         Ok(arguments) => arguments,
         Err(error) => return Performed::Error(error.into()),
     };
     match server.tools()[tool].request(arguments, &mut |index| evaluate(tool, index)) {
-        Ok(request) => Performed::Call { endpoint: tool, request },
+        Ok(mut request) => match server.tools()[tool].endpoint().add_answers(retry, &mut request) {
+            Ok(()) => Performed::Call { endpoint: tool, request, errand: None },
+            Err(invalid) => Performed::ToolError(invalid.into()),
+        },
         Err(unsent) => Performed::ToolError(unsent),
     }
 }

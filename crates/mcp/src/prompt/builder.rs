@@ -99,11 +99,14 @@ impl PromptBuilder {
         let arguments = self.call.arguments.clone();
         let completers = self.completions.build(&arguments)?;
         let source = match (self.call.has_pass(), self.messages.is_empty()) {
-            (true, true) => Source::Endpoint {
-                endpoint: Box::new(self.call.build()?),
-                site: 0,
-                reply: self.result.unwrap_or(Reply::Auto),
-            },
+            (true, true) => {
+                let mut endpoint = self.call.build()?;
+                let reply = self.result.unwrap_or(Reply::Auto);
+                if reply == Reply::Mcp {
+                    endpoint.let_ask();
+                }
+                Source::Endpoint { endpoint: Box::new(endpoint), site: 0, reply }
+            }
             (false, false) => {
                 let unknown = |name: &&str| !arguments.iter().any(|argument| argument.name == *name);
                 if let Some(name) = self.messages.iter().flat_map(|message| message.text.names()).find(unknown) {

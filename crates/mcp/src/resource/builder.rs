@@ -167,10 +167,11 @@ impl ResourceBuilder {
             Some(name) => Err(ConfigError(format!("there is a {{{name}}}, but no such variable in the URI"))),
             None => Ok(()),
         };
-        let endpoint = |endpoint: Endpoint, read: Option<Read>| Source::Endpoint {
-            endpoint: Box::new(endpoint),
-            site: 0,
-            read: read.unwrap_or(Read::Auto),
+        let endpoint = |mut endpoint: Endpoint, read: Option<Read>| {
+            if read == Some(Read::Mcp) {
+                endpoint.let_ask();
+            }
+            Source::Endpoint { endpoint: Box::new(endpoint), site: 0, read: read.unwrap_or(Read::Auto) }
         };
         let source = match (self.call.has_pass(), self.file, self.text) {
             (true, None, None) => endpoint(self.call.build()?, self.result),

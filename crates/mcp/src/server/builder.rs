@@ -12,6 +12,7 @@ use crate::offers::Offers;
 use crate::origin::AllowedOrigins;
 use crate::prompt::Prompt;
 use crate::resource::Resource;
+use crate::seal::Seals;
 use crate::search::{Search, SearchTool};
 use crate::session::Sessions;
 use crate::tool::{ConfigError, Tool};
@@ -185,7 +186,8 @@ impl ServerBuilder {
         Ok(())
     }
 
-    /// The key that signs session ids; the same on every worker and every machine that shares sessions.
+    /// The key that signs session ids and seals what clients carry for this server; the same on every worker and every
+    /// machine that shares sessions.
     pub fn secret(&mut self, secret: [u8; 32]) {
         self.secret = Some(secret);
     }
@@ -231,6 +233,7 @@ impl ServerBuilder {
             prompts: !self.prompts.is_empty(),
             resources: !self.resources.is_empty(),
             completions,
+            tasks: self.tools.iter().any(|tool| tool.task().is_some()),
             channels: self.channels,
         };
         let meta = json!({"io.modelcontextprotocol/serverInfo": info}).to_string();
@@ -260,6 +263,7 @@ impl ServerBuilder {
             initialize: VERSIONS.map(|version| end(&initialize_result(version, offers, &info, instructions), "")),
             discover: end(&discover_result(offers, instructions), &format!(",{cacheable}")),
             empty: b"{}}"[..].into(),
+            acknowledgement: format!("{{\"resultType\":\"complete\",\"_meta\":{meta}}}}}").into_bytes().into(),
             tools,
             search,
             by_uri: self.resources.iter().enumerate().map(|(index, one)| (one.shared_uri(), index)).collect(),
@@ -269,6 +273,7 @@ impl ServerBuilder {
             caching: (self.cache_ttl, scope),
             origins: self.origins,
             sessions: Sessions::new(&secret, self.session_lifetime),
+            seals: Seals::new(&secret),
             lists,
             meta: meta.into(),
             offers,

@@ -7,6 +7,7 @@ use super::result::{Output, ResultMode, ResultRules};
 use super::schema::{self, Schema};
 use super::select::Selector;
 use super::{ConfigError, Tool, annotations, mirrored};
+use crate::task::TaskRules;
 
 /// What the directives inside one `mcp_tool NAME { … }` block said.
 ///
@@ -23,6 +24,7 @@ pub struct ToolBuilder {
     result: Option<(ResultMode, Option<String>)>,
     select: Option<Selector>,
     strict: Option<bool>,
+    task: Option<TaskRules>,
 }
 
 impl ToolBuilder {
@@ -39,6 +41,7 @@ impl ToolBuilder {
             result: None,
             select: None,
             strict: None,
+            task: None,
         })
     }
 
@@ -107,6 +110,12 @@ impl ToolBuilder {
         once("strict", &mut self.strict, strict)
     }
 
+    /// `task poll [interval=TIME] [ttl=TIME] [hold=TIME] [required]`: an answer of 202 with `Location` is a job, which is looked
+    /// at there until it has ended.
+    pub fn task(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+        once("task", &mut self.task, TaskRules::parse(args)?)
+    }
+
     /// Checks everything together and compiles it.
     pub fn build(self) -> Result<Tool, ConfigError> {
         let name = self.name.clone();
@@ -114,11 +123,17 @@ impl ToolBuilder {
     }
 
     fn assemble(mut self) -> Result<Tool, ConfigError> {
-        let Built { endpoint, schema, from, path } = std::mem::take(&mut self.call).assemble()?;
+        let Built { mut endpoint, schema, from, path } = std::mem::take(&mut self.call).assemble()?;
         let mirrored =
             mirrored::collect(&schema).map_err(|ConfigError(text)| ConfigError(format!("\"{from}\": {text}")))?;
         let description = self.description.take().unwrap_or_else(|| format!("{} {path}", endpoint.method()));
         let rules = self.result_rules(endpoint.is_safe())?;
+        if rules.may_ask() {
+            endpoint.let_ask();
+        }
+        if self.task.is_some() {
+            endpoint.let_begin_jobs();
+        }
         Ok(Tool {
             name: self.name,
             title: self.title,
@@ -127,6 +142,7 @@ impl ToolBuilder {
             mirrored,
             endpoint,
             rules,
+            task: self.task,
         })
     }
 

@@ -12,8 +12,9 @@ use super::layout::{Layout, Unfit};
 use super::schema::{self, Failure, Schema};
 use super::target::{Method, is_safe};
 use super::url::Url;
-use super::{ConfigError, InvalidArguments};
+use super::{Answer, ConfigError, InvalidArguments};
 use crate::http::UpstreamRequest;
+use crate::input::{HEADERS, Question, Retry, find_question};
 
 /// One call that the host can make, validated and compiled.
 #[derive(Debug)]
@@ -21,6 +22,10 @@ pub struct Endpoint {
     pub(super) input: Input,
     pub(super) way: Way,
     pub(super) accept: Option<Box<str>>,
+    /// Answers may ask for input.
+    pub(super) may_ask: bool,
+    /// Answers may name jobs.
+    pub(super) begins_jobs: bool,
 }
 
 /// Where the answer comes from.
@@ -49,7 +54,12 @@ impl From<InvalidArguments> for Misuse {
 impl Endpoint {
     /// A file of this machine: no arguments but those of its path.
     pub(crate) fn file(path: FilePath, input: Input) -> Endpoint {
-        Endpoint { input, way: Way::File(path), accept: None }
+        Endpoint { input, way: Way::File(path), accept: None, may_ask: false, begins_jobs: false }
+    }
+
+    /// An HTTP request.
+    pub(super) fn upstream(layout: Layout, input: Input) -> Endpoint {
+        Endpoint { input, way: Way::Upstream(layout), accept: None, may_ask: false, begins_jobs: false }
     }
 
     /// The HTTP method of its requests.
@@ -91,9 +101,49 @@ impl Endpoint {
         }
     }
 
-    /// Whether its calls may carry a request body.
+    /// Whether its calls, or requests about its jobs, may carry a request body.
     pub fn has_body(&self) -> bool {
-        matches!(&self.way, Way::Upstream(layout) if layout.has_body())
+        let has_body = matches!(&self.way, Way::Upstream(layout) if layout.has_body());
+        has_body || (self.begins_jobs && self.may_ask)
+    }
+
+    /// Whether its calls may begin jobs: then there are requests of other methods than [`Endpoint::method`], too, and
+    /// `Location` and `Retry-After` of answers matter.
+    pub fn begins_jobs(&self) -> bool {
+        self.begins_jobs
+    }
+
+    /// Whether its answers may ask for input.
+    pub(crate) fn may_ask(&self) -> bool {
+        self.may_ask
+    }
+
+    /// Its answers may be questions from now on: `result mcp`.
+    pub(crate) fn let_ask(&mut self) {
+        if let Way::Upstream(layout) = &mut self.way {
+            self.may_ask = true;
+            if !layout.makes_object() {
+                layout.header_names.extend(HEADERS.map(str::to_owned));
+            }
+        }
+    }
+
+    /// Its answers may name jobs from now on: `task`.
+    pub(crate) fn let_begin_jobs(&mut self) {
+        self.begins_jobs = true;
+    }
+
+    /// What an answer asks for, if it is a question that can be passed on.
+    pub(crate) fn question<'a>(&self, answer: Answer<'a>) -> Option<Question<'a>> {
+        if self.may_ask { find_question(answer) } else { None }
+    }
+
+    /// Puts what the client has answered into a request.
+    pub(crate) fn add_answers(&self, retry: Retry, request: &mut UpstreamRequest) -> Result<(), InvalidArguments> {
+        match &self.way {
+            Way::Upstream(layout) if self.may_ask => retry.put_into(request, layout.makes_object()),
+            _ => Ok(()),
+        }
     }
 
     /// Every header that its calls may set, `Cookie` among them when something is placed there.
@@ -262,7 +312,7 @@ impl EndpointBuilder {
             .collect();
         let path = url.path();
         let layout = Layout::of_block(method, url, &properties, &self.arguments)?;
-        Ok(Built { endpoint: Endpoint { input, way: Way::Upstream(layout), accept: None }, schema, from, path })
+        Ok(Built { endpoint: Endpoint::upstream(layout, input), schema, from, path })
     }
 
     /// The input schema, and the directive that it came from.

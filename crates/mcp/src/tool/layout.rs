@@ -150,6 +150,11 @@ impl Layout {
         !matches!(self.body, BodyPlan::None)
     }
 
+    /// Whether the body is a JSON object of arguments.
+    pub(super) fn makes_object(&self) -> bool {
+        matches!(self.body, BodyPlan::Object)
+    }
+
     /// Whether there is a place for an argument of this name.
     pub(super) fn declares(&self, name: &str) -> bool {
         self.placements.iter().any(|placement| placement.is_of(name))

@@ -4,15 +4,14 @@
 //! or left out (`structuredContent`, `resultType`); nulls in place of optional members are left out.
 
 use super::content::{write_content, write_texts};
-use super::json::write_string;
 use super::members::{Members, Object};
 use crate::ProtocolVersion;
+use crate::input::{INPUT_REQUIRED, Question};
 
 /// What was written.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Summary<'j> {
     pub(super) is_error: bool,
-    pub(super) input_required: bool,
     pub(super) structured: Option<&'j str>,
 }
 
@@ -29,25 +28,22 @@ pub(super) fn write<'j>(
         return Err("it is a whole JSON-RPC message; answer with its \"result\" alone".into());
     }
     let mut object = Object::begin(out);
-    let input_required = match result.text("resultType")?.as_deref() {
-        None | Some("complete") => false,
-        Some("input_required") => true,
-        Some(other) => {
-            return Err(format!("its \"resultType\" is \"{other}\", not \"complete\" or \"input_required\""));
+    match result.text("resultType")?.as_deref() {
+        None | Some("complete") => {}
+        // What can be passed on does not come here.
+        Some(INPUT_REQUIRED) => {
+            Question::of(result)?;
+            return Err("it asks for input where it cannot".into());
         }
-    };
-    if input_required && !version.is_stateless() {
-        return Err(format!("it asks for the user's input, which revision {version} cannot carry in a result"));
+        Some(other) => {
+            return Err(format!("its \"resultType\" is \"{other}\", not \"complete\" or \"{INPUT_REQUIRED}\""));
+        }
     }
     if version.is_stateless() {
-        object.member("resultType", if input_required { "\"input_required\"" } else { "\"complete\"" });
+        object.member("resultType", "\"complete\"");
     }
-    let mut summary = Summary { is_error: false, input_required, structured: None };
-    if input_required {
-        write_input_required(&result, &mut object)?;
-    } else {
-        write_complete(tool, version, &result, &mut object, &mut summary)?;
-    }
+    let mut summary = Summary { is_error: false, structured: None };
+    write_complete(tool, version, &result, &mut object, &mut summary)?;
     write_meta(&result, meta, &mut object)?;
     object.end();
     Ok(summary)
@@ -87,45 +83,6 @@ fn write_complete<'j>(
         object.member(name, json);
     }
     Ok(())
-}
-
-fn write_input_required(result: &Members<'_>, object: &mut Object<'_>) -> Result<(), String> {
-    let requests = result.get("inputRequests");
-    if let Some(json) = requests {
-        let requests = Members::of(json, "its \"inputRequests\"")?;
-        if requests.0.is_empty() {
-            return Err("its \"inputRequests\" is empty".into());
-        }
-        for (name, request) in &requests.0 {
-            check_input_request(name, request.get())?;
-        }
-        object.member("inputRequests", json);
-    }
-    let state = result.text("requestState")?;
-    if let Some(state) = &state {
-        object.key("requestState");
-        write_string(state, object.out);
-    }
-    if requests.is_none() && state.is_none() {
-        return Err("it asks for input, but has neither \"inputRequests\" nor \"requestState\"".into());
-    }
-    Ok(())
-}
-
-fn check_input_request(name: &str, json: &str) -> Result<(), String> {
-    let whose = format!("its input request \"{name}\"");
-    let request = Members::of(json, &whose)?;
-    let method = request.text("method")?;
-    let needs_params = match method.as_deref() {
-        Some("elicitation/create" | "sampling/createMessage") => true,
-        Some("roots/list") => false,
-        _ => return Err(format!("{whose} is not of method elicitation/create, sampling/createMessage or roots/list")),
-    };
-    match request.get("params") {
-        Some(params) => Members::of(params, &format!("\"params\" of {whose}")).map(|_| ()),
-        None if needs_params => Err(format!("{whose} has no \"params\"")),
-        None => Ok(()),
-    }
 }
 
 /// `_meta`, with the server's own members over those of the upstream.
@@ -171,7 +128,7 @@ mod tests {
         let mut out = Vec::new();
         let summary = write("t", NEWEST, json, None, &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), format!("{{\"resultType\":\"complete\",{}", &json[1..]));
-        assert_eq!(summary, Summary { is_error: false, input_required: false, structured: Some("{\"a\":1.0}") });
+        assert_eq!(summary, Summary { is_error: false, structured: Some("{\"a\":1.0}") });
     }
 
     #[test]
@@ -248,27 +205,8 @@ mod tests {
     }
 
     #[test]
-    fn a_question_to_the_user_passes_where_it_can() {
-        let result = json!({
-            "resultType": "input_required",
-            "inputRequests": {
-                "login": {"method": "elicitation/create", "params": {"message": "name?", "requestedSchema": {"type": "object", "properties": {}}}},
-                "roots": {"method": "roots/list"},
-            },
-            "requestState": "s",
-        });
-        assert_eq!(written(NEWEST, result.clone()).unwrap(), result);
-        assert_eq!(
-            written(NEWEST, json!({"resultType": "input_required", "requestState": ""})).unwrap()["requestState"],
-            ""
-        );
-        assert!(written(LEGACY, result).unwrap_err().contains("revision 2025-11-25 cannot carry"));
-    }
-
-    #[test]
     fn what_no_client_could_read_is_refused() {
         let item = |item: Value| json!({"content": [item]});
-        let asks = |requests: Value| json!({"resultType": "input_required", "inputRequests": requests});
         let cases = [
             (json!([]), "it is not an object"),
             (json!({}), "it has no \"content\""),
@@ -315,14 +253,6 @@ mod tests {
             ),
             (item(json!({"type": "text", "text": "a", "_meta": 1})), "content[0]._meta is not an object"),
             (json!({"resultType": "input_required"}), "neither \"inputRequests\" nor \"requestState\""),
-            (asks(json!([])), "its \"inputRequests\" is not an object"),
-            (asks(json!({})), "its \"inputRequests\" is empty"),
-            (asks(json!({"a": {"method": "ping"}})), "its input request \"a\" is not of method"),
-            (asks(json!({"a": {"method": "elicitation/create"}})), "its input request \"a\" has no \"params\""),
-            (
-                asks(json!({"a": {"method": "roots/list", "params": 1}})),
-                "\"params\" of its input request \"a\" is not an object",
-            ),
         ];
         for (result, expected) in cases {
             let error = written(NEWEST, result.clone()).unwrap_err();

@@ -11,7 +11,7 @@ use super::json::{on_one_line, write_string};
 
 /// The members of an object, their values as written.
 #[derive(Default)]
-pub(crate) struct Members<'j>(pub(super) Vec<(Cow<'j, str>, &'j RawValue)>);
+pub(crate) struct Members<'j>(pub(crate) Vec<(Cow<'j, str>, &'j RawValue)>);
 
 impl<'j> Members<'j> {
     pub(crate) fn of(json: &'j str, whose: &str) -> Result<Members<'j>, String> {

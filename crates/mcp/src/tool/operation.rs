@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::builder::check_name;
 use super::defaults::Defaults;
 use super::encode::{self, Chars, encoded};
-use super::endpoint::{Endpoint, Input, Way};
+use super::endpoint::{Endpoint, Input};
 use super::entity::{Encoding, Entity};
 use super::expansion::{Expansion, Misfit, Text};
 use super::form::Member;
@@ -67,18 +67,17 @@ fn assemble(operation: Operation) -> Result<Tool, String> {
         output: operation.output_schema.map(|json| Output { schema: Schema::deferred(&json), strict: false }),
         safe: is_safe(&operation.method),
     };
+    let mut endpoint = Endpoint::upstream(layout, Input { schema: input, defaults: Defaults::default() });
+    endpoint.accept = operation.accept.map(Into::into);
     Ok(Tool {
         name: operation.name,
         title: operation.title,
         description: operation.description,
         annotations: Some(operation.annotations).filter(|annotations| !annotations.is_empty()),
         mirrored: Vec::new(),
-        endpoint: Endpoint {
-            input: Input { schema: input, defaults: Defaults::default() },
-            way: Way::Upstream(layout),
-            accept: operation.accept.map(Into::into),
-        },
+        endpoint,
         rules,
+        task: None,
     })
 }
 

@@ -127,6 +127,11 @@ impl Tool {
 }
 
 impl ResultRules {
+    /// Whether an answer may be a question.
+    pub(super) fn may_ask(&self) -> bool {
+        self.mode == ResultMode::Mcp
+    }
+
     /// The output schema for a revision's `tools/list`; before 2026-07-28 it had to describe an object.
     pub(super) fn published_output(&self, version: ProtocolVersion) -> Option<Cow<'_, str>> {
         let schema = &self.output.as_ref()?.schema;
@@ -261,8 +266,7 @@ impl ResultRules {
             .and_then(|json| mcp_result::write(&self.tool, writer.version, json, writer.meta, writer.out))
             .map_err(|why| format!("the MCP result of the tool's backend is invalid: {why}"))
             .and_then(|result| {
-                let plain = result.is_error || result.input_required;
-                let note = if plain { None } else { self.check_output(result.structured)? };
+                let note = if result.is_error { None } else { self.check_output(result.structured)? };
                 Ok(Written { outcome: if result.is_error { Outcome::ToolError } else { Outcome::Ok }, note })
             });
         written.unwrap_or_else(|text| {

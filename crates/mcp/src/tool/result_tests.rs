@@ -11,7 +11,13 @@ const NEWEST: ProtocolVersion = ProtocolVersion::V2026_07_28;
 const LEGACY: ProtocolVersion = ProtocolVersion::V2025_11_25;
 
 fn answer<'a>(status: u16, content_type: &'a str, body: &'a [u8]) -> Result<UpstreamResponse<'a>, UpstreamFailure> {
-    Ok(UpstreamResponse { status, content_type: Some(content_type.as_bytes()), content_encoding: None, body })
+    Ok(UpstreamResponse {
+        status,
+        content_type: Some(content_type.as_bytes()),
+        content_encoding: None,
+        body,
+        ..UpstreamResponse::default()
+    })
 }
 
 fn text_of(
@@ -135,7 +141,13 @@ fn every_media_type_has_its_content() {
     let (value, _) = result(
         &[],
         NEWEST,
-        Ok(UpstreamResponse { status: 200, content_type: None, content_encoding: None, body: b" {\"a\":1}" }),
+        Ok(UpstreamResponse {
+            status: 200,
+            content_type: None,
+            content_encoding: None,
+            body: b" {\"a\":1}",
+            ..UpstreamResponse::default()
+        }),
     );
     assert_eq!(value["structuredContent"], json!({"a": 1}));
 }
@@ -208,6 +220,7 @@ fn encoded_bodies_are_not_mistaken_for_text() {
             content_type: Some(b"application/json"),
             content_encoding: Some(coding.as_bytes()),
             body: b"\x1f\x8b",
+            ..UpstreamResponse::default()
         })
     };
     assert!(error(&[], encoded(200, "gzip")).contains("content-encoding \"gzip\""));
@@ -217,6 +230,7 @@ fn encoded_bodies_are_not_mistaken_for_text() {
         content_type: Some(b"application/json"),
         content_encoding: Some(b"Identity"),
         body: b"{}",
+        ..UpstreamResponse::default()
     };
     assert_eq!(result(&[], NEWEST, Ok(identity)).1.outcome, Outcome::Ok);
 }

@@ -98,12 +98,18 @@ fn results_are_valid_in_every_revision() {
                         content_type: Some(content_type.as_bytes()),
                         content_encoding: None,
                         body,
+                        ..UpstreamResponse::default()
                     })
                 }));
             }
             for answer in answers {
                 let mut out = Vec::new();
-                tool.write_result(version, answer.into(), version.is_stateless().then_some(meta), &mut out);
+                match tool.endpoint().question(answer.into()).filter(|_| version.is_stateless()) {
+                    Some(question) => question.write(Some("sealed"), Some(meta), &mut out).unwrap(),
+                    None => {
+                        tool.write_result(version, answer.into(), version.is_stateless().then_some(meta), &mut out);
+                    }
+                }
                 let result: Value = serde_json::from_slice(&out).unwrap();
                 let validator =
                     asking.as_ref().filter(|_| result["resultType"] == "input_required").unwrap_or(&complete);

@@ -4,7 +4,8 @@ use mcp::http::{Body, HttpReply};
 use mcp::{BusId, Delivered, Delivery, Listener, Publication, PublishRequest, Server};
 use serde_json::{Map, Value, json};
 
-use super::{NOW, matches, strip};
+use super::NOW;
+use super::compare::{matches, strip};
 
 /// A stream that is open.
 pub(crate) struct Stream<'a> {

@@ -1,0 +1,192 @@
+//! A call between two requests to its upstream: its client is asked something, or a job that it has begun is left to work.
+//!
+//! nginx is done with the upstream then, and the client's request is held as that of a stream is.
+
+use mcp::http::UpstreamRequest;
+use mcp::{Delivery, Pending, Step, Waiting};
+
+use crate::call;
+use crate::caller::Caller;
+use crate::context::{Context, Stage};
+use crate::ngx::{Request, Status, Wake};
+use crate::reply;
+
+/// A call that waits.
+pub(crate) struct Pause {
+    caller: Caller,
+    rest: Rest,
+    /// What the client is to hear first.
+    events: Vec<u8>,
+    wake: Wake,
+    /// nginx still has the last upstream in hand.
+    is_new: bool,
+    is_cancelled: bool,
+}
+
+/// What is waited for.
+enum Rest {
+    /// The client's answers.
+    Answers(Waiting),
+    /// So many milliseconds.
+    Time(usize, Pending),
+    /// Nothing but the end of the last upstream.
+    Nothing { endpoint: usize, upstream: UpstreamRequest, pending: Pending },
+}
+
+impl Rest {
+    fn pending(&mut self) -> &mut Pending {
+        match self {
+            Rest::Answers(waiting) => waiting.call(),
+            Rest::Time(_, pending) | Rest::Nothing { pending, .. } => pending,
+        }
+    }
+}
+
+/// Goes on with a call whose upstream has answered: sends the reply, or holds the request. Gives what the filter that took
+/// the answer returns to nginx.
+pub(crate) fn proceed(request: Request, context: &'static Context, caller: Caller, step: Step) -> Status {
+    let (rest, events) = match step {
+        Step::Reply(reply) => return reply::finish_call(request, context, caller.is_open(), reply),
+        Step::Ask { events, waiting } => (Rest::Answers(waiting), events),
+        Step::Wait { events, milliseconds, pending } => {
+            (Rest::Time(usize::try_from(milliseconds).unwrap_or(usize::MAX), pending), events)
+        }
+        Step::Call { endpoint, request: upstream, pending } => {
+            (Rest::Nothing { endpoint, upstream, pending }, Vec::new())
+        }
+        Step::Listen { .. } | Step::Publish { .. } | Step::Subscribe { .. } | Step::KeepSession { .. } => {
+            return call::defective(request, context, caller.is_open());
+        }
+    };
+    let Some(wake) = Wake::new(request, wake) else { return Status::ERROR };
+    wake.post();
+    request.retain();
+    let pause = Pause { caller, rest, events, wake, is_new: true, is_cancelled: false };
+    context.set_stage(Stage::Pausing(Box::new(pause)));
+    // nginx gives up its hold, and does nothing else to the request; of an answer from its cache it would not even do that.
+    if request.is_cached() { Status::OK } else { Status::DONE }
+}
+
+fn wake(request: Request) {
+    let Some(context) = Context::of(request) else { return };
+    match context.take_stage() {
+        Stage::Pausing(pause) if pause.is_new => pause.begin(request, context),
+        Stage::Pausing(pause) => pause.end(request, context),
+        stage => context.set_stage(stage),
+    }
+}
+
+/// Does something to the pause of a request, if it has one.
+fn with(request: Request, act: impl FnOnce(&'static Context, &mut Pause)) {
+    let Some(context) = Context::of(request) else { return };
+    let mut stage = context.take_stage();
+    if let Stage::Pausing(pause) = &mut stage {
+        act(context, pause);
+    }
+    context.set_stage(stage);
+}
+
+/// What other machines publish is heard from now on.
+pub(crate) fn linked(request: Request) {
+    with(request, |context, pause| {
+        if !pause.is_new {
+            pause.ask(request, context);
+        }
+    });
+}
+
+/// The client's answers may have been missed.
+pub(crate) fn give_up(request: Request) {
+    with(request, |_, pause| {
+        if matches!(pause.rest, Rest::Answers(_)) && !pause.is_new {
+            pause.wake.post();
+        }
+    });
+}
+
+impl Pause {
+    /// nginx is done with the last upstream.
+    fn begin(mut self: Box<Self>, request: Request, context: &'static Context) {
+        self.is_new = false;
+        request.watch_stream();
+        let is_timely = match &self.rest {
+            Rest::Nothing { .. } => return self.end(request, context),
+            _ if self.is_cancelled => return self.end(request, context),
+            Rest::Time(milliseconds, _) => {
+                self.wake.post_in(*milliseconds);
+                self.say(request, context)
+            }
+            Rest::Answers(_) => {
+                self.wake.post_in(context.location.input_timeout);
+                let bus = context.location.bus.as_ref();
+                if bus.is_some_and(|bus| bus.is_linked(context.location)) { self.say(request, context) } else { true }
+            }
+        };
+        let takes_stream = self.rest.pending().takes_stream();
+        let is_heard = !takes_stream || self.caller.reassure(request, context.location);
+        context.set_stage(Stage::Pausing(self));
+        if !is_timely || !is_heard {
+            request.finalize(Status::ERROR);
+        }
+    }
+
+    /// Sends the client what it is to hear; false if that fails.
+    fn say(&mut self, request: Request, context: &'static Context) -> bool {
+        let events = std::mem::take(&mut self.events);
+        let said =
+            events.is_empty() || self.caller.tell(request, context, self.rest.pending(), events) != Status::ERROR;
+        said && request.pace_writing()
+    }
+
+    /// Sends what was held back until the answers can be heard.
+    fn ask(&mut self, request: Request, context: &'static Context) {
+        if !self.say(request, context) {
+            self.wake.post();
+        }
+    }
+
+    /// Tells the client that its call is under way.
+    pub(crate) fn beat(&mut self, request: Request, context: &'static Context) {
+        if self.is_new {
+            return;
+        }
+        self.caller.beat(request, context, self.rest.pending());
+    }
+
+    /// Something is for the calls of a session, perhaps for this one.
+    pub(crate) fn hear(&mut self, delivery: &Delivery) {
+        self.is_cancelled |= self.rest.pending().is_cancelled_by(delivery);
+        let is_answered = match &mut self.rest {
+            Rest::Answers(waiting) => waiting.take(delivery),
+            _ => false,
+        };
+        if self.is_cancelled || is_answered {
+            self.wake.cancel();
+            self.wake.post();
+        }
+    }
+
+    /// What was waited for is there, or has not come in time.
+    fn end(self: Box<Self>, request: Request, context: &'static Context) {
+        let Pause { caller, rest, is_cancelled, .. } = *self;
+        let server = &context.location.server;
+        let mut evaluate = |endpoint, index| context.operator_value(request, endpoint, index);
+        let step = match rest {
+            Rest::Answers(waiting) if is_cancelled => waiting.into_call().cancel(server, &mut evaluate),
+            Rest::Time(_, pending) | Rest::Nothing { pending, .. } if is_cancelled => {
+                pending.cancel(server, &mut evaluate)
+            }
+            Rest::Answers(waiting) => waiting.resume(server, &mut evaluate),
+            Rest::Time(_, pending) => pending.poll(),
+            Rest::Nothing { endpoint, upstream, pending } => Step::Call { endpoint, request: upstream, pending },
+        };
+        let status = match step {
+            Step::Call { endpoint, request: upstream, pending } => {
+                call::again(request, context, caller, endpoint, upstream, pending)
+            }
+            Step::Reply(reply) => reply::finish_call(request, context, caller.is_open(), reply),
+            _ => call::defective(request, context, caller.is_open()),
+        };
+        request.finalize(status);
+    }
+}
