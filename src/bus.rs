@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ptr;
 
-use mcp::{BusId, Delivery, Publication, Server, Topic};
+use mcp::{BusId, Delivery, Heard, Publication, Server, Topic};
 
 use crate::call;
 use crate::conf::Location;
@@ -18,8 +18,8 @@ use crate::listening;
 use crate::ngx::{self, Level, ListDigests, Messages, Request, Ringer, SessionSubscriptions};
 use crate::pause;
 
-/// Seconds for which a session's messages are kept.
-const KEPT: u64 = 300;
+/// Milliseconds for which a session's messages are kept.
+const KEPT: u64 = 300_000;
 
 /// What all workers share.
 #[derive(Clone, Copy)]
@@ -87,7 +87,7 @@ impl Bus {
         publication: &Publication,
         then: impl FnOnce(bool) + 'static,
     ) {
-        let now = ngx::now();
+        let now = ngx::now_in_milliseconds();
         let published =
             self.memory.messages.with(|log| log.publish(self.key, publication, now, self.machine)).flatten();
         let Some(id) = published else {
@@ -153,9 +153,9 @@ impl Bus {
     }
 
     /// What was published for a session and not seen yet, in its order.
-    pub(crate) fn kept(&self, session: &str, after: Option<BusId>) -> Vec<(BusId, Vec<u8>)> {
-        let since = ngx::now().saturating_sub(KEPT);
-        self.memory.messages.with(|log| log.kept(session, after, since)).unwrap_or_default()
+    pub(crate) fn kept(&self, session: &str, heard: &Heard) -> Vec<(BusId, Vec<u8>)> {
+        let since = ngx::now_in_milliseconds().saturating_sub(KEPT);
+        self.memory.messages.with(|log| log.kept(session, heard, since)).unwrap_or_default()
     }
 
     /// Opens a stream that hears these topics, and gives its number. [`listening::opened`] is told as soon as nothing that

@@ -100,7 +100,7 @@ pub(crate) fn opened(request: Request) {
         }
         listening.rest();
         let Some(bus) = &context.location.bus else { return };
-        let kept = listening.listener.resumes().map(|(session, after)| bus.kept(session, after)).unwrap_or_default();
+        let kept = listening.listener.resumes().map(|(session, heard)| bus.kept(session, heard)).unwrap_or_default();
         listening.kept = kept.iter().map(|(id, _)| *id).collect();
         listening.kept_size = kept.iter().map(|(_, envelope)| envelope.len() + EVENT).sum();
         for (id, envelope) in kept {

@@ -538,6 +538,12 @@ pub(crate) fn now() -> u64 {
     u64::try_from(unsafe { (*ngx_cached_time).sec }).unwrap_or(0)
 }
 
+/// The same in milliseconds.
+pub(crate) fn now_in_milliseconds() -> u64 {
+    // SAFETY: as in `now`.
+    now() * 1000 + unsafe { (*ngx_cached_time).msec } as u64
+}
+
 /// What the client's request says about the reply (its range, its condition, another protocol) must not be taken to be
 /// about the upstream's answer.
 fn forget_conditions(headers: &mut ngx_http_headers_in_t) {

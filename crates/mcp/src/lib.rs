@@ -67,7 +67,7 @@ pub use facts::Facts;
 pub use input::Waiting;
 pub use level::LogLevel;
 pub use listen::{
-    BusId, Delivered, Delivery, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI, MessageLog, Passed,
+    BusId, Delivered, Delivery, Heard, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI, MessageLog, Passed,
     Publication, PublishRequest, Subscriptions, Topic, Wish,
 };
 pub use prompt::{Prompt, PromptBuilder};
