@@ -34,9 +34,7 @@ pub(crate) struct Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        if let (Some(number), Some(bus)) = (self.number, &self.location.bus) {
-            bus.leave(number);
-        }
+        self.leave();
     }
 }
 
@@ -195,6 +193,8 @@ impl Listening {
     }
 
     fn close(&mut self, request: Request, context: &'static Context, bytes: Vec<u8>) {
+        // First, so that no one who sees the end is told that it is still heard.
+        self.leave();
         if self.reply.take().is_some() {
             // It was never open, as the bus cannot be heard.
             let refusal = context.location.server.refuse_unread(Headers(&request.headers()), 503);
@@ -209,8 +209,16 @@ impl Listening {
     /// Ends the request, but not from within whatever runs now.
     fn finish(&mut self, status: Status) {
         self.end = Some(status);
+        self.leave();
         self.wake.cancel();
         self.wake.post();
+    }
+
+    /// Hears no more.
+    fn leave(&mut self) {
+        if let (Some(number), Some(bus)) = (self.number.take(), &self.location.bus) {
+            bus.leave(number);
+        }
     }
 
     /// Waits until something must be said so that nobody on the way takes the connection for dead.
