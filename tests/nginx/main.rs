@@ -14,6 +14,7 @@ mod cluster;
 mod config;
 mod disconnect;
 mod examples;
+mod faults;
 mod harness;
 mod http2;
 mod input;
