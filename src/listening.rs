@@ -85,7 +85,15 @@ fn with(request: Request, act: impl FnOnce(&'static Context, &mut Listening)) {
 pub(crate) fn opened(request: Request) {
     with(request, |context, listening| {
         let Some(reply) = listening.reply.take() else { return };
+        let Some(bus) = &context.location.bus else { return };
         context.note(reply.outcome);
+        let kept = listening.listener.resumes().map(|(session, after)| bus.kept(session, after)).unwrap_or_default();
+        listening.kept = kept.iter().map(|(id, _)| *id).collect();
+        listening.kept_size = kept.iter().map(|(_, envelope)| envelope.len() + EVENT).sum();
+        // First, so that no stream which is opened once this one is seen to be open counts as older.
+        if let Some(publication) = listening.listener.opened() {
+            bus.publish(context.location, &publication, |_| {});
+        }
         let mut status = reply::begin_stream(request, &reply);
         if let (Body::Bytes(bytes), true) = (reply.body, status != Status::ERROR) {
             status = listening.send(request, context, bytes);
@@ -97,17 +105,10 @@ pub(crate) fn opened(request: Request) {
             return;
         }
         listening.rest();
-        let Some(bus) = &context.location.bus else { return };
-        let kept = listening.listener.resumes().map(|(session, after)| bus.kept(session, after)).unwrap_or_default();
-        listening.kept = kept.iter().map(|(id, _)| *id).collect();
-        listening.kept_size = kept.iter().map(|(_, envelope)| envelope.len() + EVENT).sum();
         for (id, envelope) in kept {
             if let Some(delivery) = Delivery::parse(&envelope) {
                 listening.deliver(request, context, &delivery, id);
             }
-        }
-        if let Some(publication) = listening.listener.opened() {
-            bus.publish(context.location, &publication, |_| {});
         }
     });
 }
