@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
@@ -52,6 +52,11 @@ impl Nginx {
             Nginx { child, log, journal: Journal::default(), port, directory, expected: Vec::new(), stopped: false };
         nginx.log.await_lines(0, WORKERS, "start worker process ");
         nginx
+    }
+
+    /// A path beside nginx.conf.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
