@@ -1,8 +1,9 @@
 //! Makes the bindings from the headers of the nginx that the module is built for.
 //!
 //! `NGINX_SOURCE_DIR` holds nginx's `src/`, `NGINX_BUILD_DIR` the `objs/` that `./configure` wrote (`ngx_auto_config.h`,
-//! `Makefile`); `scripts/build` sets both. Four C files are compiled beside them: `shim.c`, nginx's macros and inline
-//! functions, `bell.c`, which workers are rung with, and `detached.c`, requests without a client, go into the module; `layout.c`, the C side of `tests/layout.rs`, only into that test.
+//! `Makefile`); `scripts/build` sets both. Five C files are compiled beside them: `shim.c`, nginx's macros and inline
+//! functions, `bell.c`, which workers are rung with, `roll.c`, which of them live, and `detached.c`, requests without a client, go into the module; `layout.c`, the
+//! C side of `tests/layout.rs`, only into that test.
 
 use std::env;
 use std::fs;
@@ -20,6 +21,7 @@ fn main() {
     bindings(&includes, &out.join("bindings.rs"));
     compile("mcp_shim", "src/ngx/shim.c", &includes).compile("mcp_shim");
     compile("mcp_bell", "src/ngx/bell.c", &includes).compile("mcp_bell");
+    compile("mcp_roll", "src/ngx/roll.c", &includes).compile("mcp_roll");
     compile("mcp_detached", "src/ngx/detached.c", &includes).compile("mcp_detached");
     compile("mcp_layout", "src/ngx/layout.c", &includes).cargo_metadata(false).compile("mcp_layout");
     println!("cargo::rustc-link-arg-tests={}", out.join("libmcp_layout.a").display());

@@ -15,7 +15,7 @@ use crate::call;
 use crate::conf::Location;
 use crate::link::{self, Link};
 use crate::listening;
-use crate::ngx::{self, Level, ListDigests, Messages, Request, Ringer, SessionSubscriptions};
+use crate::ngx::{self, Level, ListDigests, Messages, Request, Ringer, SessionSubscriptions, StreamCounts};
 use crate::pause;
 
 /// Seconds for which a session's messages are kept.
@@ -27,6 +27,7 @@ pub(crate) struct Memory {
     pub(crate) messages: Messages,
     pub(crate) lists: ListDigests,
     pub(crate) subscriptions: SessionSubscriptions,
+    pub(crate) audience: StreamCounts,
 }
 
 /// The bus of one MCP location, as this worker knows it.
@@ -185,6 +186,7 @@ impl Bus {
             state.by_topic.entry(topic.clone()).or_default().push(number);
         }
         state.streams.insert(number, Stream { request, topics: topics.to_vec() });
+        self.count(&state, topics);
         number
     }
 
@@ -198,10 +200,23 @@ impl Bus {
         numbers.retain(|other| *other != number);
         if wanted {
             numbers.push(number);
-            stream.topics.push(topic);
+            stream.topics.push(topic.clone());
         } else if numbers.is_empty() {
             by_topic.remove(&topic);
         }
+        self.count(&state, &[topic]);
+    }
+
+    /// Notes for all workers how many streams of this one hear these topics.
+    fn count(&self, state: &State, topics: &[Topic]) {
+        let counts = topics.iter().map(|topic| (topic, state.by_topic.get(topic).map_or(0, Vec::len)));
+        self.memory.audience.set(self.key, counts);
+    }
+
+    /// How many streams of this machine hear these things: one that hears several of them is counted for each.
+    pub(crate) fn listening(&self, topics: impl Iterator<Item = Topic>) -> usize {
+        let topics: HashSet<Topic> = topics.collect();
+        topics.iter().map(|topic| self.memory.audience.of(self.key, topic)).sum()
     }
 
     /// From now on the worker reads the log for this location.
@@ -232,6 +247,7 @@ impl Bus {
                 }
             }
         }
+        self.count(&state, &stream.topics);
         self.exit_if_idle(&state);
     }
 

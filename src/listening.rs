@@ -34,9 +34,7 @@ pub(crate) struct Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        if let (Some(number), Some(bus)) = (self.number, &self.location.bus) {
-            bus.leave(number);
-        }
+        self.leave();
     }
 }
 
@@ -87,7 +85,15 @@ fn with(request: Request, act: impl FnOnce(&'static Context, &mut Listening)) {
 pub(crate) fn opened(request: Request) {
     with(request, |context, listening| {
         let Some(reply) = listening.reply.take() else { return };
+        let Some(bus) = &context.location.bus else { return };
         context.note(reply.outcome);
+        let kept = listening.listener.resumes().map(|(session, after)| bus.kept(session, after)).unwrap_or_default();
+        listening.kept = kept.iter().map(|(id, _)| *id).collect();
+        listening.kept_size = kept.iter().map(|(_, envelope)| envelope.len() + EVENT).sum();
+        // First, so that no stream which is opened once this one is seen to be open counts as older.
+        if let Some(publication) = listening.listener.opened() {
+            bus.publish(context.location, &publication, |_| {});
+        }
         let mut status = reply::begin_stream(request, &reply);
         if let (Body::Bytes(bytes), true) = (reply.body, status != Status::ERROR) {
             status = listening.send(request, context, bytes);
@@ -99,17 +105,10 @@ pub(crate) fn opened(request: Request) {
             return;
         }
         listening.rest();
-        let Some(bus) = &context.location.bus else { return };
-        let kept = listening.listener.resumes().map(|(session, after)| bus.kept(session, after)).unwrap_or_default();
-        listening.kept = kept.iter().map(|(id, _)| *id).collect();
-        listening.kept_size = kept.iter().map(|(_, envelope)| envelope.len() + EVENT).sum();
         for (id, envelope) in kept {
             if let Some(delivery) = Delivery::parse(&envelope) {
                 listening.deliver(request, context, &delivery, id);
             }
-        }
-        if let Some(publication) = listening.listener.opened() {
-            bus.publish(context.location, &publication, |_| {});
         }
     });
 }
@@ -197,6 +196,8 @@ impl Listening {
     }
 
     fn close(&mut self, request: Request, context: &'static Context, bytes: Vec<u8>) {
+        // First, so that no one who sees the end is told that it is still heard.
+        self.leave();
         if self.reply.take().is_some() {
             // It was never open, as the bus cannot be heard.
             let refusal = context.location.server.refuse_unread(Headers(&request.headers()), 503);
@@ -211,8 +212,16 @@ impl Listening {
     /// Ends the request, but not from within whatever runs now.
     fn finish(&mut self, status: Status) {
         self.end = Some(status);
+        self.leave();
         self.wake.cancel();
         self.wake.post();
+    }
+
+    /// Hears no more.
+    fn leave(&mut self) {
+        if let (Some(number), Some(bus)) = (self.number.take(), &self.location.bus) {
+            bus.leave(number);
+        }
     }
 
     /// Waits until something must be said so that nobody on the way takes the connection for dead.

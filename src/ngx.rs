@@ -4,6 +4,7 @@
 //! a worker's code from one thread, a handle is only used inside the call (or the events of the request) that it came
 //! with, and everything a handle lends lives in the request's or the configuration's pool.
 
+mod audience;
 mod bell;
 mod buf;
 mod complex;
@@ -27,6 +28,7 @@ mod upstream;
 mod variable;
 mod zone;
 
+pub(crate) use audience::StreamCounts;
 pub(crate) use bell::{Ringer, hear, later, ring};
 pub(crate) use buf::{Chain, Held, Taken, response};
 pub(crate) use complex::ComplexValue;

@@ -14,6 +14,7 @@ use crate::reply;
 /// A backend's request while what it brought is published.
 pub(crate) struct Publishing {
     messages: usize,
+    listening: usize,
     left: Cell<usize>,
     failed: Cell<bool>,
     wake: Wake,
@@ -63,7 +64,9 @@ fn publish(request: Request, context: &'static Context) -> Result<(), HttpReply>
     let bus = location.bus.as_ref().ok_or_else(|| failure(503))?;
     let wake = Wake::new(request, finish).ok_or_else(|| failure(500))?;
     let messages = publications.len();
-    let publishing = Rc::new(Publishing { messages, left: Cell::new(messages), failed: Cell::new(false), wake });
+    let listening = bus.listening(publications.iter().map(|publication| publication.topic.clone()));
+    let (left, failed) = (Cell::new(messages), Cell::new(false));
+    let publishing = Rc::new(Publishing { messages, listening, left, failed, wake });
     // The backend may leave before other machines are told.
     let waiting = Rc::downgrade(&publishing);
     // The body's reader has left the request to us: `finish` gives it up.
@@ -90,7 +93,7 @@ fn finish(request: Request) {
     let server = &context.location.server;
     let reply = match publishing.failed.get() {
         true => server.refuse_unread(Headers(&[]), 503),
-        false => server.published(publishing.messages),
+        false => server.published(publishing.messages, publishing.listening),
     };
     request.finalize(reply::send(request, context, reply));
 }

@@ -8,6 +8,7 @@ use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use super::audience::StreamCounts;
 use super::buf::Chain;
 use super::conf::{Conf, finish_location, report, set_directive};
 use super::digests::ListDigests;
@@ -163,7 +164,10 @@ extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     if let Some(main) = main_conf(cycle) {
         guard(Log::cycle(), (), || main.announce());
     }
-    super::bell::make(cycle)
+    match super::audience::make(cycle) {
+        status if status == NGX_OK as ngx_int_t => super::bell::make(cycle),
+        status => status,
+    }
 }
 
 /// A process has begun, which need not be one that answers requests.
@@ -192,12 +196,17 @@ extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
 }
 
 extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
-    let zones = (Messages::add(cf), ListDigests::add(cf), SessionSubscriptions::add(cf), SessionStates::add(cf));
-    let (Some(messages), Some(lists), Some(subscriptions), Some(states)) = zones else { return ptr::null_mut() };
-    Conf::new(cf)
-        .pool()
-        .keep(MainConf::new(states, Memory { messages, lists, subscriptions }))
-        .map_or(ptr::null_mut(), |conf| conf.as_ptr().cast())
+    let memory = || {
+        let (messages, lists) = (Messages::add(cf)?, ListDigests::add(cf)?);
+        Some(Memory {
+            messages,
+            lists,
+            subscriptions: SessionSubscriptions::add(cf)?,
+            audience: StreamCounts::add(cf)?,
+        })
+    };
+    let (Some(memory), Some(states)) = (memory(), SessionStates::add(cf)) else { return ptr::null_mut() };
+    Conf::new(cf).pool().keep(MainConf::new(states, memory)).map_or(ptr::null_mut(), |conf| conf.as_ptr().cast())
 }
 
 extern "C" fn create_loc_conf(cf: *mut ngx_conf_t) -> *mut c_void {

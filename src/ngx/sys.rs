@@ -34,6 +34,12 @@ unsafe extern "C" {
     pub fn mcp_hear_bell(cycle: *mut ngx_cycle_t, handler: ngx_event_handler_pt) -> ngx_int_t;
     /// Rings it (bell.c).
     pub fn mcp_ring_bell();
+    /// Makes the roll of the processes that live (roll.c).
+    pub fn mcp_make_roll(log: *mut ngx_log_t) -> ngx_int_t;
+    /// Takes a place on it (roll.c).
+    pub fn mcp_enrol() -> core::ffi::c_int;
+    /// Whether the process with a place lives (roll.c).
+    pub fn mcp_is_enrolled(place: core::ffi::c_int) -> core::ffi::c_int;
     /// Gives freed memory back to the system (shim.c).
     pub fn mcp_trim_heap();
 }

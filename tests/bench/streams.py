@@ -125,11 +125,11 @@ class Bench:
             connections.append(connection)
         return connections
 
-    def publish(self):
+    def publish(self, listening):
         client = http.client.HTTPConnection("127.0.0.1", self.port)
         body = json.dumps({"method": "notifications/tools/list_changed"})
         client.request("POST", "/publish", body, {"Host": "localhost", "Content-Type": "application/json"})
-        assert client.getresponse().read() == b'{"published":1}'
+        assert json.load(client.getresponse()) == {"published": 1, "listening": listening}
 
 
 def event_times(bench, request):
@@ -180,7 +180,7 @@ def run(bench, idle):
     listeners = bench.open("listener", LISTENERS)
     for _ in range(5):
         begin = time.perf_counter()
-        publisher = threading.Thread(target=bench.publish)
+        publisher = threading.Thread(target=bench.publish, args=(LISTENERS,))
         publisher.start()
         seen, _ = read_all(listeners, b"list_changed")
         publisher.join()

@@ -121,3 +121,19 @@ fn a_redis_that_goes_away_is_told_of_and_missed_for_no_longer_than_that() {
     publish(&nginx, None, &changed());
     events.notification("notifications/tools/list_changed");
 }
+
+#[test]
+fn a_redis_that_falls_silent_is_told_of_and_missed_for_no_longer_than_that() {
+    let redis = Redis::start();
+    let nginx = machine(&redis);
+    let mut events = listen(&nginx);
+    redis.freeze();
+    // No connection has ended, so only a time-out can tell.
+    while events.next().is_some() {}
+    assert_eq!(publish(&nginx, None, &changed()), 503);
+    redis.thaw();
+    await_link(&nginx);
+    let mut events = listen(&nginx);
+    publish(&nginx, None, &changed());
+    events.notification("notifications/tools/list_changed");
+}

@@ -31,10 +31,13 @@ fn stream(nginx: &Nginx, session: &Session, last: Option<&str>) -> Events {
     Events::open(nginx.connect(), &get)
 }
 
-fn publish(nginx: &Nginx, session: Option<&Session>, message: &Value) {
+/// Gives the number of streams that the message was for.
+fn publish(nginx: &Nginx, session: Option<&Session>, message: &Value) -> u64 {
     let target = session.map_or("/publish".to_owned(), |session| format!("/publish?session={}", session.id));
     let response = nginx.send(&Request::post(message.to_string()).to(&target));
-    assert_eq!((response.status, response.json()), (200, json!({"published": 1})));
+    let published = response.json();
+    assert_eq!((response.status, &published["published"]), (200, &json!(1)));
+    published["listening"].as_u64().unwrap()
 }
 
 fn tools_changed() -> Value {
@@ -53,7 +56,7 @@ fn what_is_published_reaches_every_listener_in_every_worker() {
     let workers: Vec<_> = listeners.iter().map(|events| events.head.header("x-worker").unwrap()).collect();
     assert!(workers.iter().any(|worker| *worker != workers[0]), "one worker has them all");
     for _ in 0..3 {
-        publish(&nginx, None, &tools_changed());
+        assert_eq!(publish(&nginx, None, &tools_changed()), 16);
         for events in &mut listeners {
             let heard = events.notification("notifications/tools/list_changed");
             assert_eq!(heard["_meta"], json!({"io.modelcontextprotocol/subscriptionId": "s"}));
@@ -140,6 +143,28 @@ fn the_end_of_a_session_ends_its_stream() {
         let gone = Request::post(note("x").to_string()).to(&format!("/publish?session={}", session.id));
         assert_eq!(nginx.send(&gone).status, 404);
     }
+}
+
+#[test]
+fn a_backend_is_told_how_many_hear_it() {
+    let nginx = nginx("");
+    let sessions = [Session::open(&nginx, "2025-11-25"), Session::open(&nginx, "2025-11-25")];
+    let mut streams = vec![stream(&nginx, &sessions[0], None)];
+    assert_eq!(publish(&nginx, Some(&sessions[0]), &note("heard")), 1);
+    assert_eq!(publish(&nginx, Some(&sessions[1]), &note("kept")), 0);
+    let mut listener = listen(&nginx, json!({"toolsListChanged": true}));
+    assert_eq!(publish(&nginx, None, &tools_changed()), 2);
+    let twice = json!([tools_changed(), tools_changed()]).to_string();
+    assert_eq!(nginx.send(&Request::post(twice).to("/publish")).json(), json!({"published": 2, "listening": 2}));
+    // The newer stream of a session is the one that is left.
+    streams.push(stream(&nginx, &sessions[0], None));
+    while streams[0].next().is_some() {}
+    assert_eq!(publish(&nginx, None, &tools_changed()), 2);
+    nginx.reload();
+    while listener.next().is_some() {}
+    assert_eq!(publish(&nginx, None, &tools_changed()), 0);
+    let _again = listen(&nginx, json!({"toolsListChanged": true}));
+    assert_eq!(publish(&nginx, None, &tools_changed()), 1);
 }
 
 #[test]
@@ -238,9 +263,11 @@ fn a_worker_that_is_killed_takes_its_own_streams_alone() {
     listeners.retain(|events| events.head.header("x-worker") != Some(&victim));
     assert!(!listeners.is_empty(), "one worker had them all");
     let mut newcomers = (0..16).map(|_| listen(&nginx, json!({"toolsListChanged": true})));
+    // Nobody counts those of the dead any more, before and after a process has taken the place.
+    assert_eq!(publish(&nginx, None, &tools_changed()), listeners.len() as u64);
     listeners.extend(newcomers.by_ref());
     for _ in 0..3 {
-        publish(&nginx, None, &tools_changed());
+        assert_eq!(publish(&nginx, None, &tools_changed()), listeners.len() as u64);
         listeners.iter_mut().for_each(|events| drop(events.notification("notifications/tools/list_changed")));
     }
     assert_eq!(stream(&nginx, &session, None).notification("notifications/message")["data"], "before");

@@ -15,6 +15,7 @@ mod config;
 mod directories;
 mod disconnect;
 mod examples;
+mod faults;
 mod harness;
 mod http2;
 mod input;

@@ -71,8 +71,8 @@ pub use facts::Facts;
 pub use input::Waiting;
 pub use level::LogLevel;
 pub use listen::{
-    BusId, Delivered, Delivery, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI, MessageLog, Passed,
-    Publication, PublishRequest, Subscriptions, Topic, Wish,
+    Audience, BusId, Delivered, Delivery, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI, MessageLog,
+    Passed, Publication, PublishRequest, Subscriptions, Topic, Wish,
 };
 pub use prompt::{Prompt, PromptBuilder};
 pub use resource::{Resource, ResourceBuilder};

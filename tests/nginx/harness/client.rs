@@ -166,6 +166,14 @@ impl Connection {
         self.receive_for(&request.method)
     }
 
+    /// The same; none if the connection is closed before the whole response came.
+    pub(crate) fn try_exchange(&mut self, request: &Request) -> Option<Response> {
+        if !self.try_send(&request.bytes()) {
+            return None;
+        }
+        self.try_receive_for(&request.method)
+    }
+
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.journal.add("-->", bytes);
         self.stream.write_all(bytes).unwrap_or_else(|error| panic!("sending {} bytes: {error}", bytes.len()));
@@ -202,7 +210,8 @@ impl Connection {
         self.try_receive_head().unwrap_or_else(|| panic!("the connection was closed before a response came"))
     }
 
-    fn try_receive_head(&mut self) -> Option<Response> {
+    /// The same; none if the connection is closed instead.
+    pub(crate) fn try_receive_head(&mut self) -> Option<Response> {
         let end = loop {
             match self.received.windows(4).position(|window| window == b"\r\n\r\n") {
                 Some(end) => break end + 4,

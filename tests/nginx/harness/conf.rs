@@ -24,6 +24,10 @@ pub(crate) struct Conf {
     after: String,
     words: Vec<(String, String)>,
     files: Vec<(String, Vec<u8>)>,
+    connections: Option<usize>,
+    main: String,
+    starter: Vec<String>,
+    without_nchan: bool,
 }
 
 impl Conf {
@@ -55,6 +59,31 @@ impl Conf {
         self
     }
 
+    /// Adds directives that stand outside of every block.
+    pub(crate) fn main(mut self, directives: &str) -> Conf {
+        self.main += directives;
+        self
+    }
+
+    /// So few connections in each worker.
+    pub(crate) fn connections(mut self, count: usize) -> Conf {
+        self.connections = Some(count);
+        self
+    }
+
+    /// Does not load Nchan, whatever `MCP_NCHAN` says.
+    pub(crate) fn without_nchan(mut self) -> Conf {
+        self.without_nchan = true;
+        self
+    }
+
+    /// Has nginx started by another command, which is to become nginx (`exec`): it gets nginx's as its last arguments, in
+    /// the directory of nginx.conf.
+    pub(crate) fn started_by(mut self, command: &[&str]) -> Conf {
+        self.starter = command.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
     /// Other names of the server than `localhost`; none at all if this is empty.
     pub(crate) fn server_name(mut self, names: &str) -> Conf {
         self.names = Some(names.to_owned());
@@ -83,7 +112,7 @@ impl Conf {
     pub(crate) fn start(self) -> Nginx {
         let port = Port::reserve();
         let directory = self.write(&port);
-        Nginx::start(directory, port)
+        Nginx::start_by(directory, port, self.starter)
     }
 
     /// Writes nginx.conf and what it needs into a directory of its own.
@@ -149,7 +178,8 @@ impl Conf {
         );
         let text = text.replace("LISTEN", &port.to_string());
         let text = self.words.iter().fold(text, |text, (word, value)| text.replace(word, value));
-        format!("{}{text}", Conf::head())
+        let connections = self.connections.unwrap_or(256);
+        format!("{}{}\nevents {{ worker_connections {connections}; }}\n{text}", self.head(), self.main)
     }
 
     /// The module.
@@ -161,9 +191,9 @@ impl Conf {
     }
 
     /// What stands before `http { … }`.
-    pub(crate) fn head() -> String {
+    fn head(&self) -> String {
         let mut head = String::new();
-        if let Some(nchan) = std::env::var_os("MCP_NCHAN") {
+        if let Some(nchan) = std::env::var_os("MCP_NCHAN").filter(|_| !self.without_nchan) {
             head += &format!("load_module {};\n", absolute("MCP_NCHAN", nchan.as_ref()).display());
         }
         head += &format!("load_module {};\n", Conf::module().display());
@@ -171,7 +201,7 @@ impl Conf {
         if rustix::process::geteuid().is_root() {
             head += "user root;\n";
         }
-        head + "daemon off;\nworker_processes 2;\npid nginx.pid;\nerror_log stderr info;\nevents { worker_connections 256; }\n"
+        head + "daemon off;\nworker_processes 2;\npid nginx.pid;\nerror_log stderr info;\n"
     }
 }
 

@@ -6,10 +6,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
+use super::DEADLINE;
 use super::client::{Connection, Request, Response};
 use super::conf::Conf;
 use super::journal::Journal;
@@ -30,6 +32,7 @@ pub(crate) struct Nginx {
     port: Port,
     directory: TempDir,
     expected: Vec<String>,
+    starter: Vec<String>,
     stopped: bool,
 }
 
@@ -47,9 +50,14 @@ pub(crate) fn prepare(directory: &Path) {
 
 impl Nginx {
     pub(crate) fn start(directory: TempDir, port: Port) -> Nginx {
-        let (child, log) = spawn(directory.path());
-        let nginx =
-            Nginx { child, log, journal: Journal::default(), port, directory, expected: Vec::new(), stopped: false };
+        Nginx::start_by(directory, port, Vec::new())
+    }
+
+    /// The same by another command, see [`Conf::started_by`].
+    pub(crate) fn start_by(directory: TempDir, port: Port, starter: Vec<String>) -> Nginx {
+        let (child, log) = spawn(directory.path(), &starter);
+        let (journal, expected) = (Journal::default(), Vec::new());
+        let nginx = Nginx { child, log, journal, port, directory, expected, starter, stopped: false };
         nginx.log.await_lines(0, WORKERS, "start worker process ");
         nginx
     }
@@ -124,7 +132,7 @@ impl Nginx {
     pub(crate) fn restart(&mut self) {
         self.stop();
         self.look_through_log();
-        let (child, log) = spawn(self.directory.path());
+        let (child, log) = spawn(self.directory.path(), &self.starter);
         self.child = child;
         self.log = log;
         self.stopped = false;
@@ -164,6 +172,35 @@ impl Nginx {
         self.log.await_lines(position, 1, "start worker process ");
     }
 
+    /// Stops a worker where it is, until it is [woken](Self::wake_worker).
+    pub(crate) fn freeze_worker(&self, pid: &str) {
+        kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::STOP).unwrap();
+    }
+
+    pub(crate) fn wake_worker(&self, pid: &str) {
+        kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::CONT).unwrap();
+    }
+
+    /// How many descriptors the workers have.
+    pub(crate) fn descriptors(&self) -> usize {
+        self.workers().iter().map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()).sum()
+    }
+
+    /// Awaits that the workers have no more descriptors than that, and that they are still the same.
+    pub(crate) fn await_descriptors(&self, (workers, count): &(Vec<String>, usize)) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.descriptors() > *count {
+            assert!(Instant::now() < deadline, "{} descriptors, not {count}", self.descriptors());
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(self.workers(), *workers);
+    }
+
+    /// The directory of nginx.conf.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
@@ -196,8 +233,15 @@ impl Nginx {
     }
 }
 
-fn spawn(directory: &Path) -> (Child, Log) {
-    let mut command = Command::new(nginx());
+fn spawn(directory: &Path, starter: &[String]) -> (Child, Log) {
+    let mut command = match starter {
+        [] => Command::new(nginx()),
+        [first, others @ ..] => {
+            let mut command = Command::new(first);
+            command.args(others).arg(nginx()).current_dir(directory);
+            command
+        }
+    };
     command.args(["-e", "stderr", "-c", "nginx.conf", "-p"]).arg(directory);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().unwrap_or_else(|error| panic!("\"{}\" does not start: {error}", nginx()));

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::DEADLINE;
 use super::port::Port;
 
@@ -34,6 +36,19 @@ impl Redis {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// Cuts it off: connections stay, and nothing comes of what is sent.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
     }
 
     /// Starts it again, on the same port and with nothing in it.

@@ -6,6 +6,7 @@
 //!
 //! A stream is opened by `subscriptions/listen` (2026-07-28), or by a GET in a session of the revisions before.
 
+mod audience;
 mod change;
 mod delivery;
 mod event;
@@ -20,6 +21,7 @@ mod subscribe;
 mod subscriptions;
 mod topic;
 
+pub use audience::Audience;
 pub(crate) use delivery::Answered;
 pub use delivery::{BusId, Delivery, Publication, Wish};
 pub use event::KEEPALIVE;

@@ -54,9 +54,9 @@ impl Server {
         self.read_publication(request).map_err(|error| CONTEXT.error(None, &error))
     }
 
-    /// The reply once that is done: how many messages were published.
-    pub fn published(&self, messages: usize) -> HttpReply {
-        let body = json!({"published": messages}).to_string();
+    /// The reply once that is done: how many messages were published, and how many streams they were for.
+    pub fn published(&self, messages: usize, listening: usize) -> HttpReply {
+        let body = json!({"published": messages, "listening": listening}).to_string();
         CONTEXT.reply(200, Body::Bytes(body.into_bytes()), Outcome::Ok)
     }
 
@@ -373,8 +373,8 @@ mod tests {
 
     #[test]
     fn a_backend_is_told_what_was_published() {
-        let reply = server().published(2);
+        let reply = server().published(2, 5);
         assert_eq!((reply.status, reply.content_type), (200, Some("application/json")));
-        assert_eq!(reply.body, Body::Bytes(br#"{"published":2}"#.to_vec()));
+        assert_eq!(reply.body, Body::Bytes(br#"{"published":2,"listening":5}"#.to_vec()));
     }
 }
