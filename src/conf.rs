@@ -12,6 +12,7 @@ use mcp::{ConfigError, Prompt, PromptBuilder, Resource, ResourceBuilder, Server,
 
 use crate::bus::{Bus, Memory};
 use crate::channels::Channels;
+use crate::directories::Directories;
 use crate::endpoint::EndpointLocation;
 use crate::link::Link;
 use crate::ngx::{self, ComplexValue, Conf, LocationContext, Place, Request, ServerNames, SessionStates};
@@ -264,8 +265,8 @@ impl LocationConf {
             }
             _ if !self.resources.is_empty() || !self.prompts.is_empty() => {
                 let error = Error::new("needs \"mcp on\" in the same location: nobody could ask for it");
-                let resource = self.resources.first().map(|declared| (declared.place, "mcp_resource"));
-                let first = resource.or(self.prompts.first().map(|declared| (declared.place, "mcp_prompt")));
+                let resource = self.resources.first().map(|declared| (declared.place, declared.directive));
+                let first = resource.or(self.prompts.first().map(|declared| (declared.place, declared.directive)));
                 first.map_or(Ok(()), |(place, directive)| cf.report_at(place, directive, |_| Err(error)))
             }
             _ if self.channels_block.is_some() => {
@@ -301,11 +302,11 @@ impl LocationConf {
         }
         for declared in self.resources.drain(..) {
             contexts.extend(declared.locations);
-            cf.report_at(declared.place, "mcp_resource", |_| Ok(builder.resource(declared.what)?))?;
+            cf.report_at(declared.place, declared.directive, |_| Ok(builder.resource(declared.what)?))?;
         }
         for declared in self.prompts.drain(..) {
             contexts.extend(declared.locations);
-            cf.report_at(declared.place, "mcp_prompt", |_| Ok(builder.prompt(declared.what)?))?;
+            cf.report_at(declared.place, declared.directive, |_| Ok(builder.prompt(declared.what)?))?;
         }
         let listens = self.settings.listen != Some(false);
         builder.channels(listens);
@@ -323,6 +324,7 @@ impl LocationConf {
             principal: ComplexValue::new(cf, self.settings.principal.as_deref().unwrap_or(Settings::PRINCIPAL))?,
             server_names: cf.server_names(),
             session_states: main.session_states,
+            directories: Directories::default(),
         });
         main.has_documents |= !self.documents.is_empty();
         main.locations.push((cf.loc_conf(), false));
@@ -354,6 +356,8 @@ pub(crate) struct Location {
     pub(crate) server_names: ServerNames,
     /// What is remembered of sessions.
     pub(crate) session_states: SessionStates,
+    /// The files that are resources.
+    pub(crate) directories: Directories,
 }
 
 impl Location {
@@ -400,6 +404,11 @@ impl MainConf {
             upstreams: Vec::new(),
             has_documents: false,
         }
+    }
+
+    /// A worker has begun.
+    pub(crate) fn begin(&'static self) {
+        self.served.iter().for_each(|(_, location)| location.directories.look(location));
     }
 
     /// The configuration is about to be run.

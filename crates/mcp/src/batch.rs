@@ -132,7 +132,7 @@ impl Batch {
                 self.separate();
                 begin_result(id, &mut self.replies);
                 self.replies.extend_from_slice(opening.as_bytes());
-                self.replies.extend_from_slice(page);
+                self.replies.extend_from_slice(&page);
                 Outcome::Ok
             }
             (Some(id), Performed::Made(result)) => {

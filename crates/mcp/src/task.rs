@@ -20,7 +20,6 @@
 //! and any machine can answer for it. For all others the call is held until the job has ended.
 
 mod calls;
-mod date;
 mod id;
 mod job;
 mod location;
