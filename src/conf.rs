@@ -18,6 +18,7 @@ use crate::ngx::{self, ComplexValue, Conf, LocationContext, Place, Request, Serv
 use crate::offers::Declared;
 use crate::openapi;
 use crate::proxy::ProxySettings;
+use crate::record::{Watch, Watched};
 use crate::secret;
 
 /// Why a directive cannot be used.
@@ -142,10 +143,15 @@ pub(crate) struct DeclaredTool {
     pub(crate) context: LocationContext,
     /// It is found by a search instead of being listed.
     pub(crate) hidden: bool,
+    /// Those who watch it are told of its calls here.
+    pub(crate) watch: Option<Watch>,
 }
 
 impl DeclaredTool {
-    fn add_to(self, builder: &mut ServerBuilder) -> Result<(), Error> {
+    fn add_to(mut self, builder: &mut ServerBuilder) -> Result<(), Error> {
+        if self.watch.is_some() {
+            self.tool.record_calls();
+        }
         match self.hidden {
             true => Ok(builder.hidden_tool(self.tool)?),
             false => Ok(builder.tool(self.tool)?),
@@ -172,6 +178,8 @@ pub(crate) struct LocationConf {
     pub(crate) channels: Option<Channels>,
     /// Where `mcp_channels` stands.
     pub(crate) channels_block: Option<Place>,
+    /// `publish` in a block: a channel's name.
+    pub(crate) watch: Option<String>,
     /// `mcp_publish`: the path of an MCP location.
     pub(crate) publish: Option<(String, Place)>,
     /// The MCP location of that path.
@@ -289,7 +297,9 @@ impl LocationConf {
         }
         let mut contexts = Vec::with_capacity(self.tools.len());
         let mut operator_values = Vec::with_capacity(self.tools.len());
+        let mut watched = Vec::with_capacity(self.tools.len());
         for declared in self.tools.drain(..) {
+            watched.push(declared.watch.as_ref().map(|watch| watch.compile(cf)).transpose()?);
             let context = declared.context;
             let values = declared.tool.endpoint().operator_values().iter().map(|text| ComplexValue::new(cf, text));
             operator_values.push(values.collect::<Result<_, _>>()?);
@@ -317,6 +327,7 @@ impl LocationConf {
             server: builder.build()?,
             endpoints: contexts,
             operator_values,
+            watched,
             max_result_size: self.settings.max_result_size.unwrap_or(Settings::MAX_RESULT_SIZE),
             heartbeat: self.settings.heartbeat.unwrap_or(Settings::HEARTBEAT),
             input_timeout: self.settings.input_timeout.unwrap_or(Settings::INPUT_TIMEOUT),
@@ -342,6 +353,8 @@ pub(crate) struct Location {
     pub(crate) endpoints: Vec<LocationContext>,
     /// For each endpoint of `server` its operator's texts; only tools have them.
     pub(crate) operator_values: Vec<Box<[ComplexValue]>>,
+    /// For each tool of `server` where those who watch it are told of its calls.
+    pub(crate) watched: Vec<Option<Watched>>,
     /// Bytes of an upstream's answer that are taken at the most; if it comes event by event, of each.
     pub(crate) max_result_size: usize,
     /// Milliseconds of silence after which a client is told that its call is under way; 0: it never is.

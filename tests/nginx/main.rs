@@ -33,4 +33,5 @@ mod subscriptions;
 mod tasks;
 mod tls;
 mod variables;
+mod watching;
 mod wire;

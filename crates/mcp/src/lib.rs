@@ -49,6 +49,7 @@ mod origin;
 mod presentation;
 mod prompt;
 mod receive;
+mod record;
 mod resource;
 mod scan;
 mod seal;
@@ -71,6 +72,7 @@ pub use listen::{
     Passed, Publication, PublishRequest, Subscriptions, Topic, Wish,
 };
 pub use prompt::{Prompt, PromptBuilder};
+pub use record::Record;
 pub use resource::{Resource, ResourceBuilder};
 pub use server::{Server, ServerBuilder};
 pub use session::SessionState;

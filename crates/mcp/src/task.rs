@@ -29,6 +29,7 @@ mod rules;
 mod status;
 
 pub(crate) use calls::Errand;
+pub(crate) use date::iso8601;
 pub(crate) use job::begun;
 pub(crate) use request::TaskRequest;
 pub(crate) use rules::TaskRules;

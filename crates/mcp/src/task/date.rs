@@ -1,7 +1,7 @@
 //! Times as the protocol writes them.
 
 /// Seconds since the epoch as ISO 8601 in UTC.
-pub(super) fn iso8601(seconds: u64) -> String {
+pub(crate) fn iso8601(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
