@@ -75,7 +75,7 @@ fn bindings(includes: &[PathBuf], to: &Path) {
         .clang_args(includes.iter().map(|path| format!("-I{}", path.display())))
         .allowlist_type("ngx_.*")
         .allowlist_function("ngx_.*")
-        .allowlist_var("(ngx|NGX|nginx|NGINX)_.*|AF_INET6?")
+        .allowlist_var("(ngx|NGX|nginx|NGINX)_.*|AF_INET6?|O_NOFOLLOW|O_NONBLOCK")
         .allowlist_type("sockaddr_in6?")
         .use_core()
         .layout_tests(false)

@@ -121,6 +121,11 @@ impl Bus {
         }
     }
 
+    /// A worker has seen which files there are; whether it is the first one.
+    pub(crate) fn notice_files(&self, digest: u64) -> bool {
+        self.memory.lists.replace((self.key, "files"), digest)
+    }
+
     /// Something was published on another machine.
     pub(crate) fn receive(&self, id: BusId, envelope: &[u8]) {
         // Each worker of this machine may hear of it.

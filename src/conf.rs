@@ -12,8 +12,10 @@ use mcp::{ConfigError, Prompt, PromptBuilder, Resource, ResourceBuilder, Server,
 
 use crate::bus::{Bus, Memory};
 use crate::channels::Channels;
+use crate::directories::Directories;
 use crate::endpoint::EndpointLocation;
 use crate::link::Link;
+use crate::nchan;
 use crate::ngx::{self, ComplexValue, Conf, LocationContext, Place, Request, ServerNames, SessionStates};
 use crate::offers::Declared;
 use crate::openapi;
@@ -272,8 +274,8 @@ impl LocationConf {
             }
             _ if !self.resources.is_empty() || !self.prompts.is_empty() => {
                 let error = Error::new("needs \"mcp on\" in the same location: nobody could ask for it");
-                let resource = self.resources.first().map(|declared| (declared.place, "mcp_resource"));
-                let first = resource.or(self.prompts.first().map(|declared| (declared.place, "mcp_prompt")));
+                let resource = self.resources.first().map(|declared| (declared.place, declared.directive));
+                let first = resource.or(self.prompts.first().map(|declared| (declared.place, declared.directive)));
                 first.map_or(Ok(()), |(place, directive)| cf.report_at(place, directive, |_| Err(error)))
             }
             _ if self.channels_block.is_some() => {
@@ -311,11 +313,11 @@ impl LocationConf {
         }
         for declared in self.resources.drain(..) {
             contexts.extend(declared.locations);
-            cf.report_at(declared.place, "mcp_resource", |_| Ok(builder.resource(declared.what)?))?;
+            cf.report_at(declared.place, declared.directive, |_| Ok(builder.resource(declared.what)?))?;
         }
         for declared in self.prompts.drain(..) {
             contexts.extend(declared.locations);
-            cf.report_at(declared.place, "mcp_prompt", |_| Ok(builder.prompt(declared.what)?))?;
+            cf.report_at(declared.place, declared.directive, |_| Ok(builder.prompt(declared.what)?))?;
         }
         let listens = self.settings.listen != Some(false);
         builder.channels(listens);
@@ -334,6 +336,7 @@ impl LocationConf {
             principal: ComplexValue::new(cf, self.settings.principal.as_deref().unwrap_or(Settings::PRINCIPAL))?,
             server_names: cf.server_names(),
             session_states: main.session_states,
+            directories: Directories::default(),
         });
         main.has_documents |= !self.documents.is_empty();
         main.locations.push((cf.loc_conf(), false));
@@ -367,9 +370,16 @@ pub(crate) struct Location {
     pub(crate) server_names: ServerNames,
     /// What is remembered of sessions.
     pub(crate) session_states: SessionStates,
+    /// The files that are resources.
+    pub(crate) directories: Directories,
 }
 
 impl Location {
+    /// Whether something is asked of Nchan.
+    fn uses_nchan(&self) -> bool {
+        self.link().is_some() || self.watched.iter().any(Option::is_some)
+    }
+
     /// The way of what is published to other machines.
     pub(crate) fn link(&self) -> Option<&Link> {
         self.bus.as_ref()?.link.as_ref()
@@ -412,6 +422,14 @@ impl MainConf {
             publishers: Vec::new(),
             upstreams: Vec::new(),
             has_documents: false,
+        }
+    }
+
+    /// A worker has begun.
+    pub(crate) fn begin(&'static self) {
+        self.served.iter().for_each(|(_, location)| location.directories.look(location));
+        if self.served.iter().any(|(_, location)| location.uses_nchan()) {
+            nchan::expect();
         }
     }
 

@@ -45,7 +45,7 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 ///
 /// Three groups: our own; the words of our blocks; and directives of other modules that we look at ([`ProxySettings`]) or
 /// refuse inside of our blocks, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 107] = [
+pub(crate) static DIRECTIVES: [Directive; 110] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
     directive(c"mcp_server_info", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
         let (name, version) = pair(cf)?;
@@ -95,6 +95,7 @@ pub(crate) static DIRECTIVES: [Directive; 107] = [
     directive(c"mcp_tool", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, mcp_tool),
     directive(c"mcp_openapi", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, openapi::mcp_openapi),
     directive(c"mcp_resource", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, offers::mcp_resource),
+    directive(c"mcp_skills", LOCATION | NGX_CONF_TAKE1 | NGX_CONF_TAKE2, offers::mcp_skills),
     directive(c"mcp_prompt", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, offers::mcp_prompt),
     directive(c"mcp_channels", LOCATION | NGX_CONF_BLOCK | NGX_CONF_NOARGS, channels::mcp_channels),
     directive(c"mcp_publish", LOCATION | NGX_CONF_TAKE1, |cf, conf| {
@@ -165,6 +166,8 @@ pub(crate) static DIRECTIVES: [Directive; 107] = [
     directive(c"size", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.size(&cf.arguments()?)?)),
     directive(c"pass", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.pass(&cf.arguments()?)?)),
     directive(c"file", RESOURCE | NGX_CONF_TAKE1, offers::file),
+    directive(c"list", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.list(&cf.arguments()?)?)),
+    directive(c"hide", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.hide(&cf.arguments()?)?)),
     directive(c"text", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.text(&cf.arguments()?)?)),
     directive(c"argument", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.argument(&cf.arguments()?)?)),
     directive(c"complete", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.complete(&cf.arguments()?)?)),

@@ -75,6 +75,9 @@ pub(crate) fn content(request: Request) -> Status {
     match context.take_stage() {
         Stage::Received(mut exchange) => {
             exchange.set_principal(&context.location.principal(request));
+            if exchange.wants_catalog() {
+                exchange.set_catalog(context.location.directories.catalog(context.location));
+            }
             let beside = exchange.is_batch();
             let step = exchange.start(&context.location.server, &mut |endpoint, index| {
                 context.operator_value(request, endpoint, index)

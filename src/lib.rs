@@ -17,6 +17,7 @@
 //!
 //! `directives` and `conf` hold the configuration, `openapi` makes tools of API descriptions, `offers` resources and prompts of their blocks,
 //! `endpoint` and `proxy` hold the location that calls go through, `variables` the `$mcp_*`.
+//! `directories` are those whose files are resources.
 //! Everything that touches C is below [`ngx`].
 
 mod bus;
@@ -26,6 +27,7 @@ mod channels;
 mod conf;
 mod context;
 mod directives;
+mod directories;
 mod endpoint;
 mod filter;
 mod handler;

@@ -146,6 +146,7 @@ pub(crate) fn writable(request: Request) {
 }
 
 fn wake(request: Request) {
+    let Some(location) = Context::of(request).map(|context| context.location) else { return };
     let mut end = None;
     with(request, |context, listening| {
         end = listening.end;
@@ -156,8 +157,9 @@ fn wake(request: Request) {
             listening.rest();
         }
     });
-    if let Some(status) = end {
-        request.finalize(status);
+    match end {
+        Some(status) => request.finalize(status),
+        None => location.directories.look(location),
     }
 }
 

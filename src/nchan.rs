@@ -51,8 +51,13 @@ pub(crate) struct ChannelRequest {
 }
 
 thread_local! {
-    /// This worker has asked something of Nchan.
+    /// Something is asked of Nchan, by this worker or another one.
     static IS_USED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Something will be asked of Nchan, by whatever worker: any may have to hand on what comes of it.
+pub(crate) fn expect() {
+    IS_USED.set(bus::hear());
 }
 
 /// Milliseconds for which the worker must live on when it is to end.
@@ -72,7 +77,6 @@ pub(crate) fn hear(location: &'static Location, channel: Channel) -> Option<Deta
 
 /// Sends a request. What keeps it alive is returned if that is for the caller to do.
 fn send(location: &'static Location, channel: Channel, errand: Errand) -> Option<Detached> {
-    IS_USED.set(bus::hear());
     let mut errand = Some(errand);
     let sent = Detached::new(channel.location).and_then(|detached| {
         let request = detached.request();

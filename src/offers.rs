@@ -1,4 +1,6 @@
-//! `mcp_resource` and `mcp_prompt`: what a location offers beside tools.
+//! `mcp_resource`, `mcp_skills` and `mcp_prompt`: what a location offers beside tools.
+
+use std::fs;
 
 use mcp::{Endpoint, Prompt, PromptBuilder, Resource, ResourceBuilder};
 
@@ -12,8 +14,9 @@ pub(crate) struct Declared<T> {
     pub(crate) what: T,
     /// The locations that its calls go through, in the order of its endpoints.
     pub(crate) locations: Vec<LocationContext>,
-    /// Where the block begins.
+    /// Where the block begins, and its directive.
     pub(crate) place: Place,
+    pub(crate) directive: &'static str,
 }
 
 /// `mcp_resource URI { … }`
@@ -30,10 +33,44 @@ pub(crate) fn mcp_resource(cf: Conf, conf: &mut LocationConf) -> Result<(), Erro
         let context = context?;
         let Some(Draft::Resource(draft)) = context.own_conf().take_draft() else { return Err(Error::memory()) };
         let what = draft.build()?;
+        check_directories(&what)?;
         let locations = locations(cf, context, what.endpoints(), || Block::Resource(uri.clone()), place)?;
-        conf.resources.push(Declared::<Resource> { what, locations, place });
+        conf.resources.push(Declared::<Resource> { what, locations, place, directive: "mcp_resource" });
         Ok(())
     })
+}
+
+/// `mcp_skills DIRECTORY [URI]`
+pub(crate) fn mcp_skills(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
+    let place = cf.place();
+    let (directory, uri) = match cf.arguments()?.as_slice() {
+        [directory] => (*directory, "skill://"),
+        [directory, uri] => (*directory, *uri),
+        _ => return Err(Error::new("takes a directory, and perhaps a URI")),
+    };
+    if !uri.ends_with('/') {
+        return Err(Error::new(format!("needs a URI that ends with \"/\", as in skill://team/, not \"{uri}\"")));
+    }
+    let path = cf.full_path(directory)?;
+    let what = ResourceBuilder::skills(path.to_str().unwrap_or_default(), uri)?;
+    let uri = what.uri().to_owned();
+    if conf.resources.iter().any(|declared| declared.what.uri() == uri) {
+        return Err(Error::new(format!("is duplicate: the location has a resource \"{uri}\"; give one another URI")));
+    }
+    check_directories(&what)?;
+    let context = cf.hidden_location()?;
+    let locations = locations(cf, context, what.endpoints(), || Block::Resource(uri.clone()), place)?;
+    conf.resources.push(Declared { what, locations, place, directive: "mcp_skills" });
+    Ok(())
+}
+
+/// A directory whose files are listed must be there.
+fn check_directories(resource: &Resource) -> Result<(), Error> {
+    let Some(root) = resource.directory_root() else { return Ok(()) };
+    match fs::read_dir(root) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::new(format!("needs a directory, and \"{root}\" cannot be listed: {error}"))),
+    }
 }
 
 /// `mcp_prompt NAME { … }`
@@ -50,7 +87,7 @@ pub(crate) fn mcp_prompt(cf: Conf, conf: &mut LocationConf) -> Result<(), Error>
         let Some(Draft::Prompt(draft)) = context.own_conf().take_draft() else { return Err(Error::memory()) };
         let what = draft.build()?;
         let locations = locations(cf, context, what.endpoints(), || Block::Prompt(name.clone()), place)?;
-        conf.prompts.push(Declared::<Prompt> { what, locations, place });
+        conf.prompts.push(Declared::<Prompt> { what, locations, place, directive: "mcp_prompt" });
         Ok(())
     })
 }

@@ -124,6 +124,21 @@ impl LocationContext {
         unsafe { (*core_loc_conf(self.loc_conf())).disable_symlinks != ngx_uint_t::MAX }
     }
 
+    /// The type of a file in it, as nginx says when it is read: that of `types`, or `default_type`.
+    pub(crate) fn media_type(self, path: &str) -> Option<String> {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();
+        let (data, length) = (extension.as_ptr().cast_mut(), extension.len());
+        // SAFETY: the core module has a configuration in every location, whose hash is complete once it is merged; nginx only
+        // reads the extension, and the values are strings of the configuration.
+        let media_type = unsafe {
+            let core = core_loc_conf(self.loc_conf());
+            let found = ngx_hash_find(&raw mut (*core).types_hash, ngx_hash_key(data, length), data, length);
+            found.cast::<ngx_str_t>().as_ref().map_or(bytes(&(*core).default_type), bytes)
+        };
+        Some(String::from_utf8_lossy(media_type).into_owned()).filter(|media_type| !media_type.is_empty())
+    }
+
     /// nginx's own pointer to the location's context.
     pub(super) fn as_ptr(self) -> *mut ngx_http_conf_ctx_t {
         self.0

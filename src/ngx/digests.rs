@@ -32,6 +32,13 @@ impl ListDigests {
         self.with(|table| table[list as usize % PLACES] = Entry { list, digest });
     }
 
+    /// The same; whether that is news.
+    pub(crate) fn replace(self, list: impl Hash, digest: u64) -> bool {
+        let list = fingerprint(list);
+        let replaced = self.with(|table| std::mem::replace(&mut table[list as usize % PLACES], Entry { list, digest }));
+        replaced.is_none_or(|entry| entry.list != list || entry.digest != digest)
+    }
+
     /// What it held last; none if that is not known.
     pub(crate) fn get(self, list: impl Hash) -> Option<u64> {
         let list = fingerprint(list);

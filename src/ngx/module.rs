@@ -92,12 +92,13 @@ static FILTER_CONTEXT: Shared<ngx_http_module_t> = Shared(ngx_http_module_t {
     merge_loc_conf: None,
 });
 
-type InitModule = Option<unsafe extern "C" fn(*mut ngx_cycle_t) -> ngx_int_t>;
+type Init = Option<unsafe extern "C" fn(*mut ngx_cycle_t) -> ngx_int_t>;
 
 const fn module(
     context: &'static Shared<ngx_http_module_t>,
     commands: *const ngx_command_t,
-    init_module: InitModule,
+    init_module: Init,
+    init_process: Init,
 ) -> ngx_module_t {
     ngx_module_t {
         ctx_index: ngx_uint_t::MAX,
@@ -112,7 +113,7 @@ const fn module(
         type_: NGX_HTTP_MODULE as ngx_uint_t,
         init_master: None,
         init_module,
-        init_process: None,
+        init_process,
         init_thread: None,
         exit_thread: None,
         exit_process: None,
@@ -129,10 +130,11 @@ const fn module(
 }
 
 #[unsafe(no_mangle)]
-static mut ngx_http_mcp_module: ngx_module_t = module(&CONTEXT, ptr::from_ref(&COMMANDS.0).cast(), Some(init_module));
+static mut ngx_http_mcp_module: ngx_module_t =
+    module(&CONTEXT, ptr::from_ref(&COMMANDS.0).cast(), Some(init_module), Some(init_process));
 
 #[unsafe(no_mangle)]
-static mut ngx_http_mcp_filter_module: ngx_module_t = module(&FILTER_CONTEXT, ptr::null(), None);
+static mut ngx_http_mcp_filter_module: ngx_module_t = module(&FILTER_CONTEXT, ptr::null(), None, None);
 
 #[unsafe(no_mangle)]
 static ngx_modules: Shared<[*const ngx_module_t; 3]> =
@@ -159,17 +161,32 @@ pub(crate) fn mcp_module() -> &'static ngx_module_t {
 
 /// A configuration is about to be run, in the master.
 extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
-    // SAFETY: the cycle has the configuration of every module; that of HTTP is null where there is no `http {}`.
-    let main = unsafe {
-        let context = (*(*cycle).conf_ctx.add(ngx_http_module.index)).cast::<ngx_http_conf_ctx_t>();
-        context.as_ref().map(|context| &*(*context.main_conf.add(mcp_module().ctx_index)).cast::<MainConf>())
-    };
-    if let Some(main) = main {
+    if let Some(main) = main_conf(cycle) {
         guard(Log::cycle(), (), || main.announce());
     }
     match super::audience::make(cycle) {
         status if status == NGX_OK as ngx_int_t => super::bell::make(cycle),
         status => status,
+    }
+}
+
+/// A process has begun, which need not be one that answers requests.
+extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    // SAFETY: nginx sets it before it starts the process.
+    let is_worker = matches!(unsafe { ngx_process } as u32, NGX_PROCESS_WORKER | NGX_PROCESS_SINGLE);
+    if let Some(main) = main_conf(cycle).filter(|_| is_worker) {
+        guard(Log::cycle(), (), || main.begin());
+    }
+    NGX_OK as ngx_int_t
+}
+
+/// The module's configuration of `http {}`, if the cycle has one.
+fn main_conf(cycle: *mut ngx_cycle_t) -> Option<&'static MainConf> {
+    // SAFETY: the cycle has the configuration of every module, as long as anything runs in it; that of HTTP is null where
+    // there is no `http {}`.
+    unsafe {
+        let context = (*(*cycle).conf_ctx.add(ngx_http_module.index)).cast::<ngx_http_conf_ctx_t>();
+        context.as_ref().map(|context| &*(*context.main_conf.add(mcp_module().ctx_index)).cast::<MainConf>())
     }
 }
 

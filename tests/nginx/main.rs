@@ -12,6 +12,7 @@ mod cancelled;
 mod clients;
 mod cluster;
 mod config;
+mod directories;
 mod disconnect;
 mod examples;
 mod faults;

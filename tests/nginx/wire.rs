@@ -40,7 +40,7 @@ fn settings(settings: &Value) -> String {
             "page_size" => format!("mcp_page_size {value};\n"),
             "cache_ttl" => format!("mcp_cache_ttl {};\n", value.as_u64().unwrap() / 1000),
             "cache_private" => format!("mcp_cache_scope {};\n", if *value == true { "private" } else { "public" }),
-            "no_tools" | "offers" | "search" => String::new(),
+            "no_tools" | "offers" | "search" | "files" | "skills" => String::new(),
             other => panic!("unknown setting {other}"),
         };
     }
@@ -52,8 +52,8 @@ fn tools() -> String {
 }
 
 /// What a file offers beside tools.
-fn offers(file: &str) -> String {
-    let offers = load(file);
+fn offers(offers: &Value) -> String {
+    let offers = offers.as_str().map_or_else(|| offers.clone(), load);
     blocks("mcp_resource", &offers["resources"], "uri") + &blocks("mcp_prompt", &offers["prompts"], "name")
 }
 
@@ -80,7 +80,9 @@ fn variables(cases: &[Value]) -> BTreeSet<String> {
 fn conf(file: &Value, upstream: &Upstream, refused: &Port) -> Conf {
     let cases = file["cases"].as_array().unwrap();
     let mut tools = if file["server"].get("no_tools").is_none() { tools() } else { String::new() };
-    tools += &file["server"]["offers"].as_str().map(offers).unwrap_or_default();
+    tools += &file["server"].get("offers").map(offers).unwrap_or_default();
+    tools +=
+        &file["server"]["skills"].as_str().map(|directory| format!("mcp_skills {directory};\n")).unwrap_or_default();
     let document = file["server"]["search"].as_str();
     if let Some(document) = document {
         tools += &format!("mcp_openapi {document} {{ pass http://upstream; search on; }}\n");
@@ -99,7 +101,9 @@ fn conf(file: &Value, upstream: &Upstream, refused: &Port) -> Conf {
         .server("location = /expired { mcp on; mcp_session_timeout 0; }\n")
         .with("UPSTREAM", upstream)
         .with("REFUSED", refused);
-    documents.into_iter().fold(conf, |conf, (name, text)| conf.file(name, text))
+    let conf = documents.into_iter().fold(conf, |conf, (name, text)| conf.file(name, text));
+    let files = file["server"]["files"].as_object().into_iter().flatten();
+    files.fold(conf, |conf, (path, text)| conf.file(path, text.as_str().unwrap()))
 }
 
 /// Answers as `upstream.json` says.
@@ -411,6 +415,7 @@ fn refusals_are_told_as_by_the_core() {
 fn resources_are_read_as_by_the_core() {
     replay("resources.json");
     replay("offers-none.json");
+    replay("directories.json");
 }
 
 #[test]

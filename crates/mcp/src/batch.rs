@@ -150,7 +150,7 @@ impl Batch {
                 self.separate();
                 begin_result(id, &mut self.replies);
                 self.replies.extend_from_slice(opening.as_bytes());
-                self.replies.extend_from_slice(page);
+                self.replies.extend_from_slice(&page);
                 Outcome::Ok
             }
             (Some(id), Performed::Made(result)) => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::ProtocolVersion;
 use crate::batch::Batch;
+use crate::directory::Catalog;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::failure::Failed;
@@ -66,6 +67,25 @@ impl Exchange {
     /// before [`Exchange::start`].
     pub fn set_principal(&mut self, principal: &str) {
         principal.clone_into(&mut self.context.principal);
+    }
+
+    /// Whether it must be known which files there are: then the host calls [`Exchange::set_catalog`] before
+    /// [`Exchange::start`].
+    pub fn wants_catalog(&self) -> bool {
+        match &self.work {
+            Work::Single(operation) => operation.wants_catalog(),
+            Work::Batch(requests) => requests.iter().any(|request| request.operation.wants_catalog()),
+            _ => false,
+        }
+    }
+
+    /// Says which files there are.
+    pub fn set_catalog(&mut self, catalog: Arc<Catalog>) {
+        match &mut self.work {
+            Work::Single(operation) => operation.set_catalog(&catalog),
+            Work::Batch(requests) => requests.iter_mut().for_each(|request| request.operation.set_catalog(&catalog)),
+            _ => {}
+        }
     }
 
     /// Does what the request asks for. The host calls it once the request has passed its limits and access rules, and
@@ -473,7 +493,7 @@ impl Context {
                 let mut head = Vec::with_capacity(id.len() + 40 + opening.len());
                 begin_result(id, &mut head);
                 head.extend_from_slice(opening.as_bytes());
-                let mut reply = self.reply(200, Body::Page { head, page: page.clone() }, Outcome::Ok);
+                let mut reply = self.reply(200, Body::Page { head, page }, Outcome::Ok);
                 let session = facts.session().filter(|_| begins_session);
                 reply.headers.extend(session.map(|session| ("Mcp-Session-Id", session.to_owned())));
                 return Step::Reply(reply);

@@ -29,11 +29,14 @@
 
 mod batch;
 mod completion;
+mod date;
+mod directory;
 mod error;
 mod events;
 mod exchange;
 mod facts;
 mod failure;
+mod glob;
 mod headers;
 pub mod http;
 mod input;
@@ -63,6 +66,7 @@ mod text_template;
 mod tool;
 mod version;
 
+pub use directory::{Catalog, Contents, Directory, Found, FoundFile};
 pub use exchange::{Exchange, Pending, Step};
 pub use facts::Facts;
 pub use input::Waiting;

@@ -7,10 +7,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use crate::ProtocolVersion;
+use crate::directory::{Child, Entry, Skill};
 use crate::jsonrpc::write_json;
 use crate::prompt::Prompt;
 use crate::resource::Resource;
 use crate::search::SearchTool;
+use crate::server::Server;
 use crate::tool::Tool;
 
 /// A list that clients can ask for.
@@ -37,7 +39,7 @@ impl Listing {
     }
 
     /// The member of the result that holds it.
-    fn member(self) -> &'static str {
+    pub(crate) fn member(self) -> &'static str {
         match self {
             Self::Tools => "tools",
             Self::Resources => "resources",
@@ -55,6 +57,11 @@ pub(crate) enum Listed<'t> {
     Prompt(&'t Prompt),
     /// One of those that find so many tools.
     Search(SearchTool, usize),
+    /// A file that is a resource of this server.
+    File(&'t Server, &'t Entry),
+    Skill(&'t Skill),
+    /// What stands in a directory of this server's.
+    Child(&'t Server, &'t Child<'t>),
 }
 
 impl Listed<'_> {
@@ -64,6 +71,9 @@ impl Listed<'_> {
             Listed::Resource(resource) => resource.uri(),
             Listed::Prompt(prompt) => prompt.name(),
             Listed::Search(tool, _) => tool.name(),
+            Listed::File(_, entry) => &entry.uri,
+            Listed::Skill(skill) => &skill.uri,
+            Listed::Child(_, child) => child.uri(),
         }
     }
 
@@ -73,6 +83,9 @@ impl Listed<'_> {
             Listed::Resource(resource) => resource.write_definition(version, out),
             Listed::Prompt(prompt) => prompt.write_definition(version, out),
             Listed::Search(tool, count) => write_json(&tool.definition(version, *count), out),
+            Listed::File(server, entry) => entry.write(server, version, None, out),
+            Listed::Skill(skill) => skill.write(out),
+            Listed::Child(server, child) => child.write(server, version, out),
         }
     }
 }
@@ -95,10 +108,10 @@ struct Page {
 }
 
 impl List {
-    /// Serialises the list. `members` are further members of every page's result, each followed by a comma. Pages that
+    /// Serialises the list, which is the `member` of each result. `members` are further members of every page's result, each followed by a comma. Pages that
     /// `others` already have are shared with them.
     pub(crate) fn new(
-        listing: Listing,
+        member: &str,
         items: &[Listed<'_>],
         version: ProtocolVersion,
         page_size: usize,
@@ -111,7 +124,7 @@ impl List {
             (0..chunks.len()).map(|page| (page > 0).then(|| cursor(items, page_size, page))).collect();
         let pages = chunks.iter().enumerate().map(|(page, items)| {
             let next = cursors.get(page + 1).and_then(Option::as_deref);
-            Page { cursor: cursors[page].clone(), body: share(body(listing, items, version, next), others) }
+            Page { cursor: cursors[page].clone(), body: share(body(member, items, version, next), others) }
         });
         List { opening: format!("{{{members}").into(), pages: pages.collect() }
     }
@@ -152,9 +165,9 @@ fn cursor(items: &[Listed<'_>], page_size: usize, page: usize) -> String {
     URL_SAFE_NO_PAD.encode(&digest.finalize()[..12])
 }
 
-fn body(listing: Listing, items: &[Listed<'_>], version: ProtocolVersion, next: Option<&str>) -> Vec<u8> {
+fn body(member: &str, items: &[Listed<'_>], version: ProtocolVersion, next: Option<&str>) -> Vec<u8> {
     let mut out = Vec::new();
-    write_json(listing.member(), &mut out);
+    write_json(member, &mut out);
     out.extend_from_slice(b":[");
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
@@ -195,7 +208,7 @@ mod tests {
 
     fn list(tools: &[Tool], version: ProtocolVersion, page_size: usize, members: &str, others: &[List]) -> List {
         let listed: Vec<_> = tools.iter().map(Listed::Tool).collect();
-        List::new(Listing::Tools, &listed, version, page_size, members, others)
+        List::new("tools", &listed, version, page_size, members, others)
     }
 
     /// Every page's tools, by following the cursors as a client does.

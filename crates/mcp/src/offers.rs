@@ -4,6 +4,10 @@ use serde_json::{Map, Value, json};
 
 use crate::list::Listing;
 use crate::listen::{LIST_CHANGES, Topic};
+use crate::task::EXTENSION as TASKS;
+
+/// The extension of skills.
+const SKILLS: &str = "io.modelcontextprotocol/skills";
 
 /// What the clients of a server find there. The one place that says so.
 #[derive(Debug, Clone, Copy, Default)]
@@ -13,6 +17,8 @@ pub(crate) struct Offers {
     pub(crate) resources: bool,
     /// Arguments can be completed.
     pub(crate) completions: bool,
+    /// There are directories of skills.
+    pub(crate) skills: bool,
     /// Calls may become tasks.
     pub(crate) tasks: bool,
     /// Messages between requests can be delivered.
@@ -57,6 +63,18 @@ impl Offers {
             capabilities.insert("completions".to_owned(), json!({}));
         }
         capabilities.into()
+    }
+
+    /// `extensions` of `server/discover`; none if there are none.
+    pub(crate) fn extensions(self) -> Option<Value> {
+        let mut extensions = Map::new();
+        if self.tasks {
+            extensions.insert(TASKS.to_owned(), json!({}));
+        }
+        if self.skills {
+            extensions.insert(SKILLS.to_owned(), json!({"directoryRead": true}));
+        }
+        (!extensions.is_empty()).then(|| extensions.into())
     }
 
     /// Whether news of this kind can be asked for.

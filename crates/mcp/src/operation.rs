@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+pub use crate::glob::glob;
 pub use crate::tool::{check_header, check_pattern};
 
 /// One operation, ready to become a tool.

@@ -1,9 +1,9 @@
 //! What those who watch a tool are told of each call of it.
 
+use crate::date::iso8601;
 use crate::exchange::Context;
 use crate::facts::Facts;
 use crate::scan::Scanner;
-use crate::task::iso8601;
 use crate::tool::Object;
 
 /// Bytes of a result that are told at the most, and of arguments; larger ones are left out.

@@ -14,6 +14,7 @@ pub(crate) use self::result::{Around, Read, write_contents};
 use self::template::UriTemplate;
 use crate::ProtocolVersion;
 use crate::completion::{Completer, Suggestions};
+use crate::directory::Directory;
 use crate::presentation::Presentation;
 use crate::text_template::TextTemplate;
 use crate::tool::{Endpoint, Input, Misuse, Object};
@@ -30,6 +31,8 @@ pub struct Resource {
     annotations: Map<String, Value>,
     size: Option<u64>,
     pub(crate) source: Source,
+    /// The files that are listed, if the template is one of files.
+    pub(crate) directory: Option<Directory>,
     pub(crate) completers: Vec<Completer>,
 }
 
@@ -61,6 +64,11 @@ impl Resource {
     /// The URI, or the template, as it was written.
     pub fn uri(&self) -> &str {
         &self.uri
+    }
+
+    /// The directory whose files are listed, if it is a template of such.
+    pub fn directory_root(&self) -> Option<&str> {
+        self.directory.as_ref().map(Directory::root)
     }
 
     /// What its calls are: that of `pass` or `file` first, then those of `complete`.
@@ -100,7 +108,7 @@ impl Resource {
         if let Some(mime_type) = &self.mime_type {
             object.text("mimeType", mime_type);
         }
-        let annotations = annotations::published(&self.annotations, version);
+        let annotations = self.annotations(version, None);
         if !annotations.is_empty() {
             object.member("annotations", &Value::Object(annotations).to_string());
         }
@@ -108,6 +116,21 @@ impl Resource {
             object.member("size", &size.to_string());
         }
         object.end();
+    }
+
+    /// What a revision knows of its annotations; `modified` is when a file of it was changed.
+    pub(crate) fn annotations(&self, version: ProtocolVersion, modified: Option<u64>) -> Map<String, Value> {
+        annotations::published(&self.annotations, version, modified)
+    }
+
+    /// Whether the file of a path below its directory is none that may be read.
+    pub(crate) fn hides(&self, path: &str) -> bool {
+        self.directory.as_ref().is_some_and(|directory| !directory.admits(path.trim_start_matches('/')))
+    }
+
+    /// Whether `resources/list` or `resources/templates/list` shows it. A skill's files are found by their names alone.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.directory.as_ref().is_none_or(|directory| !directory.has_skills())
     }
 
     /// The contents that need nobody else; none if they do.

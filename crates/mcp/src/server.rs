@@ -9,13 +9,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub use self::builder::ServerBuilder;
-use self::builder::VERSIONS;
+pub(crate) use self::builder::VERSIONS;
+use self::builder::shown;
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::{Context, Exchange};
 use crate::headers::Known;
 use crate::http::{Headers, HttpReply, HttpRequest};
-use crate::list::{List, Listing};
+use crate::list::{List, Listed, Listing};
 use crate::offers::Offers;
 use crate::origin::AllowedOrigins;
 use crate::prompt::Prompt;
@@ -72,6 +73,7 @@ pub struct Server {
     callees: Vec<Callee>,
     /// `ttlMs` and `cacheScope` of what changes with the configuration alone.
     caching: (u64, &'static str),
+    page_size: usize,
     origins: AllowedOrigins,
     sessions: Sessions,
     seals: Seals,
@@ -170,6 +172,21 @@ impl Server {
     /// `ttlMs` and `cacheScope` of what changes with the configuration alone.
     pub(crate) fn caching(&self) -> (u64, &'static str) {
         self.caching
+    }
+
+    /// How much one page of a list holds; 0 for all.
+    pub(crate) fn page_size(&self) -> usize {
+        self.page_size
+    }
+
+    /// How the result of every list begins.
+    pub(crate) fn list_opening(&self, version: ProtocolVersion) -> &str {
+        self.list(Listing::Resources, version).opening()
+    }
+
+    /// The resources that are no files of a directory, as they are listed.
+    pub(crate) fn static_resources(&self) -> Vec<Listed<'_>> {
+        shown(&self.resources, false)
     }
 
     pub(crate) fn list(&self, listing: Listing, version: ProtocolVersion) -> &List {

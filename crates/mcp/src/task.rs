@@ -20,7 +20,6 @@
 //! and any machine can answer for it. For all others the call is held until the job has ended.
 
 mod calls;
-mod date;
 mod id;
 mod job;
 mod location;
@@ -29,7 +28,6 @@ mod rules;
 mod status;
 
 pub(crate) use calls::Errand;
-pub(crate) use date::iso8601;
 pub(crate) use job::begun;
 pub(crate) use request::TaskRequest;
 pub(crate) use rules::TaskRules;

@@ -56,6 +56,17 @@ impl TextTemplate {
         })
     }
 
+    /// What stands before and behind its only value; none if there is not one.
+    pub(crate) fn around(&self) -> Option<(&str, &str)> {
+        match self.0.as_slice() {
+            [Part::Value(_)] => Some(("", "")),
+            [Part::Text(before), Part::Value(_)] => Some((before, "")),
+            [Part::Value(_), Part::Text(after)] => Some(("", after)),
+            [Part::Text(before), Part::Value(_), Part::Text(after)] => Some((before, after)),
+            _ => None,
+        }
+    }
+
     /// The text with its values; `value` gives that of a name.
     pub(crate) fn fill<'v>(&self, value: impl Fn(&str) -> &'v str) -> String {
         let mut text = String::new();

@@ -65,7 +65,7 @@ pub(crate) use self::argument::Argument;
 pub use self::builder::ToolBuilder;
 pub(crate) use self::builder::{check_name, once, text};
 pub(crate) use self::content::{check_resource, has_scheme, write_item};
-pub(crate) use self::encode::decode as percent_decoded;
+pub(crate) use self::encode::{decode as percent_decoded, path as percent_encoded_path};
 pub use self::endpoint::Endpoint;
 pub(crate) use self::endpoint::{EndpointBuilder, Input, Misuse};
 pub(crate) use self::file::FilePath;

@@ -13,15 +13,17 @@ mod upstream;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mcp::http::{Body, Headers, HttpReply, HttpRequest};
 use mcp::operation::Operation;
 use mcp::{
-    Delivery, Exchange, PromptBuilder, Publication, ResourceBuilder, Server, ServerBuilder, SessionState, Step,
-    ToolBuilder,
+    Catalog, Contents, Delivery, Exchange, Found, FoundFile, PromptBuilder, Publication, ResourceBuilder, Server,
+    ServerBuilder, SessionState, Step, ToolBuilder,
 };
 use openapi::{Document, Limits, Rules};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use asks::{answer, end_of_stream};
 use compare::{check_facts, check_headers, check_outcome, matches, strip};
@@ -60,7 +62,7 @@ fn server(settings: &Value) -> Server {
             "cache_ttl" => builder.cache_ttl(value.as_u64().unwrap()),
             "cache_private" => builder.cache_private(value.as_bool().unwrap()),
             "channels" => builder.channels(value.as_bool().unwrap()),
-            "no_tools" | "offers" | "search" | "tools" => {}
+            "no_tools" | "offers" | "search" | "tools" | "files" | "skills" => {}
             other => panic!("unknown setting {other}"),
         }
     }
@@ -84,7 +86,42 @@ fn server(settings: &Value) -> Server {
             builder.prompt(self::prompt(prompt)).unwrap();
         }
     }
+    if let Some(directory) = settings["skills"].as_str() {
+        builder.resource(ResourceBuilder::skills(&format!("/{directory}"), "skill://").unwrap()).unwrap();
+    }
     builder.build().unwrap()
+}
+
+/// What there is in the server's directories.
+fn catalog(server: &Server, files: &Value) -> Catalog {
+    let find = |directory: &mcp::Directory| {
+        let mut found = Found::default();
+        for (path, text) in files.as_object().into_iter().flatten() {
+            let path = format!("/{path}");
+            let Some(path) = path.strip_prefix(directory.root()).map(|path| path.trim_start_matches('/')) else {
+                continue;
+            };
+            let mut steps = path.match_indices('/').map(|(end, _)| &path[..end]);
+            let known = found.directories.len();
+            found.directories.extend(steps.clone().filter(|step| directory.is_entered(step)).map(str::to_owned));
+            if !steps.all(|step| found.directories[known..].iter().any(|known| known == step))
+                || !directory.admits(path)
+            {
+                continue;
+            }
+            let text = text.as_str().unwrap();
+            let contents = directory.wants_contents().then(|| Contents {
+                digest: Sha256::digest(text).into(),
+                text: directory.wants_text(path).then(|| text.as_bytes().to_vec()),
+            });
+            let (size, media_type) = (text.len() as u64, Some("text/plain".to_owned()));
+            found.files.push(FoundFile { path: path.to_owned(), size, modified: NOW, media_type, contents });
+        }
+        found.directories.sort();
+        found.directories.dedup();
+        found
+    };
+    server.catalog(server.directories().map(find).collect())
 }
 
 /// What `mcp_openapi` makes of a document, with `pass http://upstream`.
@@ -131,6 +168,9 @@ fn resource(resource: &Value) -> mcp::Resource {
             "icons" => builder.icons(args),
             "size" => builder.size(args),
             "pass" => builder.pass(args),
+            "file" => builder.file(&format!("/{}", args[0])),
+            "list" => builder.list(args),
+            "hide" => builder.hide(args),
             "text" => builder.text(args),
             "argument" => builder.argument(args),
             "complete" => builder.complete(args),
@@ -422,9 +462,9 @@ fn listen(server: &Server, sent: &Sent, case: &Value, mut stream: Stream<'_>) {
 }
 
 /// A case, and the requests that follow it.
-fn run(server: &Server, answers: &Value, case: &Value) {
+fn run(server: &Server, files: &Value, answers: &Value, case: &Value) {
     let upstream = Upstream::new(answers);
-    let mut last = run_once(server, &upstream, case);
+    let mut last = run_once(server, files, &upstream, case);
     let mut known: BTreeMap<&str, String> = BTreeMap::new();
     for step in case["again"].as_array().into_iter().flatten() {
         for name in ["requestState", "taskId"] {
@@ -433,7 +473,7 @@ fn run(server: &Server, answers: &Value, case: &Value) {
         }
         let mut again = step.clone();
         again["request"] = follow(&case["request"], step, &known);
-        last = run_once(server, &upstream, &again);
+        last = run_once(server, files, &upstream, &again);
     }
 }
 
@@ -465,9 +505,12 @@ fn follow(request: &Value, step: &Value, known: &BTreeMap<&str, String>) -> Valu
 }
 
 /// Returns the message that came back.
-fn run_once(server: &Server, upstream: &Upstream<'_>, case: &Value) -> Value {
+fn run_once(server: &Server, files: &Value, upstream: &Upstream<'_>, case: &Value) -> Value {
     let sent = Sent::new(server, &case["request"]);
-    let exchange = sent.receive(server);
+    let mut exchange = sent.receive(server);
+    if exchange.wants_catalog() {
+        exchange.set_catalog(Arc::new(catalog(server, files)));
+    }
     check_facts(&case["facts"], &exchange);
     let mut seen = Seen::default();
     let expected = &case["reply"];
@@ -533,7 +576,9 @@ fn every_case_gets_its_reply() {
         let upstream = file.get("upstream").cloned().unwrap_or_else(|| load("upstream.json"));
         for case in file["cases"].as_array().expect("cases") {
             count += 1;
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&server, &upstream, case)));
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                run(&server, &file["server"]["files"], &upstream, case)
+            }));
             if result.is_err() {
                 failed.push(format!("{name}: {}", case["name"]));
             }

@@ -5,7 +5,6 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::limits::Limits;
-use crate::yaml;
 
 /// The specification that a document follows, as far as it makes a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +33,7 @@ pub struct ParseError {
 }
 
 impl ParseError {
-    pub(crate) fn at(line: usize, column: usize, text: String) -> ParseError {
+    fn at(line: usize, column: usize, text: String) -> ParseError {
         ParseError { place: Some((line, column)), text }
     }
 
@@ -82,7 +81,7 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Value, ParseError> {
     // JSON is YAML, but read as such in a fraction of the time.
     let looks_like_json = text.trim_start().starts_with(['{', '[']);
     if !looks_like_json {
-        return yaml::parse(text, limits);
+        return of_yaml(text, limits);
     }
     // No text has more values than these characters and one.
     let values = text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
@@ -93,10 +92,15 @@ pub(crate) fn read(text: &str, limits: &Limits) -> Result<Value, ParseError> {
         Ok(json) => Ok(json),
         // YAML in braces is rare, and written by hand. What neither can read was most likely meant to be JSON.
         Err(error) if error.is_syntax() && text.len() <= MAX_BRACED_YAML => {
-            yaml::parse(text, limits).map_err(|_| of_json(&error))
+            of_yaml(text, limits).map_err(|_| of_json(&error))
         }
         Err(error) => Err(of_json(&error)),
     }
+}
+
+fn of_yaml(text: &str, limits: &Limits) -> Result<Value, ParseError> {
+    yaml::parse(text, yaml::Limits { values: limits.values, depth: limits.depth })
+        .map_err(|error| ParseError::at(error.line, error.column, error.text))
 }
 
 fn of_json(error: &serde_json::Error) -> ParseError {

@@ -41,7 +41,6 @@ mod test_documents;
 mod tool;
 mod url;
 mod warning;
-mod yaml;
 
 pub use document::{Document, ParseError};
 pub use limits::Limits;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -60,6 +60,11 @@ impl Nginx {
         let nginx = Nginx { child, log, journal, port, directory, expected, starter, stopped: false };
         nginx.log.await_lines(0, WORKERS, "start worker process ");
         nginx
+    }
+
+    /// A path beside nginx.conf.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -26,6 +26,13 @@ impl Publication {
         let rule = RULES.iter().find(|rule| (rule.topic)(String::new()).as_ref() == Some(&topic))?;
         Some(Publication::message(topic, &format!(r#"{{"jsonrpc":"2.0","method":"{}"}}"#, rule.method)))
     }
+
+    /// That the contents of a resource have changed.
+    pub(crate) fn resource_updated(uri: &str) -> Publication {
+        let params = serde_json::json!({"uri": uri});
+        let message = format!(r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{params}}}"#);
+        Publication::message(Topic::ResourceUpdated(uri.to_owned()), &message)
+    }
 }
 
 #[cfg(test)]

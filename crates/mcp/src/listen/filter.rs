@@ -86,8 +86,15 @@ mod tests {
 
     use super::*;
 
-    const ALL: Offers =
-        Offers { tools: true, prompts: true, resources: true, completions: true, tasks: true, channels: true };
+    const ALL: Offers = Offers {
+        tools: true,
+        prompts: true,
+        resources: true,
+        completions: true,
+        skills: true,
+        tasks: true,
+        channels: true,
+    };
 
     #[test]
     fn a_filter_is_honoured_as_far_as_there_is_something_to_hear() {

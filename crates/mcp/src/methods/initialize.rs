@@ -6,7 +6,6 @@ use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::jsonrpc::{Params, text};
 use crate::offers::Offers;
-use crate::task::EXTENSION;
 
 /// The revision in which a session goes on: the one that the client asks for, if it is one with sessions, else the
 /// newest of those.
@@ -40,8 +39,8 @@ pub(crate) fn discover_result(offers: Offers, instructions: Option<&str>) -> Val
         "supportedVersions": ProtocolVersion::ADVERTISED.map(ProtocolVersion::as_str),
         "capabilities": offers.capabilities(),
     });
-    if offers.tasks {
-        result["capabilities"]["extensions"] = json!({EXTENSION: {}});
+    if let Some(extensions) = offers.extensions() {
+        result["capabilities"]["extensions"] = extensions;
     }
     if let Some(instructions) = instructions {
         result["instructions"] = instructions.into();

@@ -1,6 +1,7 @@
 //! `tools/list`, `resources/list`, `resources/templates/list` and `prompts/list`.
 
 use super::Operation;
+use super::directories::unknown_cursor;
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::jsonrpc::{Params, text};
@@ -14,8 +15,7 @@ pub(super) fn read(
     listing: Listing,
     params: &Params<'_>,
 ) -> Result<Operation, Error> {
-    let unknown = || Error::InvalidParams("unknown cursor: begin again without one".into());
-    let cursor = params.cursor.map(|cursor| text(cursor).ok_or_else(unknown)).transpose()?;
-    let page = server.list(listing, version).page(cursor.as_deref()).ok_or_else(unknown)?;
+    let cursor = params.cursor.map(|cursor| text(cursor).ok_or_else(unknown_cursor)).transpose()?;
+    let page = server.list(listing, version).page(cursor.as_deref()).ok_or_else(unknown_cursor)?;
     Ok(Operation::List { listing, page })
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod completion;
+mod directories;
 pub(crate) mod initialize;
 mod lists;
 mod nearest;
@@ -13,7 +14,9 @@ pub(crate) mod tools;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use self::directories::ShowFiles;
 use crate::ProtocolVersion;
+use crate::directory::Catalog;
 use crate::error::Error;
 use crate::exchange::Context;
 use crate::facts::Facts;
@@ -28,7 +31,7 @@ use crate::task::{Errand, TaskRequest};
 use crate::tool::{Answer, Endpoint, Unsent, Written};
 
 /// Methods of any revision, whether this server has them or not: those that logs and variables can expect.
-const KNOWN: [&str; 28] = [
+const KNOWN: [&str; 29] = [
     "tools/call",
     "tools/list",
     "initialize",
@@ -45,6 +48,7 @@ const KNOWN: [&str; 28] = [
     "resources/read",
     "resources/subscribe",
     "resources/unsubscribe",
+    "resources/directory/read",
     "prompts/list",
     "prompts/get",
     "completion/complete",
@@ -86,6 +90,8 @@ pub(crate) enum Operation {
     Discover,
     /// One of the lists.
     List { listing: Listing, page: usize },
+    /// What depends on the files that there are.
+    ShowFiles(Box<ShowFiles>),
     /// `tools/call`; through `call_tool` if the client has found the tool by a search.
     CallTool { tool: usize, through_search: bool },
     /// `tools/call` of `search_tools`.
@@ -121,6 +127,10 @@ impl Operation {
             "resources/read" if offers.resources => resources::read(server, params, facts),
             "prompts/get" if offers.prompts => prompts::read(server, params, facts),
             "completion/complete" if offers.completions => completion::read(server, params, facts),
+            "skills/list" | "skills/get" | "resources/directory/read" if offers.skills && version.is_stateless() => {
+                directories::read(method, params)
+            }
+            "resources/list" if server.directories().next().is_some() => directories::read(method, params),
             "ping" if !version.is_stateless() => Ok(Self::Ping),
             "server/discover" if version.is_stateless() => Ok(Self::Discover),
             _ => match Listing::of(method).filter(|listing| offers.list(*listing)) {
@@ -135,7 +145,7 @@ impl Operation {
 /// What came of an operation.
 pub(crate) enum Performed<'s> {
     /// This result: how it begins, and the rest with the brace that ends the response around it.
-    Result(&'s str, &'s Arc<[u8]>),
+    Result(&'s str, Arc<[u8]>),
     /// This result, whole.
     Made(Vec<u8>),
     /// A `CallToolResult` of this server's own: JSON, and the text to show in its stead, if that is another one.
@@ -149,6 +159,18 @@ pub(crate) enum Performed<'s> {
 }
 
 impl Operation {
+    /// Whether it must be known which files there are.
+    pub(crate) fn wants_catalog(&self) -> bool {
+        matches!(self, Self::ShowFiles(_))
+    }
+
+    /// Says which files there are.
+    pub(crate) fn set_catalog(&mut self, catalog: &Arc<Catalog>) {
+        if let Self::ShowFiles(show) = self {
+            show.catalog = Some(catalog.clone());
+        }
+    }
+
     /// Whether an upstream may ask the client for input before there is a result.
     pub(crate) fn may_ask(&self, server: &Server) -> bool {
         let endpoint = match self {
@@ -191,13 +213,14 @@ impl Operation {
     ) -> Performed<'s> {
         let version = context.version;
         match self {
-            Self::Initialize => Performed::Result("", server.initialize_result(version)),
-            Self::Ping => Performed::Result("", server.empty_result()),
-            Self::Discover => Performed::Result("", server.discover_result()),
+            Self::Initialize => Performed::Result("", server.initialize_result(version).clone()),
+            Self::Ping => Performed::Result("", server.empty_result().clone()),
+            Self::Discover => Performed::Result("", server.discover_result().clone()),
             Self::List { listing, page } => {
                 let list = server.list(listing, version);
-                Performed::Result(list.opening(), list.body(page))
+                Performed::Result(list.opening(), list.body(page).clone())
             }
+            Self::ShowFiles(show) => show.perform(server, version),
             Self::Task(request) => request.perform(server, context),
             Self::CallTool { tool, .. } if must_take_task(server, tool, version, facts) => {
                 Performed::Error(Error::MissingCapability(Capabilities::TASKS).into())

@@ -70,6 +70,7 @@ pub(super) fn perform<'s>(
         },
         Source::Endpoint { endpoint, site, .. } => {
             match endpoint.request(values, &mut |index| evaluate(*site, index)) {
+                Ok(request) if resource.hides(&request.uri) => Performed::Error(unknown(uri, None).into()),
                 Ok(mut request) => match endpoint.add_answers(retry, &mut request) {
                     Ok(()) => Performed::Call { endpoint: *site, request, errand: None },
                     Err(invalid) => refused(invalid.into()),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::ProtocolVersion;
+use crate::date::iso8601;
 use crate::tool::ConfigError;
 
 /// `annotations [audience=user,assistant] [priority=0.5] [lastModified=TIME]`
@@ -42,9 +43,16 @@ fn is_time(text: &str) -> bool {
     rest.map(fraction).is_some_and(|zone| zone == "Z" || zone == "+00:00" || zone == "-00:00")
 }
 
-/// What a revision knows of them.
-pub(super) fn published(annotations: &Map<String, Value>, version: ProtocolVersion) -> Map<String, Value> {
+/// What a revision knows of them, with the time of a file's last change unless they have another one.
+pub(super) fn published(
+    annotations: &Map<String, Value>,
+    version: ProtocolVersion,
+    modified: Option<u64>,
+) -> Map<String, Value> {
     let mut published = annotations.clone();
+    if let Some(modified) = modified {
+        published.entry("lastModified").or_insert_with(|| iso8601(modified).into());
+    }
     if version < ProtocolVersion::V2025_06_18 {
         published.shift_remove("lastModified");
     }
@@ -62,9 +70,11 @@ mod tests {
             "audience": ["user", "assistant"], "priority": 0.5, "lastModified": "2025-01-12T15:00:58Z",
         });
         let annotations = annotations.unwrap();
-        assert_eq!(Value::Object(published(&annotations, ProtocolVersion::V2025_06_18)), all);
-        let older = Value::Object(published(&annotations, ProtocolVersion::V2025_03_26));
+        assert_eq!(Value::Object(published(&annotations, ProtocolVersion::V2025_06_18, None)), all);
+        let older = Value::Object(published(&annotations, ProtocolVersion::V2025_03_26, None));
         assert_eq!(older, json!({"audience": ["user", "assistant"], "priority": 0.5}));
+        let of_file = published(&parse(&["priority=1"]).unwrap(), ProtocolVersion::V2025_06_18, Some(0));
+        assert_eq!(Value::Object(of_file), json!({"priority": 1.0, "lastModified": "1970-01-01T00:00:00Z"}));
         for time in ["2025-01-12", "2025-01-12T15:00:58.123Z", "2025-01-12T15:00:58+02:00"] {
             assert!(parse(&[&format!("lastModified={time}")]).is_ok(), "{time}");
         }

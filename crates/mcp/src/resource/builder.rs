@@ -6,6 +6,7 @@ use super::result::Read;
 use super::template::{UriTemplate, check_uri, is_template};
 use super::{Resource, Source, annotations};
 use crate::completion::CompletionBuilder;
+use crate::directory::Directory;
 use crate::listen::MAX_URI;
 use crate::presentation::Presentation;
 use crate::text_template::TextTemplate;
@@ -27,6 +28,9 @@ pub struct ResourceBuilder {
     call: EndpointBuilder,
     file: Option<String>,
     text: Option<String>,
+    list: Option<bool>,
+    hide: Vec<String>,
+    skills: bool,
     result: Option<Read>,
     completions: CompletionBuilder,
 }
@@ -53,6 +57,9 @@ impl ResourceBuilder {
             call: EndpointBuilder::default(),
             file: None,
             text: None,
+            list: None,
+            hide: Vec::new(),
+            skills: false,
             result: None,
             completions: CompletionBuilder::default(),
         })
@@ -124,6 +131,38 @@ impl ResourceBuilder {
         }
     }
 
+    /// `mcp_skills DIRECTORY [URI]`: the files below a directory, an absolute path, are resources below a URI, and those
+    /// directories skills that have a `SKILL.md`.
+    pub fn skills(directory: &str, uri: &str) -> Result<Resource, ConfigError> {
+        let mut builder = ResourceBuilder::new(&format!("{uri}{{+path}}"))?;
+        builder.file(&format!("{}/{{path}}", directory.trim_end_matches('/').replace('{', "{{").replace('}', "}}")))?;
+        builder.list = Some(true);
+        builder.skills = true;
+        builder.build()
+    }
+
+    /// `list on|off`: whether the files of a template are listed.
+    pub fn list(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+        let on = match args {
+            ["on"] => true,
+            ["off"] => false,
+            _ => return Err(ConfigError("\"list\" takes on or off".into())),
+        };
+        once("list", &mut self.list, on)
+    }
+
+    /// `hide PATTERN …`: files and directories that are neither listed nor read.
+    pub fn hide(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+        if args.is_empty() || args.iter().any(|pattern| pattern.is_empty() || pattern.starts_with('/')) {
+            return Err(ConfigError(
+                "\"hide\" takes patterns of names, such as *.tmp, or of paths below the directory, such as drafts/*"
+                    .into(),
+            ));
+        }
+        self.hide.extend(args.iter().map(|pattern| (*pattern).to_owned()));
+        Ok(())
+    }
+
     /// `argument VARIABLE [key=value …] ["description"]`: what a variable must be, and where it goes.
     pub fn argument(&mut self, args: &[&str]) -> Result<(), ConfigError> {
         let argument = Argument::parse_text(args)?;
@@ -173,6 +212,14 @@ impl ResourceBuilder {
             }
             Source::Endpoint { endpoint: Box::new(endpoint), site: 0, read: read.unwrap_or(Read::Auto) }
         };
+        let lists = self.list == Some(true);
+        if (lists || !self.hide.is_empty()) && !(is_template && self.file.is_some()) {
+            return Err(ConfigError("\"list\" and \"hide\" are for a template whose contents are a \"file\"".into()));
+        }
+        if !lists && !self.hide.is_empty() {
+            return Err(ConfigError("\"hide\" is for files that are listed; add \"list on\"".into()));
+        }
+        let mut directory = None;
         let source = match (self.call.has_pass(), self.file, self.text) {
             (true, None, None) => endpoint(self.call.build()?, self.result),
             (false, Some(path), None) => {
@@ -182,6 +229,11 @@ impl ResourceBuilder {
                 declared(Box::new(path.names()))?;
                 if self.result == Some(Read::Mcp) {
                     return Err(ConfigError("\"result mcp\" is for what an upstream answers, not for a file".into()));
+                }
+                if lists {
+                    let uri = self.template.as_ref().and_then(UriTemplate::around);
+                    let uri = uri.ok_or_else(|| ConfigError("\"list\" needs a URI with one variable in it".into()))?;
+                    directory = Some(Directory::new(path.clone(), uri, self.hide, self.skills)?);
                 }
                 endpoint(Endpoint::file(path, Input::of_arguments(arguments.clone())?), self.result)
             }
@@ -210,6 +262,7 @@ impl ResourceBuilder {
             annotations: self.annotations.unwrap_or_default(),
             size: self.size,
             source,
+            directory,
             completers,
         })
     }
@@ -252,6 +305,8 @@ mod tests {
                 "text" => builder.text(args),
                 "argument" => builder.argument(args),
                 "complete" => builder.complete(args),
+                "list" => builder.list(args),
+                "hide" => builder.hide(args),
                 "result" => builder.result(args),
                 other => panic!("no directive {other}"),
             }?;

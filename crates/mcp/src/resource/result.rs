@@ -79,7 +79,9 @@ impl Resource {
                 .map_err(|why| Failed::noted(format!("the MCP result of its backend is invalid: {why}")));
         }
         let theirs = MediaType::parse(response.content_type);
-        let ours = self.mime_type.as_ref().map(|mime_type| MediaType::parse(Some(mime_type.as_bytes())));
+        let of_file = || self.directory.as_ref().and_then(|directory| directory.media_type_of(uri));
+        let ours = self.mime_type.as_deref().or_else(of_file);
+        let ours = ours.map(|mime_type| MediaType::parse(Some(mime_type.as_bytes())));
         let media_type = ours.as_ref().unwrap_or(&theirs);
         let is_text = read == Read::Text
             || match media_type.nature() {

@@ -110,6 +110,14 @@ impl UriTemplate {
         self.steps.iter().any(|step| step.name == name)
     }
 
+    /// What stands before and behind its only variable; none if it has several.
+    pub(crate) fn around(&self) -> Option<(&str, &str)> {
+        match (self.steps.as_slice(), self.query.as_slice()) {
+            ([step], []) => Some((&self.start, &step.literal)),
+            _ => None,
+        }
+    }
+
     /// The variables whose values may have `/` in them.
     pub(crate) fn deep(&self) -> Vec<String> {
         self.steps.iter().filter(|step| step.reserved).map(|step| step.name.clone()).collect()

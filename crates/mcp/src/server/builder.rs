@@ -131,14 +131,10 @@ impl ServerBuilder {
 
     /// What a list shows.
     fn items(&self, listing: Listing) -> Vec<Listed<'_>> {
-        let resources = |templates: bool| {
-            let wanted = self.resources.iter().filter(move |resource| resource.is_template() == templates);
-            wanted.map(Listed::Resource).collect()
-        };
         match listing {
             Listing::Tools => self.listed(),
-            Listing::Resources => resources(false),
-            Listing::Templates => resources(true),
+            Listing::Resources => shown(&self.resources, false),
+            Listing::Templates => shown(&self.resources, true),
             Listing::Prompts => self.prompts.iter().map(Listed::Prompt).collect(),
         }
     }
@@ -154,6 +150,7 @@ impl ServerBuilder {
         for (index, resource) in self.resources.iter_mut().enumerate() {
             if let resource::Source::Endpoint { site, .. } = &mut resource.source {
                 add(Callee::Resource(index), site);
+                resource.directory.iter_mut().for_each(|directory| directory.site = *site);
             }
             resource.completers.iter_mut().filter_map(Completer::site).for_each(|site| add(Callee::Completion, site));
         }
@@ -233,6 +230,7 @@ impl ServerBuilder {
             prompts: !self.prompts.is_empty(),
             resources: !self.resources.is_empty(),
             completions,
+            skills: self.resources.iter().any(|resource| !resource.is_shown()),
             tasks: self.tools.iter().any(|tool| tool.task().is_some()),
             channels: self.channels,
         };
@@ -247,7 +245,7 @@ impl ServerBuilder {
                     true => format!("\"resultType\":\"complete\",{cacheable},"),
                     false => String::new(),
                 };
-                lists.push(List::new(listing, &items, version, self.page_size, &members, &lists));
+                lists.push(List::new(listing.member(), &items, version, self.page_size, &members, &lists));
             }
             lists
         });
@@ -271,6 +269,7 @@ impl ServerBuilder {
             prompts: self.prompts,
             callees,
             caching: (self.cache_ttl, scope),
+            page_size: self.page_size,
             origins: self.origins,
             sessions: Sessions::new(&secret, self.session_lifetime),
             seals: Seals::new(&secret),
@@ -293,8 +292,14 @@ fn check_name(tool: &Tool) -> Result<(), ConfigError> {
     )))
 }
 
+/// What is listed of these in any case.
+pub(super) fn shown(resources: &[Resource], templates: bool) -> Vec<Listed<'_>> {
+    let wanted = resources.iter().filter(|resource| resource.is_template() == templates && resource.is_shown());
+    wanted.map(Listed::Resource).collect()
+}
+
 /// Every revision in the order of its number.
-pub(super) const VERSIONS: [ProtocolVersion; 5] = [
+pub(crate) const VERSIONS: [ProtocolVersion; 5] = [
     ProtocolVersion::V2024_11_05,
     ProtocolVersion::V2025_03_26,
     ProtocolVersion::V2025_06_18,

@@ -72,7 +72,7 @@ impl TaskRequest {
             Wish::Cancel => request.method = Some("DELETE"),
             // It cannot have asked for anything.
             Wish::Update if !server.tools()[tool].endpoint().may_ask() => {
-                return Performed::Result("", server.acknowledgement());
+                return Performed::Result("", server.acknowledgement().clone());
             }
             Wish::Update => {
                 request.method = Some("POST");

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::date::iso8601;
 use super::id::Task;
+use crate::date::iso8601;
 use crate::tool::Object;
 
 /// A task at a moment.

@@ -84,6 +84,13 @@ pub(super) fn percent(text: &str, out: &mut String) {
     encode(text, out, is_unreserved);
 }
 
+/// Percent-encodes what does not stand for itself in the path of a URI.
+pub(crate) fn path(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    encode(text, &mut out, |byte| is_unreserved(byte) || b"!$&'()*+,;=:@/".contains(&byte));
+    out
+}
+
 /// Encodes for `application/x-www-form-urlencoded`.
 pub(super) fn form(text: &str, out: &mut String) {
     for (i, piece) in text.split(' ').enumerate() {

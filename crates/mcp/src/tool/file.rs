@@ -6,7 +6,7 @@ use super::InvalidArguments;
 use crate::text_template::TextTemplate;
 
 /// A file, or one of those below a directory.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct FilePath {
     root: String,
     /// Below the root, beginning with `/`.
@@ -36,6 +36,21 @@ impl FilePath {
         &self.root
     }
 
+    /// What stands before and behind its value, below the root, if there is one alone.
+    pub(crate) fn around(&self) -> Option<(&str, &str)> {
+        self.path.around()
+    }
+
+    /// Whether a value may lead further down.
+    pub(crate) fn is_deep(&self) -> bool {
+        self.path.names().any(|name| self.deep.iter().any(|deep| deep == name))
+    }
+
+    /// Whether this value of its only place is one of a file.
+    pub(crate) fn leads_to(&self, value: &str) -> bool {
+        self.filled(|_| value).is_ok()
+    }
+
     /// The names of the values.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.path.names()
@@ -43,7 +58,10 @@ impl FilePath {
 
     /// Where the file is, below the root.
     pub(super) fn below_root(&self, arguments: &Map<String, Value>) -> Result<String, InvalidArguments> {
-        let value = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
+        self.filled(|name| arguments.get(name).and_then(Value::as_str).unwrap_or_default())
+    }
+
+    fn filled<'v>(&self, value: impl Fn(&str) -> &'v str) -> Result<String, InvalidArguments> {
         for name in self.path.names() {
             let text = value(name);
             let wrong =
@@ -53,8 +71,9 @@ impl FilePath {
             }
         }
         let path = self.path.fill(value);
-        match path.split('/').skip(1).any(|step| matches!(step, "" | "." | "..")) {
-            true => Err(InvalidArguments("invalid arguments: they lead elsewhere".into())),
+        // A file whose name begins with a dot is not meant to be seen.
+        match path.split('/').skip(1).any(|step| step.is_empty() || step.starts_with('.')) {
+            true => Err(InvalidArguments("invalid arguments: they lead to no file that is served".into())),
             false => Ok(path),
         }
     }
@@ -75,8 +94,11 @@ mod tests {
         for (value, in_one, in_deep) in [
             ("x", Some("/x.md"), Some("/x")),
             ("ü b", Some("/ü b.md"), Some("/ü b")),
-            ("..", Some("/...md"), None),
-            (".", Some("/..md"), None),
+            ("..", None, None),
+            (".", None, None),
+            (".env", None, None),
+            ("x/.git/config", None, None),
+            ("a.b", Some("/a.b.md"), Some("/a.b")),
             ("", None, None),
             ("x/y", None, Some("/x/y")),
             ("../x", None, None),

@@ -3,16 +3,50 @@
 //! Keys become text (`200:` is `"200"`), `yes` and `off` stay text, numbers that JSON cannot have (`.inf`) stay text, of
 //! a key given twice the last value counts, and `<<` merges as YAML 1.1 has it.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends at what it did not expect"))]
+
 use std::collections::HashMap;
+use std::fmt;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::{Map, Number, Value};
 
-use crate::document::ParseError;
-use crate::limits::Limits;
+/// What a text may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Values and keys, those that an alias repeats counted each time.
+    pub values: usize,
+    /// Lists and objects inside each other.
+    pub depth: usize,
+}
+
+/// A text that is no YAML, or none that JSON can have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseError {
+    /// From 1.
+    pub line: usize,
+    /// From 1.
+    pub column: usize,
+    /// What is wrong there.
+    pub text: String,
+}
+
+impl ParseError {
+    fn at(line: usize, column: usize, text: String) -> ParseError {
+        ParseError { line, column, text }
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.text)
+    }
+}
+
+impl std::error::Error for ParseError {}
 
 /// The first document of a stream.
-pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Value, ParseError> {
+pub fn parse(text: &str, limits: Limits) -> Result<Value, ParseError> {
     let mut builder =
         Builder { limits, values: 0, open: Vec::new(), anchors: HashMap::new(), root: None, at: Span::default() };
     let mut parser: Parser<'_, StrInput<'_>> = Parser::new_from_str(text);
@@ -43,8 +77,8 @@ struct Frame {
     values: usize,
 }
 
-struct Builder<'l> {
-    limits: &'l Limits,
+struct Builder {
+    limits: Limits,
     values: usize,
     open: Vec<Frame>,
     /// What an alias repeats, and of how many values that is made.
@@ -53,7 +87,7 @@ struct Builder<'l> {
     at: Span,
 }
 
-impl Builder<'_> {
+impl Builder {
     fn event(&mut self, event: Event<'_>) -> Result<(), ParseError> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -255,8 +289,10 @@ mod tests {
 
     use super::*;
 
+    const LIMITS: Limits = Limits { values: 1_500_000, depth: 120 };
+
     fn read(text: &str) -> Value {
-        parse(text, &Limits::default()).unwrap()
+        parse(text, LIMITS).unwrap()
     }
 
     #[test]
@@ -328,7 +364,7 @@ mod tests {
             ("", "line 1, column 1: the document is empty"),
         ];
         for (text, expected) in cases {
-            let error = parse(text, &Limits::default()).unwrap_err().to_string();
+            let error = parse(text, LIMITS).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{text}: {error}");
         }
     }
@@ -351,7 +387,7 @@ mod tests {
             ((0..200).map(|i| format!("{}a:\n", " ".repeat(i))).collect(), "nested more than 120 deep"),
         ];
         for (text, expected) in cases {
-            let error = parse(&text, &Limits::default()).unwrap_err().to_string();
+            let error = parse(&text, LIMITS).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }
