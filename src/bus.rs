@@ -13,8 +13,9 @@ use mcp::{BusId, Delivery, Heard, Publication, Server, Topic};
 
 use crate::call;
 use crate::conf::Location;
-use crate::link::{self, Link};
+use crate::link::Link;
 use crate::listening;
+use crate::nchan;
 use crate::ngx::{self, Level, ListDigests, Messages, Request, Ringer, SessionSubscriptions, StreamCounts};
 use crate::pause;
 
@@ -97,7 +98,7 @@ impl Bus {
         };
         ngx::ring();
         match &self.link {
-            Some(link) => link.publish(location, id, &publication.envelope, Box::new(then)),
+            Some(link) => link.publish(location, id, &publication.envelope, then),
             None => then(true),
         }
     }
@@ -384,5 +385,5 @@ fn ending() {
         }
     }
     // A worker without timers ends at once, and what is posted is not done any more.
-    ngx::later(link::linger().max(1), || {});
+    ngx::later(nchan::linger().max(1), || {});
 }

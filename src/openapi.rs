@@ -12,6 +12,7 @@ use crate::conf::{DeclaredTool, Draft as AnyDraft, Error, LocationConf};
 use crate::directives::{once, one};
 use crate::endpoint::{Block, EndpointLocation};
 use crate::ngx::{ComplexValue, Conf, LocationContext, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, Place};
+use crate::record::Watch;
 
 /// What the directives of a block said.
 #[derive(Default)]
@@ -244,6 +245,8 @@ fn load(
         warn("no tool was made of it".into());
     }
     let hidden = draft.search.unwrap_or(false);
+    let watch = Watch::make(cf, &[], context)?;
+    let watches = locations.iter().map(|block| Watch::make(cf, &[context], *block)).collect::<Result<Vec<_>, _>>()?;
     conf.add_document(outcome.info);
     let mut taken = conf.tool_names();
     // Each with the block that it stands in.
@@ -264,6 +267,7 @@ fn load(
         }
         // Below the `tool` block, as several operations may be of its name and no location is for all.
         let around = origin.edit.and_then(|edit| locations.get(edit)).copied().unwrap_or(context);
+        let own = origin.edit.and_then(|edit| watches.get(edit)).cloned().flatten();
         let suits = |(known, below): &&(LocationContext, LocationContext)| {
             *below == around && known.own_conf().endpoint_location().as_ref().is_some_and(|l| l.suits(tool.endpoint()))
         };
@@ -279,7 +283,7 @@ fn load(
             Some(known) => known.join(tool.endpoint()),
             slot => *slot = Some(EndpointLocation::new(tool.endpoint(), Block::OpenApi(source.clone()), place)),
         }
-        conf.add_tool(DeclaredTool { tool, context: location, hidden });
+        conf.add_tool(DeclaredTool { tool, context: location, hidden, watch: own.or_else(|| watch.clone()) });
     }
     Ok(())
 }

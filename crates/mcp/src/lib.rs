@@ -52,6 +52,7 @@ mod origin;
 mod presentation;
 mod prompt;
 mod receive;
+mod record;
 mod resource;
 mod scan;
 mod seal;
@@ -75,6 +76,7 @@ pub use listen::{
     Passed, Publication, PublishRequest, Subscriptions, Topic, Wish,
 };
 pub use prompt::{Prompt, PromptBuilder};
+pub use record::Record;
 pub use resource::{Resource, ResourceBuilder};
 pub use server::{Server, ServerBuilder};
 pub use session::SessionState;

@@ -138,6 +138,7 @@ pub struct Tool {
     endpoint: Endpoint,
     rules: ResultRules,
     task: Option<TaskRules>,
+    is_recorded: bool,
 }
 
 impl Tool {
@@ -149,6 +150,16 @@ impl Tool {
     /// What its calls are.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// From now on each call of it ends in a [`Record`](crate::Record).
+    pub fn record_calls(&mut self) {
+        self.is_recorded = true;
+    }
+
+    /// Whether each call of it ends in a [`Record`](crate::Record).
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.is_recorded
     }
 
     /// Whether its calls may become jobs, and how.

@@ -143,6 +143,7 @@ impl ToolBuilder {
             endpoint,
             rules,
             task: self.task,
+            is_recorded: false,
         })
     }
 
