@@ -20,7 +20,7 @@ pub(crate) enum Stage {
     /// The body is on its way.
     Reading,
     /// The body was read and judged; limits and access rules are next.
-    Received(Exchange),
+    Received(Box<Exchange>),
     /// A call is under way.
     Calling(Box<Call>),
     /// A call is between two requests to its upstream.
@@ -111,7 +111,7 @@ impl Context {
     pub(crate) fn receive(&self, exchange: Exchange) {
         // A request is received once; a second time would be a defect that the first facts must survive.
         let _ = self.facts.set(Arc::clone(exchange.facts()));
-        self.set_stage(Stage::Received(exchange));
+        self.set_stage(Stage::Received(Box::new(exchange)));
     }
 
     pub(crate) fn facts(&self) -> Option<&Facts> {
