@@ -49,7 +49,8 @@ impl From<ConfigError> for Error {
 /// Settings that a location inherits one by one from the level around it.
 #[derive(Default, Clone)]
 pub(crate) struct Settings {
-    pub(crate) server_info: Option<(String, String)>,
+    pub(crate) server_info: Option<Vec<String>>,
+    pub(crate) server_icons: Option<Vec<Vec<String>>>,
     pub(crate) instructions: Option<String>,
     pub(crate) allowed_origins: Option<Vec<String>>,
     pub(crate) max_result_size: Option<usize>,
@@ -77,6 +78,7 @@ impl Settings {
             }
         }
         unset(&mut self.server_info, &outer.server_info);
+        unset(&mut self.server_icons, &outer.server_icons);
         unset(&mut self.instructions, &outer.instructions);
         unset(&mut self.allowed_origins, &outer.allowed_origins);
         unset(&mut self.max_result_size, &outer.max_result_size);
@@ -92,15 +94,21 @@ impl Settings {
     }
 
     fn builder(&self) -> Result<ServerBuilder, Error> {
+        fn words(words: &[String]) -> Vec<&str> {
+            words.iter().map(String::as_str).collect()
+        }
         let mut builder = ServerBuilder::new();
-        if let Some((name, version)) = &self.server_info {
-            builder.server_info(name, version)?;
+        if let Some(info) = &self.server_info {
+            builder.server_info(&words(info))?;
+        }
+        for icon in self.server_icons.iter().flatten() {
+            builder.server_icons(&words(icon))?;
         }
         if let Some(text) = &self.instructions {
             builder.instructions(text)?;
         }
         if let Some(origins) = &self.allowed_origins {
-            builder.allowed_origins(&origins.iter().map(String::as_str).collect::<Vec<_>>())?;
+            builder.allowed_origins(&words(origins))?;
         }
         if let Some(tools) = self.page_size {
             builder.page_size(tools);
@@ -286,7 +294,7 @@ impl LocationConf {
         let mut builder = self.settings.builder()?;
         // What serves one description alone is known by its name, unless the operator gives another.
         if let (None, [Some((title, version))]) = (&self.settings.server_info, self.documents.as_slice()) {
-            builder.server_info(title, version)?;
+            builder.server_info(&[title, version])?;
         }
         let mut contexts = Vec::with_capacity(self.tools.len());
         let mut operator_values = Vec::with_capacity(self.tools.len());

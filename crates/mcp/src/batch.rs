@@ -53,7 +53,7 @@ impl Batch {
                 let batch = Some(Box::new(self));
                 let stream = Stream::default();
                 let pending = Pending { context, facts, endpoint, batch, stream, rounds: 0, errand: None, uri: None };
-                return Step::Call { endpoint, request, pending };
+                return Step::call(endpoint, request, pending);
             }
         }
         let mut reply = match self.replies.len() {

@@ -221,6 +221,14 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// The upstream is told which trace the call is part of.
+    pub(crate) fn call(endpoint: usize, mut request: UpstreamRequest, pending: Pending) -> Step {
+        request.headers.extend(pending.facts.trace());
+        Step::Call { endpoint, request, pending }
+    }
+}
+
 /// A call that waits for its upstream. Dropping it abandons the exchange.
 #[derive(Debug)]
 pub struct Pending {
@@ -449,7 +457,7 @@ impl Context {
                 pending.errand = errand;
                 let begins_jobs = server.endpoint(endpoint).is_some_and(Endpoint::begins_jobs);
                 pending.uri = begins_jobs.then(|| request.uri.as_str().into());
-                return Step::Call { endpoint, request, pending };
+                return Step::call(endpoint, request, pending);
             }
             (Some(id), Performed::Result(opening, page)) => {
                 let mut head = Vec::with_capacity(id.len() + 40 + opening.len());

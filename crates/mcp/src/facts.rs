@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::ProtocolVersion;
 use crate::input::Capabilities;
-use crate::jsonrpc::text;
+use crate::jsonrpc::{Meta, text};
 use crate::scan::Scanner;
 use crate::session::{Client, cut};
+use crate::trace;
 
 /// Bytes of a client's name and version that are kept.
 const CLIENT: usize = 64;
@@ -34,6 +35,8 @@ pub struct Facts {
     input_responses: Option<Part>,
     request_state: Option<Part>,
     uri: Option<Part>,
+    /// What the upstream is told of the trace that the request is part of.
+    trace: Option<Part>,
 }
 
 /// Where one of the texts stands.
@@ -139,6 +142,17 @@ impl Facts {
 
     pub(crate) fn set_uri(&mut self, uri: &str) {
         self.uri = Some(self.keep(uri));
+    }
+
+    /// Keeps where the request belongs in a trace.
+    pub(crate) fn set_trace(&mut self, meta: Option<&Meta<'_>>) {
+        let lines = meta.and_then(|meta| meta.trace.lines());
+        self.trace = lines.map(|lines| self.keep(&lines));
+    }
+
+    /// The headers that say it to an upstream.
+    pub(crate) fn trace(&self) -> impl Iterator<Item = (String, String)> {
+        self.part(self.trace).into_iter().flat_map(trace::headers)
     }
 
     /// All of them, raw.

@@ -63,6 +63,7 @@ mod stream;
 mod task;
 mod text_template;
 mod tool;
+mod trace;
 mod version;
 
 pub use directory::{Catalog, Contents, Directory, Found, FoundFile};

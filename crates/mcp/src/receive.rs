@@ -127,6 +127,7 @@ impl Reception<'_, '_> {
         self.facts.method = Some(methods::name(method));
         id.into_iter().for_each(|id| self.facts.set_request_id(id));
         client_info.into_iter().for_each(|client_info| self.facts.set_client_info(client_info));
+        self.facts.set_trace(params.meta.as_ref());
     }
 
     /// What the client wants to hear while its request runs.

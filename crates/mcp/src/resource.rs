@@ -30,6 +30,8 @@ pub struct Resource {
     mime_type: Option<String>,
     annotations: Map<String, Value>,
     size: Option<u64>,
+    /// `ttlMs` and `cacheScope` of its contents, if the operator says so.
+    pub(crate) caching: (Option<u64>, Option<&'static str>),
     pub(crate) source: Source,
     /// The files that are listed, if the template is one of files.
     pub(crate) directory: Option<Directory>,

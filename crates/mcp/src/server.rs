@@ -1,6 +1,7 @@
 //! The MCP server of one location.
 
 mod builder;
+mod info;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -9,8 +10,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub use self::builder::ServerBuilder;
-pub(crate) use self::builder::VERSIONS;
 use self::builder::shown;
+pub(crate) use self::builder::{VERSIONS, scope};
+use self::info::ServerInfo;
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::{Context, Exchange};

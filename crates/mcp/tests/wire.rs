@@ -51,7 +51,7 @@ fn words(value: &Value) -> Vec<&str> {
 /// The server that a file's cases run against.
 fn server(settings: &Value) -> Server {
     let mut builder = ServerBuilder::new();
-    builder.server_info("wire", "1.0.0").unwrap();
+    builder.server_info(&["wire", "1.0.0"]).unwrap();
     builder.secret([7; 32]);
     builder.session_lifetime(LIFETIME);
     for (name, value) in settings.as_object().into_iter().flatten() {
