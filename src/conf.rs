@@ -230,6 +230,16 @@ impl LocationConf {
         self.tools.push(tool);
     }
 
+    /// Adds a resource.
+    pub(crate) fn add_resource(&mut self, resource: Declared<Resource>) -> Result<(), Error> {
+        let uri = resource.what.uri();
+        if self.resources.iter().any(|declared| declared.what.uri() == uri) {
+            return Err(Error::new(format!("is duplicate: the location has a resource \"{uri}\"")));
+        }
+        self.resources.push(resource);
+        Ok(())
+    }
+
     /// Notes what an API description calls itself.
     pub(crate) fn add_document(&mut self, info: Option<(String, String)>) {
         self.documents.push(info);
@@ -310,6 +320,10 @@ impl LocationConf {
         }
         for declared in self.resources.drain(..) {
             contexts.extend(declared.locations);
+            for endpoint in declared.what.endpoints() {
+                let values = endpoint.operator_values().iter().map(|text| ComplexValue::new(cf, text));
+                operator_values.push(values.collect::<Result<_, _>>()?);
+            }
             cf.report_at(declared.place, declared.directive, |_| Ok(builder.resource(declared.what)?))?;
         }
         for declared in self.prompts.drain(..) {
@@ -350,7 +364,7 @@ pub(crate) struct Location {
     pub(crate) bus: Option<Bus>,
     /// For each endpoint of `server` the location that its calls go through.
     pub(crate) endpoints: Vec<LocationContext>,
-    /// For each endpoint of `server` its operator's texts; only tools have them.
+    /// For each endpoint of `server` its operator's texts; only operations of API descriptions have them.
     pub(crate) operator_values: Vec<Box<[ComplexValue]>>,
     /// Bytes of an upstream's answer that are taken at the most; if it comes event by event, of each.
     pub(crate) max_result_size: usize,

@@ -44,7 +44,7 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 ///
 /// Three groups: our own; the words of our blocks; and directives of other modules that we look at ([`ProxySettings`]) or
 /// refuse inside of our blocks, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 116] = [
+pub(crate) static DIRECTIVES: [Directive; 118] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
     directive(c"mcp_server_info", ANYWHERE | NGX_CONF_2MORE, |cf, conf| {
         let words = cf.arguments()?;
@@ -141,6 +141,12 @@ pub(crate) static DIRECTIVES: [Directive; 116] = [
     directive(c"search", OPENAPI | NGX_CONF_FLAG, |cf, conf| {
         let on = flag(cf)?;
         openapi::draft(conf)?.search(on)
+    }),
+    directive(c"resource", OPENAPI | NGX_CONF_2MORE, |cf, conf| {
+        openapi::draft(conf)?.resource(&cf.arguments()?, false)
+    }),
+    directive(c"resources", OPENAPI | NGX_CONF_2MORE, |cf, conf| {
+        openapi::draft(conf)?.resource(&cf.arguments()?, true)
     }),
     directive(c"credential", OPENAPI | NGX_CONF_TAKE2, |cf, conf| openapi::draft(conf)?.credential(cf, pair(cf)?)),
     directive(c"references", OPENAPI | NGX_CONF_TAKE1, |cf, conf| {

@@ -151,6 +151,11 @@ impl Tool {
         &self.endpoint
     }
 
+    /// What is left of it where it is no tool: its name, how it is shown, and what its calls are.
+    pub(crate) fn into_parts(self) -> (String, Presentation, Endpoint) {
+        (self.name, self.presentation, self.endpoint)
+    }
+
     /// Whether its calls may become jobs, and how.
     pub(crate) fn task(&self) -> Option<TaskRules> {
         self.task

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::result::Read;
 use super::template::{UriTemplate, check_uri, is_template};
-use super::{Resource, Source, annotations};
+use super::{Resource, Scalars, Source, annotations};
 use crate::completion::CompletionBuilder;
 use crate::directory::Directory;
 use crate::listen::MAX_URI;
@@ -20,7 +20,7 @@ use crate::tool::{Argument, ConfigError, Endpoint, EndpointBuilder, FilePath, In
 #[derive(Debug)]
 pub struct ResourceBuilder {
     uri: String,
-    template: Option<UriTemplate>,
+    pub(super) template: Option<UriTemplate>,
     name: Option<String>,
     presentation: Presentation,
     mime_type: Option<String>,
@@ -277,6 +277,7 @@ impl ResourceBuilder {
             name: self.name.unwrap_or_else(|| self.uri.clone()),
             uri: self.uri.into(),
             template: self.template,
+            scalars: Scalars::default(),
             presentation: self.presentation,
             mime_type: self.mime_type,
             annotations: self.annotations.unwrap_or_default(),
