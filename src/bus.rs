@@ -9,17 +9,18 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ptr;
 
-use mcp::{BusId, Delivery, Publication, Server, Topic};
+use mcp::{BusId, Delivery, Heard, Publication, Server, Topic};
 
 use crate::call;
 use crate::conf::Location;
-use crate::link::{self, Link};
+use crate::link::Link;
 use crate::listening;
+use crate::nchan;
 use crate::ngx::{self, Level, ListDigests, Messages, Request, Ringer, SessionSubscriptions, StreamCounts};
 use crate::pause;
 
-/// Seconds for which a session's messages are kept.
-const KEPT: u64 = 300;
+/// Milliseconds for which a session's messages are kept.
+const KEPT: u64 = 300_000;
 
 /// What all workers share.
 #[derive(Clone, Copy)]
@@ -88,7 +89,7 @@ impl Bus {
         publication: &Publication,
         then: impl FnOnce(bool) + 'static,
     ) {
-        let now = ngx::now();
+        let now = ngx::now_in_milliseconds();
         let published =
             self.memory.messages.with(|log| log.publish(self.key, publication, now, self.machine)).flatten();
         let Some(id) = published else {
@@ -97,7 +98,7 @@ impl Bus {
         };
         ngx::ring();
         match &self.link {
-            Some(link) => link.publish(location, id, &publication.envelope, Box::new(then)),
+            Some(link) => link.publish(location, id, &publication.envelope, then),
             None => then(true),
         }
     }
@@ -159,9 +160,9 @@ impl Bus {
     }
 
     /// What was published for a session and not seen yet, in its order.
-    pub(crate) fn kept(&self, session: &str, after: Option<BusId>) -> Vec<(BusId, Vec<u8>)> {
-        let since = ngx::now().saturating_sub(KEPT);
-        self.memory.messages.with(|log| log.kept(session, after, since)).unwrap_or_default()
+    pub(crate) fn kept(&self, session: &str, heard: &Heard) -> Vec<(BusId, Vec<u8>)> {
+        let since = ngx::now_in_milliseconds().saturating_sub(KEPT);
+        self.memory.messages.with(|log| log.kept(session, heard, since)).unwrap_or_default()
     }
 
     /// Opens a stream that hears these topics, and gives its number. [`listening::opened`] is told as soon as nothing that
@@ -384,5 +385,5 @@ fn ending() {
         }
     }
     // A worker without timers ends at once, and what is posted is not done any more.
-    ngx::later(link::linger().max(1), || {});
+    ngx::later(nchan::linger().max(1), || {});
 }

@@ -15,10 +15,12 @@ use crate::channels::Channels;
 use crate::directories::Directories;
 use crate::endpoint::EndpointLocation;
 use crate::link::Link;
+use crate::nchan;
 use crate::ngx::{self, ComplexValue, Conf, LocationContext, Place, Request, ServerNames, SessionStates};
 use crate::offers::Declared;
 use crate::openapi;
 use crate::proxy::ProxySettings;
+use crate::record::{Watch, Watched};
 use crate::secret;
 
 /// Why a directive cannot be used.
@@ -151,10 +153,15 @@ pub(crate) struct DeclaredTool {
     pub(crate) context: LocationContext,
     /// It is found by a search instead of being listed.
     pub(crate) hidden: bool,
+    /// Those who watch it are told of its calls here.
+    pub(crate) watch: Option<Watch>,
 }
 
 impl DeclaredTool {
-    fn add_to(self, builder: &mut ServerBuilder) -> Result<(), Error> {
+    fn add_to(mut self, builder: &mut ServerBuilder) -> Result<(), Error> {
+        if self.watch.is_some() {
+            self.tool.record_calls();
+        }
         match self.hidden {
             true => Ok(builder.hidden_tool(self.tool)?),
             false => Ok(builder.tool(self.tool)?),
@@ -181,6 +188,8 @@ pub(crate) struct LocationConf {
     pub(crate) channels: Option<Channels>,
     /// Where `mcp_channels` stands.
     pub(crate) channels_block: Option<Place>,
+    /// `publish` in a block: a channel's name.
+    pub(crate) watch: Option<String>,
     /// `mcp_publish`: the path of an MCP location.
     pub(crate) publish: Option<(String, Place)>,
     /// The MCP location of that path.
@@ -308,7 +317,9 @@ impl LocationConf {
         }
         let mut contexts = Vec::with_capacity(self.tools.len());
         let mut operator_values = Vec::with_capacity(self.tools.len());
+        let mut watched = Vec::with_capacity(self.tools.len());
         for declared in self.tools.drain(..) {
+            watched.push(declared.watch.as_ref().map(|watch| watch.compile(cf)).transpose()?);
             let context = declared.context;
             let values = declared.tool.endpoint().operator_values().iter().map(|text| ComplexValue::new(cf, text));
             operator_values.push(values.collect::<Result<_, _>>()?);
@@ -340,6 +351,7 @@ impl LocationConf {
             server: builder.build()?,
             endpoints: contexts,
             operator_values,
+            watched,
             max_result_size: self.settings.max_result_size.unwrap_or(Settings::MAX_RESULT_SIZE),
             heartbeat: self.settings.heartbeat.unwrap_or(Settings::HEARTBEAT),
             input_timeout: self.settings.input_timeout.unwrap_or(Settings::INPUT_TIMEOUT),
@@ -366,6 +378,8 @@ pub(crate) struct Location {
     pub(crate) endpoints: Vec<LocationContext>,
     /// For each endpoint of `server` its operator's texts; only operations of API descriptions have them.
     pub(crate) operator_values: Vec<Box<[ComplexValue]>>,
+    /// For each tool of `server` where those who watch it are told of its calls.
+    pub(crate) watched: Vec<Option<Watched>>,
     /// Bytes of an upstream's answer that are taken at the most; if it comes event by event, of each.
     pub(crate) max_result_size: usize,
     /// Milliseconds of silence after which a client is told that its call is under way; 0: it never is.
@@ -383,6 +397,11 @@ pub(crate) struct Location {
 }
 
 impl Location {
+    /// Whether something is asked of Nchan.
+    fn uses_nchan(&self) -> bool {
+        self.link().is_some() || self.watched.iter().any(Option::is_some)
+    }
+
     /// The way of what is published to other machines.
     pub(crate) fn link(&self) -> Option<&Link> {
         self.bus.as_ref()?.link.as_ref()
@@ -431,6 +450,9 @@ impl MainConf {
     /// A worker has begun.
     pub(crate) fn begin(&'static self) {
         self.served.iter().for_each(|(_, location)| location.directories.look(location));
+        if self.served.iter().any(|(_, location)| location.uses_nchan()) {
+            nchan::expect();
+        }
     }
 
     /// The configuration is about to be run.

@@ -9,8 +9,8 @@ use mcp::{Endpoint, Exchange, Facts, Step};
 
 use crate::call::Call;
 use crate::conf::{Location, LocationConf};
-use crate::link::ChannelRequest;
 use crate::listening::Listening;
+use crate::nchan::ChannelRequest;
 use crate::ngx::{self, Outbox, ReadHandler, Request, Wake};
 use crate::pause::Pause;
 use crate::publish::Publishing;
@@ -46,6 +46,8 @@ pub(crate) struct Context {
     /// What the call sends, and for which endpoint; variables lend it to the proxy module.
     upstream: Cell<Option<&'static (usize, UpstreamRequest)>>,
     body: OnceCell<Body>,
+    /// The channel of Nchan that the request is for.
+    channel: Cell<Option<&'static [u8]>>,
     batch: OnceCell<Batch>,
     /// What a stream of events has under way.
     pub(crate) outbox: RefCell<Outbox>,
@@ -70,6 +72,7 @@ impl Context {
                 outcome: Cell::new(None),
                 upstream: Cell::new(None),
                 body: OnceCell::new(),
+                channel: Cell::new(None),
                 batch: OnceCell::new(),
                 outbox: RefCell::new(Outbox::default()),
             },
@@ -160,6 +163,16 @@ impl Context {
         } else {
             String::from_utf8_lossy(value).into_owned()
         }
+    }
+
+    /// The channel of Nchan that the request is for.
+    pub(crate) fn channel(&self) -> Option<&'static [u8]> {
+        self.channel.get()
+    }
+
+    /// Says so; the name must live as long as the request.
+    pub(crate) fn set_channel(&self, name: &'static [u8]) {
+        self.channel.set(Some(name));
     }
 
     pub(crate) fn batch(&self) -> Option<&Batch> {

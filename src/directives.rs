@@ -18,6 +18,7 @@ use crate::ngx::{
 };
 use crate::offers::{self, prompt, resource};
 use crate::openapi;
+use crate::record::{self, Watch};
 use crate::secret;
 
 /// One directive: its name, where it may stand and with how many words, and what it does.
@@ -44,7 +45,7 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 ///
 /// Three groups: our own; the words of our blocks; and directives of other modules that we look at ([`ProxySettings`]) or
 /// refuse inside of our blocks, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 118] = [
+pub(crate) static DIRECTIVES: [Directive; 119] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
     directive(c"mcp_server_info", ANYWHERE | NGX_CONF_2MORE, |cf, conf| {
         let words = cf.arguments()?;
@@ -121,6 +122,7 @@ pub(crate) static DIRECTIVES: [Directive; 118] = [
         let text = file(cf)?;
         Ok(draft(conf)?.output_schema(&text)?)
     }),
+    directive(c"publish", TOOL | OPENAPI | OPERATION | NGX_CONF_TAKE1, record::publish),
     directive(c"pass", OPENAPI | NGX_CONF_TAKE1, |cf, conf| openapi::draft(conf)?.pass(one(cf)?)),
     directive(c"prefix", OPENAPI | NGX_CONF_TAKE1, |cf, conf| openapi::draft(conf)?.prefix(one(cf)?)),
     directive(c"expose", OPENAPI | NGX_CONF_1MORE, |cf, conf| openapi::draft(conf)?.expose(&cf.arguments()?)),
@@ -265,13 +267,14 @@ fn mcp_tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
     let draft = ToolBuilder::new(&name)?;
     // The parser stands at the closing brace once the block is read.
     let context = cf.block(TOOL, Draft::Tool(Box::new(draft)));
-    cf.report_at(place, "mcp_tool", |_| {
+    cf.report_at(place, "mcp_tool", |cf| {
         let context = context?;
         let own = context.own_conf();
         let Some(Draft::Tool(draft)) = own.take_draft() else { return Err(Error::memory()) };
         let tool = draft.build()?;
         own.endpoint = Some(EndpointLocation::new(tool.endpoint(), Block::Tool(name), place));
-        conf.add_tool(DeclaredTool { tool, context, hidden: false });
+        let watch = Watch::make(cf, &[], context)?;
+        conf.add_tool(DeclaredTool { tool, context, hidden: false, watch });
         Ok(())
     })
 }

@@ -7,7 +7,7 @@ use crate::call::{Call, failure};
 use crate::conf::Location;
 use crate::context::{Context, Stage, location_of};
 use crate::ngx::{self, Chain, Request, Status, Wake};
-use crate::{link, pause, reply};
+use crate::{nchan, pause, reply};
 
 /// What becomes of a chain.
 pub(crate) enum Pass {
@@ -22,7 +22,7 @@ pub(crate) fn header(request: Request) -> Status {
     let Some(context) = Context::of(request) else { return early_refusal(request) };
     match context.take_stage() {
         Stage::Done => ngx::next_header_filter(request),
-        Stage::Channel(channel) => link::header(request, context, channel),
+        Stage::Channel(channel) => nchan::header(request, context, channel),
         Stage::Calling(mut call) => match request.take_refusal() {
             Some(status) => {
                 call.undisguise(request);
@@ -69,7 +69,7 @@ pub(crate) fn body(request: Request, chain: Chain) -> Pass {
         return Pass::Nothing(Status::OK);
     }
     match context.take_stage() {
-        Stage::Channel(channel) => Pass::Nothing(link::body(context, channel, chain)),
+        Stage::Channel(channel) => Pass::Nothing(nchan::body(context, channel, chain)),
         Stage::Calling(call) if call.has_begun() => Pass::Nothing(collect(request, context, call, chain)),
         stage => {
             context.set_stage(stage);

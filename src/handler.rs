@@ -8,7 +8,7 @@ use mcp::{Publication, SessionState, Step};
 use crate::call;
 use crate::context::{Context, Stage, location_of};
 use crate::ngx::{self, Request, Status};
-use crate::{link, listening, reply, secret};
+use crate::{listening, nchan, reply, secret};
 
 /// Rewrite phase: reads the body, once.
 pub(crate) fn rewrite(request: Request) -> Status {
@@ -91,7 +91,7 @@ pub(crate) fn content(request: Request) -> Status {
 /// Runs a request of ours beside another one.
 pub(crate) fn run_beside(request: Request) -> Status {
     match Context::of(request) {
-        Some(context) if matches!(*context.stage_mut(), Stage::Channel(_)) => link::run(request, context),
+        Some(context) if matches!(*context.stage_mut(), Stage::Channel(_)) => nchan::run(request, context),
         _ => call::run(request),
     }
 }
@@ -100,7 +100,7 @@ pub(crate) fn run_beside(request: Request) -> Status {
 pub(crate) fn finished_beside(request: Request, status: Status) {
     let Some(context) = Context::of(request) else { return };
     match context.take_stage() {
-        Stage::Channel(channel) => link::finished(context, *channel, status),
+        Stage::Channel(channel) => nchan::finished(context, *channel, status),
         Stage::Calling(call) => call::finished_beside(request, call, status),
         _ => {}
     }

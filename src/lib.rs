@@ -12,7 +12,8 @@
 //! ```
 //!
 //! What clients hear between their requests goes another way: `listening` is a client's open stream, `publish` takes what
-//! backends say, `bus` carries it between the workers and `link` between machines, through Nchan, whose location `channels` makes.
+//! backends say, `bus` carries it between the workers and `link` between machines, through `nchan`, whose location `channels` makes. `record` tells those who watch a
+//! tool of its calls, by `nchan` as well.
 //!
 //! `directives` and `conf` hold the configuration, `openapi` makes tools of API descriptions, `offers` resources and prompts of their blocks,
 //! `endpoint` and `proxy` hold the location that calls go through, `variables` the `$mcp_*`.
@@ -32,12 +33,14 @@ mod filter;
 mod handler;
 mod link;
 mod listening;
+mod nchan;
 mod ngx;
 mod offers;
 mod openapi;
 mod pause;
 mod proxy;
 mod publish;
+mod record;
 mod reply;
 mod secret;
 mod variables;

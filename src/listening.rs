@@ -87,7 +87,7 @@ pub(crate) fn opened(request: Request) {
         let Some(reply) = listening.reply.take() else { return };
         let Some(bus) = &context.location.bus else { return };
         context.note(reply.outcome);
-        let kept = listening.listener.resumes().map(|(session, after)| bus.kept(session, after)).unwrap_or_default();
+        let kept = listening.listener.resumes().map(|(session, heard)| bus.kept(session, heard)).unwrap_or_default();
         listening.kept = kept.iter().map(|(id, _)| *id).collect();
         listening.kept_size = kept.iter().map(|(_, envelope)| envelope.len() + EVENT).sum();
         // First, so that no stream which is opened once this one is seen to be open counts as older.

@@ -46,7 +46,9 @@ pub(crate) use module::{
     publish, publish_ready, upstream_finished,
 };
 pub(crate) use outbox::Outbox;
-pub(crate) use request::{Disguise, ReadHandler, Request, Status, UpstreamFinalizer, now, run_finalizer, run_reader};
+pub(crate) use request::{
+    Disguise, ReadHandler, Request, Status, UpstreamFinalizer, now, now_in_milliseconds, run_finalizer, run_reader,
+};
 pub(crate) use sessions::SessionStates;
 pub(crate) use subrequest::start as start_subrequest;
 pub(crate) use subscriptions::SessionSubscriptions;

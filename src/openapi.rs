@@ -13,6 +13,7 @@ use crate::directives::{once, one};
 use crate::endpoint::{Block, EndpointLocation};
 use crate::ngx::{ComplexValue, Conf, LocationContext, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, Place};
 use crate::offers::Declared;
+use crate::record::Watch;
 
 /// What the directives of a block said.
 #[derive(Default)]
@@ -262,6 +263,8 @@ fn load(
         warn("no tool was made of it".into());
     }
     let hidden = draft.search.unwrap_or(false);
+    let watch = Watch::make(cf, &[], context)?;
+    let watches = locations.iter().map(|block| Watch::make(cf, &[context], *block)).collect::<Result<Vec<_>, _>>()?;
     conf.add_document(outcome.info);
     let mut taken = conf.tool_names();
     // Each with the block that it stands in.
@@ -313,8 +316,9 @@ fn load(
                 "the location has a tool \"{name}\" already: give this document a \"prefix\""
             )));
         }
+        let own = origin.edit.and_then(|edit| watches.get(edit)).cloned().flatten();
         let location = locate(tool.endpoint())?;
-        conf.add_tool(DeclaredTool { tool, context: location, hidden });
+        conf.add_tool(DeclaredTool { tool, context: location, hidden, watch: own.or_else(|| watch.clone()) });
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use mcp::http::{Body, HttpReply};
 
 use crate::context::Context;
 use crate::ngx::{self, Level, Request, Status};
+use crate::record;
 
 /// Sends the header of a stream of events.
 pub(crate) fn begin_stream(request: Request, reply: &HttpReply) -> Status {
@@ -45,6 +46,9 @@ fn finish(request: Request, context: &'static Context, reply: &HttpReply) {
     context.finish(reply.outcome);
     for note in &reply.notes {
         request.log().write(Level::Warn, format_args!("{note}"));
+    }
+    for record in &reply.records {
+        record::tell(request, context.location, record);
     }
 }
 

@@ -8,7 +8,6 @@ use mcp::http::Outcome;
 
 use crate::context::Context;
 use crate::endpoint::ACCEPT;
-use crate::link;
 use crate::ngx::{Request, last_attempt};
 
 /// A variable, or with a name that ends in `_` all whose names begin so.
@@ -38,7 +37,7 @@ pub(crate) static VARIABLES: [Variable; 23] = [
     Variable { name: c"mcp_client_capabilities", get: |r, _| text(r, facts(r)?.client_capabilities().into()) },
     Variable { name: c"mcp_session", get: |r, _| text(r, facts(r)?.session()?.into()) },
     Variable { name: c"mcp_arg_", get: |r, rest| text(r, facts(r)?.argument(rest)?) },
-    Variable { name: c"mcp_channel", get: |r, _| link::channel_name(r).map(str::as_bytes) },
+    Variable { name: c"mcp_channel", get: |r, _| Context::of(r)?.channel() },
     Variable { name: c"mcp_upstream_status", get: |r, _| text(r, last_attempt(r.main())?.status.to_string().into()) },
     Variable { name: c"mcp_upstream_time", get: upstream_time },
     Variable { name: c"mcp_upstream_method", get: |r, _| Some(Context::of(r)?.upstream_method()?.as_bytes()) },

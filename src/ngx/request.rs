@@ -524,6 +524,14 @@ impl Request {
         now()
     }
 
+    /// How long ago it came, in milliseconds: `$request_time`.
+    pub(crate) fn milliseconds(self) -> u64 {
+        // SAFETY: nginx sets the cached time before it starts.
+        let now = unsafe { &*ngx_cached_time };
+        let milliseconds = (now.sec - self.raw().start_sec) * 1000 + now.msec as i64 - self.raw().start_msec as i64;
+        u64::try_from(milliseconds).unwrap_or(0)
+    }
+
     /// Puts `finalizer` in the place of what nginx calls when its side of the upstream is over, and returns that.
     pub(crate) fn replace_upstream_finalizer(self, finalizer: UpstreamFinalizer) -> UpstreamFinalizer {
         // SAFETY: null, or an upstream in the request's pool.
@@ -536,6 +544,12 @@ impl Request {
 pub(crate) fn now() -> u64 {
     // SAFETY: nginx sets the cached time before it starts.
     u64::try_from(unsafe { (*ngx_cached_time).sec }).unwrap_or(0)
+}
+
+/// The same in milliseconds.
+pub(crate) fn now_in_milliseconds() -> u64 {
+    // SAFETY: as in `now`.
+    now() * 1000 + unsafe { (*ngx_cached_time).msec } as u64
 }
 
 /// What the client's request says about the reply (its range, its condition, another protocol) must not be taken to be

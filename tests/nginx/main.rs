@@ -34,4 +34,5 @@ mod subscriptions;
 mod tasks;
 mod tls;
 mod variables;
+mod watching;
 mod wire;

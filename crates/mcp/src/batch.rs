@@ -12,6 +12,7 @@ use crate::input::Retry;
 use crate::jsonrpc::{begin_result, write_error};
 use crate::methods::tools::{write_structured, write_tool_error};
 use crate::methods::{Performed, Request, write_answer};
+use crate::record::Record;
 use crate::server::{Callee, Server};
 use crate::stream::Stream;
 use crate::task::begun;
@@ -39,22 +40,35 @@ pub(crate) struct Batch {
     outcome: Outcome,
     /// For the error log.
     notes: Vec<String>,
+    /// For those who watch tools.
+    pub(crate) records: Vec<Record>,
 }
 
 impl Batch {
     pub(crate) fn new(requests: Vec<Request>) -> Self {
-        Batch { rest: requests.into_iter(), replies: vec![b'['], outcome: Outcome::Ok, notes: Vec::new() }
+        Batch {
+            rest: requests.into_iter(),
+            replies: vec![b'['],
+            outcome: Outcome::Ok,
+            notes: Vec::new(),
+            records: Vec::new(),
+        }
     }
 
     /// Answers requests up to the next one that needs an upstream.
     pub(crate) fn run(mut self, server: &Server, context: Context, evaluate: &mut Evaluate<'_>) -> Step {
         while let Some(request) = self.rest.next() {
-            if let Some((facts, endpoint, request)) = self.answer(server, &context, request, evaluate) {
-                let batch = Some(Box::new(self));
-                let stream = Stream::default();
-                let pending = Pending { context, facts, endpoint, batch, stream, rounds: 0, errand: None, uri: None };
+            let recorded = request.operation.recorded_tool(server);
+            let facts = Arc::clone(&request.facts);
+            let start = self.replies.len();
+            if let Some((endpoint, request)) = self.answer(server, &context, request, evaluate) {
+                let mut pending = Pending::new(context, facts, endpoint);
+                pending.stream = Stream::default();
+                pending.batch = Some(Box::new(self));
+                pending.is_recorded = recorded.is_some();
                 return Step::call(endpoint, request, pending);
             }
+            self.record(recorded, &context, &facts, start);
         }
         let mut reply = match self.replies.len() {
             // All that it asked for was cancelled.
@@ -65,6 +79,7 @@ impl Batch {
             }
         };
         reply.notes = self.notes;
+        reply.records = self.records;
         Step::Reply(reply)
     }
 
@@ -73,10 +88,11 @@ impl Batch {
         mut self,
         server: &Server,
         context: Context,
-        facts: &Facts,
+        (facts, recorded): (&Facts, Option<usize>),
         (endpoint, answer): (usize, Answer<'_>),
         evaluate: &mut Evaluate<'_>,
     ) -> Step {
+        let start = self.replies.len();
         if let Some(text) = unsuited(server, endpoint, answer) {
             match server.callee(endpoint) {
                 Callee::Tool(_) => {
@@ -87,12 +103,14 @@ impl Batch {
                 }
                 _ => self.error(&context, facts.request_id(), &Error::Backend(text)),
             }
+            self.record(recorded, &context, facts, start);
             return self.run(server, context, evaluate);
         }
         self.separate();
         let (_, written) = write_answer(server, context.version, facts, endpoint, &answer, &mut self.replies);
         self.sum_up(written.outcome);
         self.notes.extend(written.note);
+        self.record(recorded, &context, facts, start);
         self.run(server, context, evaluate)
     }
 
@@ -117,7 +135,7 @@ impl Batch {
         context: &Context,
         request: Request,
         evaluate: &mut Evaluate<'_>,
-    ) -> Option<(Arc<Facts>, usize, UpstreamRequest)> {
+    ) -> Option<(usize, UpstreamRequest)> {
         let Request { facts, operation } = request;
         let performed = if self.replies.len() > MAX_REPLIES {
             Performed::Error(
@@ -127,7 +145,7 @@ impl Batch {
             operation.perform(server, context, &facts, Retry::default(), evaluate)
         };
         let outcome = match (facts.request_id(), performed) {
-            (Some(_), Performed::Call { endpoint, request, .. }) => return Some((facts, endpoint, request)),
+            (Some(_), Performed::Call { endpoint, request, .. }) => return Some((endpoint, request)),
             (Some(id), Performed::Result(opening, page)) => {
                 self.separate();
                 begin_result(id, &mut self.replies);
@@ -169,6 +187,13 @@ impl Batch {
         let wire = error.wire(context.version, id.is_some());
         write_error(id, context.version, &wire, &mut self.replies);
         self.sum_up(Outcome::ProtocolError { code: wire.code });
+    }
+
+    /// Keeps what is told of a call whose response begins at a place.
+    fn record(&mut self, recorded: Option<usize>, context: &Context, facts: &Facts, start: usize) {
+        let response = &self.replies[start..];
+        let response = response.strip_prefix(b",").unwrap_or(response);
+        self.records.extend(recorded.map(|tool| Record::answered(tool, context, facts, response)));
     }
 
     fn separate(&mut self) {

@@ -16,6 +16,7 @@ use crate::listen::{Delivery, Listener, Publication, Subscription, Topic};
 use crate::methods::tools::{write_structured, write_tool_error};
 use crate::methods::{Operation, Performed, Request, write_answer};
 use crate::origin;
+use crate::record::Record;
 use crate::server::Server;
 use crate::session::SessionState;
 use crate::stream::{Hearing, Stream, write_event};
@@ -245,13 +246,25 @@ pub struct Pending {
     pub(crate) errand: Option<Box<Errand>>,
     /// Path and query of the call, if it may begin a job.
     pub(crate) uri: Option<Box<str>>,
+    /// It is of a tool whose watchers are told of what comes of it.
+    pub(crate) is_recorded: bool,
 }
 
 impl Pending {
     /// A call by itself.
-    fn new(mut context: Context, facts: Arc<Facts>, endpoint: usize) -> Self {
+    pub(crate) fn new(mut context: Context, facts: Arc<Facts>, endpoint: usize) -> Self {
         let stream = Stream::new(std::mem::take(&mut context.hearing));
-        Pending { context, facts, endpoint, batch: None, stream, rounds: 0, errand: None, uri: None }
+        Pending {
+            context,
+            facts,
+            endpoint,
+            batch: None,
+            stream,
+            rounds: 0,
+            errand: None,
+            uri: None,
+            is_recorded: false,
+        }
     }
 
     /// Whether the call has a session, so that something may be said to it while it runs ([`Pending::is_cancelled_by`]).
@@ -273,11 +286,17 @@ impl Pending {
 
     /// Ends the call without a response, as the client wants it: an empty reply, or the next call of the batch.
     pub fn cancel(self, server: &Server, evaluate: &mut Evaluate<'_>) -> Step {
+        let record = self.is_recorded.then(|| Record::cancelled(self.endpoint, &self.context, &self.facts));
         match self.batch {
-            Some(batch) => batch.run(server, self.context, evaluate),
+            Some(mut batch) => {
+                batch.records.extend(record);
+                batch.run(server, self.context, evaluate)
+            }
             None => {
                 let status = if self.stream.is_open { 200 } else { 202 };
-                Step::Reply(self.context.reply(status, Body::Empty, Outcome::Ok))
+                let mut reply = self.context.reply(status, Body::Empty, Outcome::Ok);
+                reply.records.extend(record);
+                Step::Reply(reply)
             }
         }
     }
@@ -332,7 +351,8 @@ impl Pending {
         };
         let endpoint = self.endpoint;
         if let Some(batch) = self.batch {
-            return batch.resume(server, self.context, &self.facts, (endpoint, answer), evaluate);
+            let recorded = self.is_recorded.then_some(endpoint);
+            return batch.resume(server, self.context, (&self.facts, recorded), (endpoint, answer), evaluate);
         }
         let (call, mut out) = match self.follow(server, answer, out) {
             Ok(step) => return step,
@@ -353,9 +373,16 @@ impl Pending {
         mut out: Vec<u8>,
         write: impl FnOnce(ProtocolVersion, &Facts, &mut Vec<u8>) -> (u16, Written),
     ) -> Step {
-        let write = |out: &mut Vec<u8>| write(self.context.version, &self.facts, out);
-        let (status, written) = match self.stream.is_open {
-            true => (200, write_event(&mut out, write).1),
+        let write = |out: &mut Vec<u8>| {
+            let start = out.len();
+            let (status, written) = write(self.context.version, &self.facts, out);
+            (status, self.record(&out[start..]), written)
+        };
+        let (status, record, written) = match self.stream.is_open {
+            true => {
+                let (_, record, written) = write_event(&mut out, write);
+                (200, record, written)
+            }
             false => {
                 // What there was to hear shortly before the end is nothing without a stream.
                 out.clear();
@@ -364,13 +391,22 @@ impl Pending {
         };
         let mut reply = self.context.reply(status, Body::Bytes(out), written.outcome);
         reply.notes.extend(written.note);
+        reply.records.extend(record);
         Step::Reply(reply)
+    }
+
+    /// What is told of the call, once it is answered.
+    fn record(&self, response: &[u8]) -> Option<Record> {
+        let recorded = self.is_recorded.then_some(self.endpoint)?;
+        Some(Record::answered(recorded, &self.context, &self.facts, response))
     }
 
     /// The same for a call that gets no result.
     pub(crate) fn fail(self, mut out: Vec<u8>, error: &Error, note: Option<String>) -> Step {
         let id = self.facts.request_id();
         let mut reply = self.context.error(id, error);
+        let record = if let Body::Bytes(response) = &reply.body { self.record(response) } else { None };
+        reply.records.extend(record);
         if self.stream.is_open {
             let wire = error.wire(self.context.version, id.is_some());
             write_event(&mut out, |out| write_error(id, self.context.version, &wire, out));
@@ -411,7 +447,7 @@ impl Context {
         if let Some(origin) = &self.origin {
             origin::expose(origin, &mut headers);
         }
-        HttpReply { status, content_type, headers, body, outcome, notes: Vec::new() }
+        HttpReply { status, content_type, headers, body, outcome, notes: Vec::new(), records: Vec::new() }
     }
 
     /// A reply that has nothing to say.
@@ -447,6 +483,7 @@ impl Context {
     /// Answers one request.
     fn answer(self, server: &Server, facts: Arc<Facts>, operation: Operation, evaluate: &mut Evaluate<'_>) -> Step {
         let begins_session = matches!(operation, Operation::Initialize);
+        let recorded = operation.recorded_tool(server);
         let performed = match Retry::of(server, &self, &facts) {
             Ok(retry) => operation.perform(server, &self, &facts, retry, evaluate),
             Err(error) => Performed::Error(error.into()),
@@ -455,6 +492,7 @@ impl Context {
             (Some(_), Performed::Call { endpoint, request, errand }) => {
                 let mut pending = Pending::new(self, facts, endpoint);
                 pending.errand = errand;
+                pending.is_recorded = recorded.is_some();
                 let begins_jobs = server.endpoint(endpoint).is_some_and(Endpoint::begins_jobs);
                 pending.uri = begins_jobs.then(|| request.uri.as_str().into());
                 return Step::call(endpoint, request, pending);
@@ -483,13 +521,18 @@ impl Context {
             (Some(id), Performed::ToolError(Unsent { text, note })) => {
                 let mut out = Vec::with_capacity(text.len() + 512);
                 write_tool_error(server, self.version, id, &text, &mut out);
+                let record = recorded.map(|tool| Record::answered(tool, &self, &facts, &out));
                 let mut reply = self.reply(200, Body::Bytes(out), Outcome::ToolError);
                 reply.notes.extend(note);
+                reply.records.extend(record);
                 return Step::Reply(reply);
             }
             (id, Performed::Error(Failed { error, note })) => {
                 let mut reply = self.error(id, &error);
                 reply.notes.extend(note);
+                if let (Some(tool), Body::Bytes(response)) = (recorded, &reply.body) {
+                    reply.records.push(Record::answered(tool, &self, &facts, response));
+                }
                 return Step::Reply(reply);
             }
             (None, _) => None,

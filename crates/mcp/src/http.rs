@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::SessionState;
+use crate::{Record, SessionState};
 
 /// A client's HTTP request to the MCP location, read whole.
 #[derive(Debug, Clone)]
@@ -61,6 +61,8 @@ pub struct HttpReply {
     pub outcome: Outcome,
     /// What the operator should know, for the error log: an upstream that does not answer as its tool declares.
     pub notes: Vec<String>,
+    /// What those who watch a tool are told: one for each call that has ended.
+    pub records: Vec<Record>,
 }
 
 /// A response body; `Page` lets the pre-serialised lists go out without being copied.

@@ -52,6 +52,7 @@ mod origin;
 mod presentation;
 mod prompt;
 mod receive;
+mod record;
 mod resource;
 mod scan;
 mod seal;
@@ -72,10 +73,11 @@ pub use facts::Facts;
 pub use input::Waiting;
 pub use level::LogLevel;
 pub use listen::{
-    Audience, BusId, Delivered, Delivery, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI, MessageLog,
+    Audience, BusId, Delivered, Delivery, Heard, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI, MessageLog,
     Passed, Publication, PublishRequest, Subscriptions, Topic, Wish,
 };
 pub use prompt::{Prompt, PromptBuilder};
+pub use record::Record;
 pub use resource::{Resource, ResourceBuilder};
 pub use server::{Server, ServerBuilder};
 pub use session::SessionState;

@@ -138,6 +138,7 @@ pub struct Tool {
     endpoint: Endpoint,
     rules: ResultRules,
     task: Option<TaskRules>,
+    is_recorded: bool,
 }
 
 impl Tool {
@@ -154,6 +155,16 @@ impl Tool {
     /// What is left of it where it is no tool: its name, how it is shown, and what its calls are.
     pub(crate) fn into_parts(self) -> (String, Presentation, Endpoint) {
         (self.name, self.presentation, self.endpoint)
+    }
+
+    /// From now on each call of it ends in a [`Record`](crate::Record).
+    pub fn record_calls(&mut self) {
+        self.is_recorded = true;
+    }
+
+    /// Whether each call of it ends in a [`Record`](crate::Record).
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.is_recorded
     }
 
     /// Whether its calls may become jobs, and how.

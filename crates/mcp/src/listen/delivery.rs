@@ -11,9 +11,9 @@ use crate::scan::{NotJson, Scanner};
 /// The id of a stored message on the bus, later ones being greater: `time:tag`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BusId {
-    /// Seconds since the epoch.
+    /// Milliseconds since the epoch.
     pub time: u64,
-    /// Tells messages of the same second apart.
+    /// Tells messages of the same millisecond apart; its lowest 16 bits are the machine's number.
     pub tag: u64,
 }
 
@@ -23,6 +23,16 @@ impl BusId {
         let (time, tag) = id.split_once(':')?;
         let number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?;
         Some(BusId { time: number(time)?, tag: number(tag)? })
+    }
+
+    /// The number of the machine that has given it.
+    pub(super) fn machine(self) -> u16 {
+        (self.tag & 0xffff) as u16
+    }
+
+    /// The id of another machine that stands beside this one.
+    pub(super) fn of_machine(self, machine: u16) -> BusId {
+        BusId { tag: self.tag & !0xffff | u64::from(machine), ..self }
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::delivery::{BusId, Content, Delivery, Publication};
 use super::event::{event, retry};
 use super::topic::{LIST_CHANGES, Topic, hex};
-use super::{MAX_RESOURCES, SUBSCRIPTION_ID};
+use super::{Heard, MAX_RESOURCES, SUBSCRIPTION_ID};
 use crate::ProtocolVersion;
 use crate::jsonrpc::begin_result;
 
@@ -45,8 +45,8 @@ struct SessionStream {
     /// When this stream was opened, once the news of it have come; and the latest that another one was.
     opened: Option<BusId>,
     other: Option<BusId>,
-    /// What was published up to here is not for this stream: its client has got it already.
-    after: Option<BusId>,
+    /// What is not for this stream, as its client has got it already.
+    heard: Heard,
 }
 
 /// What a delivery means to one listener.
@@ -81,13 +81,13 @@ impl Listener {
         session: Topic,
         lists: impl Iterator<Item = Topic>,
         nonce: [u8; 16],
-        after: Option<BusId>,
+        heard: Heard,
     ) -> Listener {
         let mut topics: Vec<Topic> = lists.chain([session.clone()]).collect();
         topics.sort_unstable();
         Listener {
             topics,
-            kind: Kind::Session(SessionStream { version, session, nonce, opened: None, other: None, after }),
+            kind: Kind::Session(SessionStream { version, session, nonce, opened: None, other: None, heard }),
         }
     }
 
@@ -104,11 +104,11 @@ impl Listener {
         }
     }
 
-    /// The session whose kept messages the host hands over first, each with its id, and the last one that its client has.
-    pub fn resumes(&self) -> Option<(&str, Option<BusId>)> {
+    /// The session whose kept messages the host hands over first, each with its id, and those that its client has.
+    pub fn resumes(&self) -> Option<(&str, &Heard)> {
         match &self.kind {
             Kind::Subscription { .. } => None,
-            Kind::Session(stream) => Some((stream.session.session()?, stream.after)),
+            Kind::Session(stream) => Some((stream.session.session()?, &stream.heard)),
         }
     }
 
@@ -167,10 +167,11 @@ impl Listener {
             (Kind::Session(stream), Content::Message(message)) => {
                 // The broadcast channel has ids of its own.
                 let id = id.filter(|_| delivery.topic().session().is_some());
-                if stream.is_past(id) {
+                if id.is_some_and(|id| stream.heard.has(id)) {
                     return Delivered::Nothing;
                 }
-                Delivered::Event(event(id, message.as_bytes()))
+                let heard = id.map(|id| stream.hear(id));
+                Delivered::Event(event(heard, message.as_bytes()))
             }
         }
     }
@@ -208,8 +209,10 @@ impl Listener {
 }
 
 impl SessionStream {
-    fn is_past(&self, id: Option<BusId>) -> bool {
-        id.zip(self.after).is_some_and(|(id, after)| id <= after)
+    /// The client is sent what has this id.
+    fn hear(&mut self, id: BusId) -> &Heard {
+        self.heard.note(id);
+        &self.heard
     }
 
     /// A stream of this session has been opened. Of several the one with the greatest id stays, in whatever order the news
@@ -218,7 +221,7 @@ impl SessionStream {
         if stream == hex(&self.nonce) {
             self.opened = id;
             // Whatever the client claims to have got, it cannot have got what is yet to come.
-            self.after = self.after.min(id);
+            id.into_iter().for_each(|id| self.heard.cut(id));
         } else {
             self.other = self.other.max(id);
         }
@@ -228,7 +231,7 @@ impl SessionStream {
         // A place to resume from, even if no message comes. Clients of older revisions want JSON in every event.
         let is_own = self.opened.is_some() && self.opened == id;
         match id.filter(|_| is_own && self.version >= ProtocolVersion::V2025_11_25) {
-            Some(id) => Delivered::Event(event(Some(id), b"")),
+            Some(id) => Delivered::Event(event(Some(self.hear(id)), b"")),
             None => Delivered::Nothing,
         }
     }
@@ -241,9 +244,11 @@ mod tests {
     const NAME: &str = "0123";
     const MESSAGE: &str = r#"{"jsonrpc":"2.0","method":"m","params":{"uri":"a:"}}"#;
 
-    fn session(version: ProtocolVersion, nonce: u8, after: Option<BusId>) -> Listener {
+    fn session(version: ProtocolVersion, nonce: u8, last: Option<BusId>) -> Listener {
         let lists = [Topic::ToolsListChanged].into_iter();
-        Listener::session(version, Topic::Session(NAME.to_owned()), lists, [nonce; 16], after)
+        let mut heard = Heard::default();
+        last.into_iter().for_each(|id| heard.note(id));
+        Listener::session(version, Topic::Session(NAME.to_owned()), lists, [nonce; 16], heard)
     }
 
     fn subscription(topics: &[Topic], id: &str) -> Listener {
@@ -262,8 +267,8 @@ mod tests {
         Delivery::parse(&listener.opened().unwrap().envelope).unwrap()
     }
 
-    fn id(tag: u64) -> Option<BusId> {
-        Some(BusId { time: 5, tag })
+    fn id(time: u64) -> Option<BusId> {
+        Some(BusId { time, tag: 5 })
     }
 
     fn text(delivered: Delivered) -> String {
@@ -325,7 +330,7 @@ mod tests {
     #[test]
     fn only_what_a_session_can_resume_from_has_an_id() {
         let mut listener = session(ProtocolVersion::V2025_06_18, 1, None);
-        assert_eq!(text(listener.deliver(&to_session(), id(3))), format!("id: get:5:3\ndata: {MESSAGE}\n\n"));
+        assert_eq!(text(listener.deliver(&to_session(), id(3))), format!("id: get:3:5\ndata: {MESSAGE}\n\n"));
         assert_eq!(text(listener.deliver(&to_session(), None)), format!("data: {MESSAGE}\n\n"));
         let broadcast = message(Topic::ToolsListChanged);
         assert_eq!(text(listener.deliver(&broadcast, id(4))), format!("data: {MESSAGE}\n\n"));
@@ -378,7 +383,7 @@ mod tests {
     fn clients_of_the_last_revision_with_sessions_learn_where_to_resume_at_once() {
         let mut listener = session(ProtocolVersion::V2025_11_25, 1, None);
         let news = opened(&listener);
-        assert_eq!(text(listener.deliver(&news, id(7))), "id: get:5:7\ndata: \n\n");
+        assert_eq!(text(listener.deliver(&news, id(7))), "id: get:7:5\ndata: \n\n");
         assert_eq!(text(session(ProtocolVersion::V2025_11_25, 1, None).deliver(&news, None)), "nothing");
     }
 
@@ -386,7 +391,7 @@ mod tests {
     fn a_session_ends_with_its_streams() {
         let topic = Topic::of_session("id");
         let lists = std::iter::empty();
-        let mut listener = Listener::session(ProtocolVersion::V2025_06_18, topic, lists, [0; 16], id(9));
+        let mut listener = Listener::session(ProtocolVersion::V2025_06_18, topic, lists, [0; 16], Heard::default());
         let ended = Delivery::parse(&Publication::end_of_session("id").envelope).unwrap();
         assert_eq!(text(listener.deliver(&ended, id(1))), "close ");
     }

@@ -2,7 +2,7 @@
 //! sessions that come later.
 
 use super::ring::{Ring, set_word, word};
-use super::{BusId, Delivery, MAX_ENVELOPE, Publication};
+use super::{BusId, Delivery, Heard, MAX_ENVELOPE, Publication};
 
 /// Ids that were seen lately, and the bytes of each.
 const SEEN: usize = 4096;
@@ -44,7 +44,7 @@ impl<'m> MessageLog<'m> {
         MessageLog { head, passing: Ring::new(passing), kept: Ring::new(kept) }
     }
 
-    /// Takes what is published for a server at `now` seconds since the epoch, and gives the id that it has from then on; none
+    /// Takes what is published for a server at `now` milliseconds since the epoch, and gives the id that it has from then on; none
     /// if it is too large. `machine` tells logs apart whose messages meet.
     pub fn publish(&mut self, server: u128, publication: &Publication, now: u64, machine: u16) -> Option<BusId> {
         let id = self.next_id(now, machine);
@@ -72,12 +72,12 @@ impl<'m> MessageLog<'m> {
         true
     }
 
-    /// What a session may still want: its messages that came after `after` and not before `since`, in seconds since the epoch;
+    /// What a session may still want: its messages that its client has not heard, since a time in milliseconds since the epoch;
     /// in their order.
-    pub fn kept(&self, session: &str, after: Option<BusId>, since: u64) -> Vec<(BusId, Vec<u8>)> {
+    pub fn kept(&self, session: &str, heard: &Heard, since: u64) -> Vec<(BusId, Vec<u8>)> {
         let session = fingerprint(session);
         let entries = self.kept.entries().filter(|entry| entry.key == session && entry.id.time >= since);
-        let wanted = entries.filter(|entry| after.is_none_or(|after| entry.id > after));
+        let wanted = entries.filter(|entry| !heard.has(entry.id));
         let mut messages: Vec<_> = wanted.map(|entry| (entry.id, entry.message.to_vec())).collect();
         messages.sort_by_key(|(id, _)| *id);
         messages
@@ -103,7 +103,7 @@ impl<'m> MessageLog<'m> {
         let last = self.id(0);
         // A clock that was put back does not take ids back.
         let (time, number) = if now > last.time { (now, 0) } else { (last.time, (last.tag >> 16) + 1) };
-        let id = BusId { time, tag: (number << 16) | u64::from(machine) };
+        let id = BusId { time, tag: number << 16 }.of_machine(machine);
         self.note(id);
         id
     }
@@ -160,8 +160,10 @@ mod tests {
         messages.into_iter().map(text).collect()
     }
 
-    fn kept(log: &MessageLog<'_>, session: &str, after: Option<BusId>) -> Vec<String> {
-        texts(log.kept(Topic::of_session(session).session().unwrap(), after, 0).into_iter().map(|(_, text)| text))
+    fn kept(log: &MessageLog<'_>, session: &str, last: Option<BusId>) -> Vec<String> {
+        let mut heard = Heard::default();
+        last.into_iter().for_each(|id| heard.note(id));
+        texts(log.kept(Topic::of_session(session).session().unwrap(), &heard, 0).into_iter().map(|(_, text)| text))
     }
 
     #[test]
@@ -173,7 +175,7 @@ mod tests {
         for (now, machine) in [(100, 5), (100, 5), (99, 7), (101, 5), (50, 5)] {
             let id = log.publish(SERVER, &tools, now, machine).unwrap();
             assert!(id > last, "{id} {last}");
-            assert_eq!(id.tag & 0xffff, u64::from(machine));
+            assert_eq!(id.machine(), machine);
             last = id;
         }
         let foreign = BusId { time: 200, tag: 3 << 16 };
@@ -238,7 +240,19 @@ mod tests {
         log.publish(SERVER, &message(Topic::ToolsListChanged, "all"), 106, 1).unwrap();
         assert_eq!(kept(&log, "a", None), ["m0", "m2", "m4"]);
         assert_eq!(kept(&log, "b", Some(ids[1])), ["m3", "m5"]);
-        assert_eq!(log.kept(Topic::of_session("a").session().unwrap(), None, 103).len(), 1);
+        assert_eq!(log.kept(Topic::of_session("a").session().unwrap(), &Heard::default(), 103).len(), 1);
+    }
+
+    #[test]
+    fn what_another_machine_said_before_is_kept_for_who_has_not_heard_it() {
+        let mut memory = vec![0; SIZE];
+        let mut log = MessageLog::new(&mut memory);
+        let of_machine = |machine, time| BusId { time, tag: 0 }.of_machine(machine);
+        for (machine, time, text) in [(2, 7, "second"), (1, 5, "first")] {
+            assert!(log.receive(SERVER, of_machine(machine, time), &message(Topic::of_session("s"), text).envelope));
+        }
+        assert_eq!(kept(&log, "s", Some(of_machine(2, 7))), ["first"]);
+        assert_eq!(kept(&log, "s", Some(of_machine(1, 5))), ["second"]);
     }
 
     #[test]

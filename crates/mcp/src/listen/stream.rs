@@ -19,7 +19,7 @@ impl Reception<'_, '_> {
         let offers = self.server.offers();
         let lists = LIST_CHANGES.into_iter().map(|change| change.topic).filter(|topic| offers.announces(topic));
         let last = Header::find(self.request.headers, "last-event-id");
-        let after = last.value.filter(|_| !last.is_ambiguous).and_then(last_event_id);
-        Ok(Work::Listen(Box::new(Listener::session(version, session, lists, (self.nonce)(), after))))
+        let heard = last.value.filter(|_| !last.is_ambiguous).and_then(last_event_id).unwrap_or_default();
+        Ok(Work::Listen(Box::new(Listener::session(version, session, lists, (self.nonce)(), heard))))
     }
 }

@@ -182,6 +182,14 @@ impl Operation {
         endpoint.is_some_and(Endpoint::may_ask)
     }
 
+    /// The tool whose watchers are told of what comes of it.
+    pub(crate) fn recorded_tool(&self, server: &Server) -> Option<usize> {
+        match self {
+            Self::CallTool { tool, .. } => server.tools()[*tool].is_recorded().then_some(*tool),
+            _ => None,
+        }
+    }
+
     /// What an endpoint was asked for.
     pub(crate) fn again(server: &Server, endpoint: usize) -> Self {
         match server.callee(endpoint) {

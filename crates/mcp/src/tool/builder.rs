@@ -152,6 +152,7 @@ impl ToolBuilder {
             endpoint,
             rules,
             task: self.task,
+            is_recorded: false,
         })
     }
 

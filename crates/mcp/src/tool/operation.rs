@@ -78,6 +78,7 @@ fn assemble(operation: Operation) -> Result<Tool, String> {
         endpoint,
         rules,
         task: None,
+        is_recorded: false,
     })
 }
 

@@ -38,7 +38,7 @@ impl<'a> Stream<'a> {
     fn carry(&mut self, publications: &[Publication]) {
         for publication in publications {
             self.stored += 1;
-            let id = BusId { time: NOW, tag: self.stored };
+            let id = BusId { time: NOW * 1000, tag: self.stored << 16 };
             let delivery = Delivery::parse(&publication.envelope).expect("an envelope");
             match self.listener.deliver(&delivery, Some(id)) {
                 Delivered::Nothing | Delivered::Topic { .. } => {}
