@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::ProtocolVersion;
+use crate::http::Transport;
 use crate::input::Capabilities;
 use crate::jsonrpc::{Meta, text};
 use crate::scan::Scanner;
@@ -18,6 +19,8 @@ const CLIENT: usize = 64;
 /// Nothing here depends on how the request ends, so limits and access rules can go by it before anything happens.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
+    pub(crate) transport: Transport,
+    pub(crate) is_notification: bool,
     pub(crate) method: Option<Cow<'static, str>>,
     pub(crate) tool: Option<Arc<str>>,
     pub(crate) resource: Option<Arc<str>>,
@@ -43,6 +46,11 @@ pub struct Facts {
 type Part = (usize, usize);
 
 impl Facts {
+    /// What is known of a message before it is read.
+    pub(crate) fn of(transport: Transport) -> Facts {
+        Facts { transport, ..Facts::default() }
+    }
+
     /// The JSON-RPC method, cut to 64 bytes. Of a batch: its first call's, else its first request's.
     pub fn method(&self) -> Option<&str> {
         self.method.as_deref()
@@ -84,7 +92,12 @@ impl Facts {
 
     /// How the message came.
     pub fn transport(&self) -> &'static str {
-        "streamable_http"
+        self.transport.as_str()
+    }
+
+    /// Whether it is a notification, to which there is no answer on a transport that has no other than JSON-RPC's.
+    pub fn is_notification(&self) -> bool {
+        self.is_notification
     }
 
     /// The request's id as raw JSON: a string keeps its quotes. None for notifications and batches.
