@@ -18,6 +18,7 @@ use crate::listening;
 use crate::nchan;
 use crate::ngx::{self, Level, ListDigests, Messages, Request, Ringer, SessionSubscriptions, StreamCounts};
 use crate::pause;
+use crate::websocket;
 
 /// Milliseconds for which a session's messages are kept.
 const KEPT: u64 = 300_000;
@@ -377,6 +378,7 @@ fn rung() {
 /// The worker is to end: streams end gracefully, and their clients come again to another one. Whose lists it has, they are
 /// told when the new ones can be had.
 fn ending() {
+    websocket::end_all();
     let locations = WORKER.with_borrow(|worker| worker.locations.clone());
     for location in locations {
         if let Some(bus) = &location.bus {

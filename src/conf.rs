@@ -51,7 +51,8 @@ impl From<ConfigError> for Error {
 /// Settings that a location inherits one by one from the level around it.
 #[derive(Default, Clone)]
 pub(crate) struct Settings {
-    pub(crate) server_info: Option<(String, String)>,
+    pub(crate) server_info: Option<Vec<String>>,
+    pub(crate) server_icons: Option<Vec<Vec<String>>>,
     pub(crate) instructions: Option<String>,
     pub(crate) allowed_origins: Option<Vec<String>>,
     pub(crate) max_result_size: Option<usize>,
@@ -79,6 +80,7 @@ impl Settings {
             }
         }
         unset(&mut self.server_info, &outer.server_info);
+        unset(&mut self.server_icons, &outer.server_icons);
         unset(&mut self.instructions, &outer.instructions);
         unset(&mut self.allowed_origins, &outer.allowed_origins);
         unset(&mut self.max_result_size, &outer.max_result_size);
@@ -94,15 +96,21 @@ impl Settings {
     }
 
     fn builder(&self) -> Result<ServerBuilder, Error> {
+        fn words(words: &[String]) -> Vec<&str> {
+            words.iter().map(String::as_str).collect()
+        }
         let mut builder = ServerBuilder::new();
-        if let Some((name, version)) = &self.server_info {
-            builder.server_info(name, version)?;
+        if let Some(info) = &self.server_info {
+            builder.server_info(&words(info))?;
+        }
+        for icon in self.server_icons.iter().flatten() {
+            builder.server_icons(&words(icon))?;
         }
         if let Some(text) = &self.instructions {
             builder.instructions(text)?;
         }
         if let Some(origins) = &self.allowed_origins {
-            builder.allowed_origins(&origins.iter().map(String::as_str).collect::<Vec<_>>())?;
+            builder.allowed_origins(&words(origins))?;
         }
         if let Some(tools) = self.page_size {
             builder.page_size(tools);
@@ -231,6 +239,16 @@ impl LocationConf {
         self.tools.push(tool);
     }
 
+    /// Adds a resource.
+    pub(crate) fn add_resource(&mut self, resource: Declared<Resource>) -> Result<(), Error> {
+        let uri = resource.what.uri();
+        if self.resources.iter().any(|declared| declared.what.uri() == uri) {
+            return Err(Error::new(format!("is duplicate: the location has a resource \"{uri}\"")));
+        }
+        self.resources.push(resource);
+        Ok(())
+    }
+
     /// Notes what an API description calls itself.
     pub(crate) fn add_document(&mut self, info: Option<(String, String)>) {
         self.documents.push(info);
@@ -295,7 +313,7 @@ impl LocationConf {
         let mut builder = self.settings.builder()?;
         // What serves one description alone is known by its name, unless the operator gives another.
         if let (None, [Some((title, version))]) = (&self.settings.server_info, self.documents.as_slice()) {
-            builder.server_info(title, version)?;
+            builder.server_info(&[title, version])?;
         }
         let mut contexts = Vec::with_capacity(self.tools.len());
         let mut operator_values = Vec::with_capacity(self.tools.len());
@@ -313,6 +331,10 @@ impl LocationConf {
         }
         for declared in self.resources.drain(..) {
             contexts.extend(declared.locations);
+            for endpoint in declared.what.endpoints() {
+                let values = endpoint.operator_values().iter().map(|text| ComplexValue::new(cf, text));
+                operator_values.push(values.collect::<Result<_, _>>()?);
+            }
             cf.report_at(declared.place, declared.directive, |_| Ok(builder.resource(declared.what)?))?;
         }
         for declared in self.prompts.drain(..) {
@@ -354,7 +376,7 @@ pub(crate) struct Location {
     pub(crate) bus: Option<Bus>,
     /// For each endpoint of `server` the location that its calls go through.
     pub(crate) endpoints: Vec<LocationContext>,
-    /// For each endpoint of `server` its operator's texts; only tools have them.
+    /// For each endpoint of `server` its operator's texts; only operations of API descriptions have them.
     pub(crate) operator_values: Vec<Box<[ComplexValue]>>,
     /// For each tool of `server` where those who watch it are told of its calls.
     pub(crate) watched: Vec<Option<Watched>>,

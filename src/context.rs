@@ -14,6 +14,7 @@ use crate::nchan::ChannelRequest;
 use crate::ngx::{self, Outbox, ReadHandler, Request, Wake};
 use crate::pause::Pause;
 use crate::publish::Publishing;
+use crate::websocket::WebSocket;
 
 /// How far a request is.
 pub(crate) enum Stage {
@@ -27,6 +28,8 @@ pub(crate) enum Stage {
     Pausing(Box<Pause>),
     /// A stream is open to the client.
     Listening(Box<Listening>),
+    /// The client's connection is a WebSocket.
+    WebSocket(Rc<WebSocket>),
     /// A backend's messages are being published.
     Publishing(Rc<Publishing>),
     /// Nchan is asked for something.

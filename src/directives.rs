@@ -9,8 +9,8 @@ use crate::channels;
 use crate::conf::{ALONE, DeclaredTool, Draft, Error, LocationConf, own_content};
 use crate::endpoint::{Block, EndpointLocation};
 use crate::ngx::sys::{
-    NGX_CONF_1MORE, NGX_CONF_ANY, NGX_CONF_BLOCK, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1, NGX_CONF_TAKE2,
-    NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
+    NGX_CONF_1MORE, NGX_CONF_2MORE, NGX_CONF_ANY, NGX_CONF_BLOCK, NGX_CONF_FLAG, NGX_CONF_NOARGS, NGX_CONF_TAKE1,
+    NGX_CONF_TAKE2, NGX_HTTP_LOC_CONF, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
 use crate::ngx::{
     self, Conf, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, NGX_HTTP_MCP_PROMPT_CONF,
@@ -45,12 +45,18 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 ///
 /// Three groups: our own; the words of our blocks; and directives of other modules that we look at ([`ProxySettings`]) or
 /// refuse inside of our blocks, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 110] = [
+pub(crate) static DIRECTIVES: [Directive; 119] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
-    directive(c"mcp_server_info", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
-        let (name, version) = pair(cf)?;
-        ServerBuilder::new().server_info(&name, &version)?;
-        once(&mut conf.settings.server_info, (name, version))
+    directive(c"mcp_server_info", ANYWHERE | NGX_CONF_2MORE, |cf, conf| {
+        let words = cf.arguments()?;
+        ServerBuilder::new().server_info(&words)?;
+        once(&mut conf.settings.server_info, words.into_iter().map(String::from).collect())
+    }),
+    directive(c"mcp_server_icons", ANYWHERE | NGX_CONF_1MORE, |cf, conf| {
+        let words = cf.arguments()?;
+        ServerBuilder::new().server_icons(&words)?;
+        conf.settings.server_icons.get_or_insert_default().push(words.into_iter().map(String::from).collect());
+        Ok(())
     }),
     directive(c"mcp_instructions", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
         once(&mut conf.settings.instructions, one(cf)?)
@@ -85,12 +91,7 @@ pub(crate) static DIRECTIVES: [Directive; 110] = [
     }),
     directive(c"mcp_cache_ttl", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| once(&mut conf.settings.cache_ttl, seconds(cf)?)),
     directive(c"mcp_cache_scope", ANYWHERE | NGX_CONF_TAKE1, |cf, conf| {
-        let private = match one(cf)?.as_str() {
-            "public" => false,
-            "private" => true,
-            other => return Err(Error::new(format!("must be \"public\" or \"private\", not \"{other}\""))),
-        };
-        once(&mut conf.settings.cache_private, private)
+        once(&mut conf.settings.cache_private, is_private(cf)?)
     }),
     directive(c"mcp_tool", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, mcp_tool),
     directive(c"mcp_openapi", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, openapi::mcp_openapi),
@@ -106,6 +107,8 @@ pub(crate) static DIRECTIVES: [Directive; 110] = [
     directive(c"description", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.description(&cf.arguments()?)?)),
     directive(c"pass", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.pass(&cf.arguments()?)?)),
     directive(c"argument", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.argument(&cf.arguments()?)?)),
+    directive(c"icons", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.icons(&cf.arguments()?)?)),
+    directive(c"meta", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.meta(&cf.arguments()?)?)),
     directive(c"annotations", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.annotations(&cf.arguments()?)?)),
     directive(c"result", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.result(&cf.arguments()?)?)),
     directive(c"select", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.select(&cf.arguments()?)?)),
@@ -141,6 +144,12 @@ pub(crate) static DIRECTIVES: [Directive; 110] = [
         let on = flag(cf)?;
         openapi::draft(conf)?.search(on)
     }),
+    directive(c"resource", OPENAPI | NGX_CONF_2MORE, |cf, conf| {
+        openapi::draft(conf)?.resource(&cf.arguments()?, false)
+    }),
+    directive(c"resources", OPENAPI | NGX_CONF_2MORE, |cf, conf| {
+        openapi::draft(conf)?.resource(&cf.arguments()?, true)
+    }),
     directive(c"credential", OPENAPI | NGX_CONF_TAKE2, |cf, conf| openapi::draft(conf)?.credential(cf, pair(cf)?)),
     directive(c"references", OPENAPI | NGX_CONF_TAKE1, |cf, conf| {
         openapi::draft(conf)?.references(cf.full_path(&one(cf)?)?)
@@ -163,6 +172,15 @@ pub(crate) static DIRECTIVES: [Directive; 110] = [
     directive(c"mime_type", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.mime_type(&cf.arguments()?)?)),
     directive(c"annotations", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.annotations(&cf.arguments()?)?)),
     directive(c"icons", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.icons(&cf.arguments()?)?)),
+    directive(c"meta", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.meta(&cf.arguments()?)?)),
+    directive(c"cache_ttl", RESOURCE | NGX_CONF_TAKE1, |cf, conf| {
+        let time = seconds(cf)?;
+        Ok(resource(conf)?.cache_ttl(time.saturating_mul(1000))?)
+    }),
+    directive(c"cache_scope", RESOURCE | NGX_CONF_TAKE1, |cf, conf| {
+        let private = is_private(cf)?;
+        Ok(resource(conf)?.cache_scope(private)?)
+    }),
     directive(c"size", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.size(&cf.arguments()?)?)),
     directive(c"pass", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.pass(&cf.arguments()?)?)),
     directive(c"file", RESOURCE | NGX_CONF_TAKE1, offers::file),
@@ -175,6 +193,7 @@ pub(crate) static DIRECTIVES: [Directive; 110] = [
     directive(c"title", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.title(&cf.arguments()?)?)),
     directive(c"description", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.description(&cf.arguments()?)?)),
     directive(c"icons", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.icons(&cf.arguments()?)?)),
+    directive(c"meta", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.meta(&cf.arguments()?)?)),
     directive(c"argument", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.argument(&cf.arguments()?)?)),
     directive(c"message", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.message(&cf.arguments()?)?)),
     directive(c"pass", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.pass(&cf.arguments()?)?)),
@@ -315,6 +334,14 @@ fn flag(cf: Conf) -> Result<bool, Error> {
         "on" => Ok(true),
         "off" => Ok(false),
         other => Err(Error::new(format!("must be \"on\" or \"off\", not \"{other}\""))),
+    }
+}
+
+fn is_private(cf: Conf) -> Result<bool, Error> {
+    match one(cf)?.as_str() {
+        "public" => Ok(false),
+        "private" => Ok(true),
+        other => Err(Error::new(format!("must be \"public\" or \"private\", not \"{other}\""))),
     }
 }
 

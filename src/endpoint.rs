@@ -163,7 +163,9 @@ impl EndpointLocation {
         } else {
             own.push(("Content-Length".to_owned(), String::new()));
         }
-        for name in &self.argument_headers {
+        let trace = Endpoint::TRACE_HEADERS.map(str::to_owned);
+        let is_argument = |name: &String| self.argument_headers.iter().any(|own| own.eq_ignore_ascii_case(name));
+        for name in self.argument_headers.iter().chain(trace.iter().filter(|name| !is_argument(name))) {
             let variable = name.to_ascii_lowercase().replace('-', "_");
             own.push((name.clone(), format!("$mcp_upstream_header_{variable}")));
         }

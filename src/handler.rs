@@ -2,13 +2,13 @@
 //!
 //! The body is read in the rewrite phase, so that `limit_req`, `auth_request`, `map` and logs can go by what is in it.
 
-use mcp::http::{Headers, HttpRequest};
+use mcp::http::{Headers, HttpRequest, Transport};
 use mcp::{Publication, SessionState, Step};
 
 use crate::call;
 use crate::context::{Context, Stage, location_of};
 use crate::ngx::{self, Request, Status};
-use crate::{listening, nchan, reply, secret};
+use crate::{listening, nchan, reply, secret, websocket};
 
 /// Rewrite phase: reads the body, once.
 pub(crate) fn rewrite(request: Request) -> Status {
@@ -64,7 +64,12 @@ pub(crate) fn body_ready(request: Request) -> bool {
     let now = request.now();
     let hosts = location.server_names.of(request);
     let session_state = headers.get("mcp-session-id").and_then(|session| location.session_states.get(session, now));
-    let http = HttpRequest { method: request.method(), headers, body, hosts, session_state, now };
+    let transport = match request.outlet() {
+        Some(outlet) => outlet.transport(),
+        None if websocket::is_wanted(request) => Transport::Upgrade,
+        None => Transport::StreamableHttp,
+    };
+    let http = HttpRequest { transport, method: request.method(), headers, body, hosts, session_state, now };
     context.receive(location.server.receive(&http, &secret::nonce));
     true
 }
@@ -135,6 +140,11 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
             proceed(request, context, *then, beside)
         }
         Step::Listen { reply, listener } => listening::start(request, context, reply, listener),
+        Step::Upgrade => websocket::open(request, context),
+        Step::Cancel { request: id, reply } => {
+            request.outlet().iter().for_each(|outlet| outlet.cancel(&id));
+            reply::send(request, context, reply)
+        }
         // They come of a call's answer alone, see `pause`.
         Step::Ask { .. } | Step::Wait { .. } => Status::INTERNAL_SERVER_ERROR,
         Step::Call { endpoint, request: upstream, pending } if beside => {

@@ -13,6 +13,7 @@ mod detached;
 mod digests;
 mod entry;
 mod event;
+mod inner;
 mod log;
 mod messages;
 mod module;
@@ -30,7 +31,7 @@ mod zone;
 
 pub(crate) use audience::StreamCounts;
 pub(crate) use bell::{Ringer, hear, later, ring};
-pub(crate) use buf::{Chain, Held, Taken, response};
+pub(crate) use buf::{Chain, Held, Taken, flushing, response};
 pub(crate) use complex::ComplexValue;
 pub(crate) use conf::{
     Conf, LocationContext, Place, Served, ServerNames, own_conf, parse_milliseconds, parse_seconds, parse_size,
@@ -38,16 +39,18 @@ pub(crate) use conf::{
 pub(crate) use detached::{Detached, is_exiting};
 pub(crate) use digests::ListDigests;
 pub(crate) use event::Wake;
+pub(crate) use inner::{Inner, Outlet};
 pub(crate) use log::{Level, Log};
 pub(crate) use messages::Messages;
 pub(crate) use module::{
     NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, NGX_HTTP_MCP_PROMPT_CONF, NGX_HTTP_MCP_RESOURCE_CONF,
-    NGX_HTTP_MCP_TOOL_CONF, body_event, body_ready, content, flush, mcp_module, next_body_filter, next_header_filter,
-    publish, publish_ready, upstream_finished,
+    NGX_HTTP_MCP_TOOL_CONF, body_event, body_ready, content, flush, hold_conversation, mcp_module, next_body_filter,
+    next_header_filter, publish, publish_ready, upstream_finished,
 };
 pub(crate) use outbox::Outbox;
 pub(crate) use request::{
-    Disguise, ReadHandler, Request, Status, UpstreamFinalizer, now, now_in_milliseconds, run_finalizer, run_reader,
+    Disguise, ReadHandler, Received, Request, Status, UpstreamFinalizer, now, now_in_milliseconds, run_finalizer,
+    run_reader,
 };
 pub(crate) use sessions::SessionStates;
 pub(crate) use subrequest::start as start_subrequest;

@@ -23,9 +23,6 @@ pub(crate) struct Declared<T> {
 pub(crate) fn mcp_resource(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
     let place = cf.place();
     let uri = one(cf)?;
-    if conf.resources.iter().any(|declared| declared.what.uri() == uri) {
-        return Err(Error::new(format!("is duplicate: the location has a resource \"{uri}\"")));
-    }
     let draft = ResourceBuilder::new(&uri)?;
     // The parser stands at the closing brace once the block is read.
     let context = cf.block(NGX_HTTP_MCP_RESOURCE_CONF, Draft::Resource(Box::new(draft)));
@@ -35,8 +32,7 @@ pub(crate) fn mcp_resource(cf: Conf, conf: &mut LocationConf) -> Result<(), Erro
         let what = draft.build()?;
         check_directories(&what)?;
         let locations = locations(cf, context, what.endpoints(), || Block::Resource(uri.clone()), place)?;
-        conf.resources.push(Declared::<Resource> { what, locations, place, directive: "mcp_resource" });
-        Ok(())
+        conf.add_resource(Declared { what, locations, place, directive: "mcp_resource" })
     })
 }
 
@@ -54,14 +50,10 @@ pub(crate) fn mcp_skills(cf: Conf, conf: &mut LocationConf) -> Result<(), Error>
     let path = cf.full_path(directory)?;
     let what = ResourceBuilder::skills(path.to_str().unwrap_or_default(), uri)?;
     let uri = what.uri().to_owned();
-    if conf.resources.iter().any(|declared| declared.what.uri() == uri) {
-        return Err(Error::new(format!("is duplicate: the location has a resource \"{uri}\"; give one another URI")));
-    }
     check_directories(&what)?;
     let context = cf.hidden_location()?;
     let locations = locations(cf, context, what.endpoints(), || Block::Resource(uri.clone()), place)?;
-    conf.resources.push(Declared { what, locations, place, directive: "mcp_skills" });
-    Ok(())
+    conf.add_resource(Declared { what, locations, place, directive: "mcp_skills" })
 }
 
 /// A directory whose files are listed must be there.

@@ -4,14 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ::openapi::{Credential, Document, Edit, Limits, Outcome, Rules, Selector};
+use ::openapi::{Credential, Document, Edit, Limits, Outcome, ResourceRule, Rules, Selector};
 use fetch::Source;
-use mcp::Tool;
+use mcp::{ConfigError, Endpoint, Resource, Tool};
 
 use crate::conf::{DeclaredTool, Draft as AnyDraft, Error, LocationConf};
 use crate::directives::{once, one};
 use crate::endpoint::{Block, EndpointLocation};
 use crate::ngx::{ComplexValue, Conf, LocationContext, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, Place};
+use crate::offers::Declared;
 use crate::record::Watch;
 
 /// What the directives of a block said.
@@ -26,6 +27,7 @@ pub(crate) struct Draft {
     strict: Option<bool>,
     output_schema: Option<bool>,
     search: Option<bool>,
+    resources: Vec<ResourceRule>,
     credentials: Vec<Credential>,
     references: Option<PathBuf>,
     cache: Option<PathBuf>,
@@ -81,6 +83,21 @@ impl Draft {
 
     pub(crate) fn search(&mut self, on: bool) -> Result<(), Error> {
         once(&mut self.search, on)
+    }
+
+    /// `resource URI TERM … [tool=on]`, or with `many` `resources URI TERM … [tool=on]`.
+    pub(crate) fn resource(&mut self, words: &[&str], many: bool) -> Result<(), Error> {
+        let [uri, terms @ ..] = words else { return Err(Error::new("takes a URI and terms")) };
+        let (tool, terms) = match terms {
+            [terms @ .., "tool=on"] => (true, terms),
+            [terms @ .., "tool=off"] => (false, terms),
+            terms => (false, terms),
+        };
+        if !uri.contains(':') {
+            return Err(Error::new(format!("needs a URI, which begins with a scheme, as in: pets:/, not \"{uri}\"")));
+        }
+        self.resources.push(ResourceRule { selector: selector(terms)?, uri: (*uri).to_owned(), many, tool });
+        Ok(())
     }
 
     pub(crate) fn credential(&mut self, cf: Conf, (scheme, text): (String, String)) -> Result<(), Error> {
@@ -210,6 +227,7 @@ fn load(
         readonly: draft.readonly.unwrap_or(false),
         output_schema: draft.output_schema.unwrap_or(false),
         credentials: draft.credentials,
+        resources: draft.resources,
         edits,
     };
     let outcome = if is_url(source) {
@@ -252,10 +270,43 @@ fn load(
     // Each with the block that it stands in.
     let mut made: Vec<(LocationContext, LocationContext)> = Vec::new();
     for (operation, origin) in outcome.operations {
+        // Below the `tool` block, as several operations may be of its name and no location is for all.
+        let around = origin.edit.and_then(|edit| locations.get(edit)).copied().unwrap_or(context);
+        let mut locate = |endpoint: &Endpoint| {
+            let suits = |(known, below): &&(LocationContext, LocationContext)| {
+                *below == around && known.own_conf().endpoint_location().as_ref().is_some_and(|l| l.suits(endpoint))
+            };
+            let location = match made.iter().find(suits) {
+                Some((known, _)) => *known,
+                None => {
+                    let new = cf.location_below(around)?;
+                    made.push((new, around));
+                    new
+                }
+            };
+            match location.own_conf().endpoint_location() {
+                Some(known) => known.join(endpoint),
+                slot => *slot = Some(EndpointLocation::new(endpoint, Block::OpenApi(source.clone()), place)),
+            }
+            Ok(location)
+        };
+        let left_out = |error: ConfigError| warn(format!("{}: {error}; it is left out", origin.pointer));
+        if let Some(uri) = &origin.resource {
+            match Resource::from_operation(operation.clone(), uri) {
+                Ok(what) => {
+                    let locations = what.endpoints().map(&mut locate).collect::<Result<_, Error>>()?;
+                    conf.add_resource(Declared { what, locations, place, directive: "mcp_openapi" })?;
+                }
+                Err(error) => left_out(error),
+            }
+        }
+        if !origin.tool {
+            continue;
+        }
         let tool = match Tool::from_operation(operation) {
             Ok(tool) => tool,
             Err(error) => {
-                warn(format!("{}: {error}; it is left out", origin.pointer));
+                left_out(error);
                 continue;
             }
         };
@@ -265,24 +316,8 @@ fn load(
                 "the location has a tool \"{name}\" already: give this document a \"prefix\""
             )));
         }
-        // Below the `tool` block, as several operations may be of its name and no location is for all.
-        let around = origin.edit.and_then(|edit| locations.get(edit)).copied().unwrap_or(context);
         let own = origin.edit.and_then(|edit| watches.get(edit)).cloned().flatten();
-        let suits = |(known, below): &&(LocationContext, LocationContext)| {
-            *below == around && known.own_conf().endpoint_location().as_ref().is_some_and(|l| l.suits(tool.endpoint()))
-        };
-        let location = match made.iter().find(suits) {
-            Some((known, _)) => *known,
-            None => {
-                let new = cf.location_below(around)?;
-                made.push((new, around));
-                new
-            }
-        };
-        match location.own_conf().endpoint_location() {
-            Some(known) => known.join(tool.endpoint()),
-            slot => *slot = Some(EndpointLocation::new(tool.endpoint(), Block::OpenApi(source.clone()), place)),
-        }
+        let location = locate(tool.endpoint())?;
         conf.add_tool(DeclaredTool { tool, context: location, hidden, watch: own.or_else(|| watch.clone()) });
     }
     Ok(())

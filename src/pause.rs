@@ -54,7 +54,12 @@ pub(crate) fn proceed(request: Request, context: &'static Context, caller: Calle
         Step::Call { endpoint, request: upstream, pending } => {
             (Rest::Nothing { endpoint, upstream, pending }, Vec::new())
         }
-        Step::Listen { .. } | Step::Publish { .. } | Step::Subscribe { .. } | Step::KeepSession { .. } => {
+        Step::Upgrade
+        | Step::Cancel { .. }
+        | Step::Listen { .. }
+        | Step::Publish { .. }
+        | Step::Subscribe { .. }
+        | Step::KeepSession { .. } => {
             return call::defective(request, context, caller.is_open());
         }
     };

@@ -80,7 +80,8 @@ flags! {
         single_range by set_single_range in mcp_layout_ngx_http_request_t_single_range,
         disable_not_modified by set_disable_not_modified in mcp_layout_ngx_http_request_t_disable_not_modified,
         preserve_body by set_preserve_body in mcp_layout_ngx_http_request_t_preserve_body,
-        header_sent by set_header_sent in mcp_layout_ngx_http_request_t_header_sent;
+        header_sent by set_header_sent in mcp_layout_ngx_http_request_t_header_sent,
+        lingering_close by set_lingering_close in mcp_layout_ngx_http_request_t_lingering_close;
     ngx_buf_t:
         memory by set_memory in mcp_layout_ngx_buf_t_memory,
         temporary by set_temporary in mcp_layout_ngx_buf_t_temporary,
@@ -91,6 +92,8 @@ flags! {
         last_in_chain by set_last_in_chain in mcp_layout_ngx_buf_t_last_in_chain;
     ngx_event_t:
         timedout by set_timedout in mcp_layout_ngx_event_t_timedout,
+        ready by set_ready in mcp_layout_ngx_event_t_ready,
+        pending_eof by set_pending_eof in mcp_layout_ngx_event_t_pending_eof,
         posted by set_posted in mcp_layout_ngx_event_t_posted,
         cancelable by set_cancelable in mcp_layout_ngx_event_t_cancelable;
     ngx_http_core_loc_conf_t:

@@ -1,6 +1,6 @@
 //! A client of a server with some tools.
 
-use mcp::http::{Body, Headers, HttpReply, HttpRequest, UpstreamRequest};
+use mcp::http::{Body, Headers, HttpReply, HttpRequest, Transport, UpstreamRequest};
 use mcp::{Server, ServerBuilder, Step, Tool};
 use serde_json::Value;
 
@@ -62,6 +62,7 @@ fn send(server: &Server, method: &str, tool: &str, arguments: &[u8], operator: &
     let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let lines = if tool.is_empty() { &headers[..5] } else { &headers[..] };
     let request = HttpRequest {
+        transport: Transport::StreamableHttp,
         method: "POST",
         headers: Headers(lines),
         body: &body,

@@ -138,6 +138,17 @@ pub(crate) fn response(request: Request, parts: [&[u8]; 2]) -> Option<*mut ngx_c
     link(request, parts[0], second)
 }
 
+/// A chain with nothing in it that has everything before it sent at once.
+pub(crate) fn flushing(request: Request) -> Option<*mut ngx_chain_t> {
+    let link = request.pool().zeroed::<Link>()?.as_ptr();
+    // SAFETY: just allocated, zeroed, and written by nobody else.
+    unsafe {
+        (*link).buf.set_flush(1);
+        (*link).chain.buf = &raw mut (*link).buf;
+        Some(&raw mut (*link).chain)
+    }
+}
+
 /// A chain with a copy of some bytes, as a request's body is.
 pub(super) fn memory(request: Request, bytes: &[u8]) -> Option<*mut ngx_chain_t> {
     let copy = request.copy(bytes)?;

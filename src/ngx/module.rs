@@ -22,7 +22,7 @@ use super::sys::*;
 use crate::bus::Memory;
 use crate::conf::{Error, LocationConf, MainConf, find_published};
 use crate::directives::DIRECTIVES;
-use crate::{filter, handler, listening, publish, variables};
+use crate::{filter, handler, listening, publish, variables, websocket};
 
 /// The context inside `mcp_tool { … }`: a bit of `ngx_command_t.type` that nginx does not use.
 pub(crate) const NGX_HTTP_MCP_TOOL_CONF: u32 = 0x0010_0000;
@@ -339,6 +339,16 @@ pub(crate) extern "C" fn publish_ready(r: *mut ngx_http_request_t) {
     if let Some(status) = guard(request.log(), failed, || publish::body_ready(request)) {
         request.finalize(status);
     }
+}
+
+/// From now on the client's connection is a WebSocket.
+pub(crate) fn hold_conversation(request: Request) {
+    request.hold_connection(conversation_event);
+}
+
+extern "C" fn conversation_event(r: *mut ngx_http_request_t) {
+    let Some(request) = Request::new(r) else { return };
+    guard(request.log(), (), || websocket::event(request));
 }
 
 pub(super) extern "C" fn writable(r: *mut ngx_http_request_t) {

@@ -23,6 +23,7 @@ impl Status {
     pub(crate) const DECLINED: Status = Status(NGX_DECLINED as ngx_int_t);
     pub(crate) const NOT_FOUND: Status = Status(NGX_HTTP_NOT_FOUND as ngx_int_t);
     pub(crate) const REQUEST_TIME_OUT: Status = Status(NGX_HTTP_REQUEST_TIME_OUT as ngx_int_t);
+    pub(crate) const CLIENT_CLOSED_REQUEST: Status = Status(NGX_HTTP_CLIENT_CLOSED_REQUEST as ngx_int_t);
     pub(crate) const INTERNAL_SERVER_ERROR: Status = Status(NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t);
 
     /// Whether it is an HTTP status that ends the request.
@@ -51,6 +52,16 @@ pub(crate) fn run_reader(handler: ReadHandler, request: Request) {
         // SAFETY: the function that nginx had installed for this request.
         unsafe { handler(request.as_ptr()) }
     }
+}
+
+/// What came of reading from a client.
+pub(crate) enum Received {
+    /// So many bytes.
+    Bytes(usize),
+    /// There are none yet.
+    Nothing,
+    /// The client has closed, or the connection is broken.
+    End,
 }
 
 /// A handle to a request; valid as long as nginx has it.
@@ -305,6 +316,21 @@ impl Request {
         unsafe { ngx_http_finalize_request(self.as_ptr(), status.0) }
     }
 
+    /// Whether the connection can become one of another protocol.
+    pub(crate) fn can_upgrade(self) -> bool {
+        self.is_main() && self.method() == "GET" && self.raw().http_version == NGX_HTTP_VERSION_11 as ngx_uint_t
+    }
+
+    /// Bytes of a body at the most, as the location wants it (`client_max_body_size`).
+    pub(crate) fn max_body_size(self) -> usize {
+        // SAFETY: the core module has a configuration in every location.
+        let size = unsafe {
+            let core = *self.raw().loc_conf.add(ngx_http_core_module.ctx_index);
+            (*core.cast::<ngx_http_core_loc_conf_t>()).client_max_body_size
+        };
+        usize::try_from(size).ok().filter(|size| *size > 0).unwrap_or(usize::MAX)
+    }
+
     /// Keeps nginx from ending the request when the running handler returns `DONE`; `finalize` gives the hold up. The
     /// client is watched meanwhile.
     pub(crate) fn hold(self) {
@@ -333,6 +359,52 @@ impl Request {
     pub(crate) fn watch_stream(self) {
         self.watch();
         self.raw_mut().write_event_handler = Some(super::module::writable);
+    }
+
+    /// From now on the connection is another protocol's: what the client sends, and that it can take more, is told to
+    /// `event`. It is closed when the request ends.
+    pub(crate) fn hold_connection(self, event: unsafe extern "C" fn(*mut ngx_http_request_t)) {
+        self.retain();
+        let r = self.raw_mut();
+        r.read_event_handler = Some(event);
+        r.write_event_handler = Some(event);
+        r.set_keepalive(0);
+        // What is still to come of the client is read then, so that it gets all that was sent to it.
+        r.set_lingering_close(1);
+    }
+
+    /// Reads what the client has sent by now.
+    pub(crate) fn receive(self, buffer: &mut [u8]) -> Received {
+        let r = self.raw_mut();
+        // SAFETY: the request and its connection are alive; nginx filled what is between the ends of its buffer, and
+        // writes no more than the length given.
+        unsafe {
+            if let Some(read) = r.header_in.as_mut().filter(|read| read.pos < read.last) {
+                let length = buf::length(read).min(buffer.len());
+                buffer[..length].copy_from_slice(std::slice::from_raw_parts(read.pos, length));
+                read.pos = read.pos.add(length);
+                return Received::Bytes(length);
+            }
+            let connection = r.connection;
+            let Some(recv) = (*connection).recv else { return Received::End };
+            match recv(connection, buffer.as_mut_ptr(), buffer.len()) {
+                again if again == NGX_AGAIN as isize => {
+                    match ngx_handle_read_event((*connection).read, 0) == NGX_OK as ngx_int_t {
+                        true => Received::Nothing,
+                        false => Received::End,
+                    }
+                }
+                length => {
+                    usize::try_from(length).ok().filter(|length| *length > 0).map_or(Received::End, Received::Bytes)
+                }
+            }
+        }
+    }
+
+    /// Whether the client has closed its side, as far as can be seen without reading.
+    pub(crate) fn client_has_left(self) -> bool {
+        // SAFETY: a request's connection has a read event.
+        unsafe { (*(*self.raw().connection).read).pending_eof() != 0 || (*self.raw().connection).error() != 0 }
     }
 
     /// Whether the client took nothing for `send_timeout`.
@@ -568,7 +640,7 @@ fn forget_conditions(headers: &mut ngx_http_headers_in_t) {
     }
 }
 
-fn method_bit(method: &str) -> ngx_uint_t {
+pub(super) fn method_bit(method: &str) -> ngx_uint_t {
     (match method {
         "GET" => NGX_HTTP_GET,
         "HEAD" => NGX_HTTP_HEAD,
@@ -626,6 +698,31 @@ impl HeadersOut {
             list.part.next = ptr::null_mut();
             list.last = &mut list.part;
         }
+    }
+
+    /// The value of a line that was set.
+    pub(crate) fn get(self, name: &str) -> Option<&'static [u8]> {
+        let mut part: *const ngx_list_part_t = &self.raw_mut().headers.part;
+        while !part.is_null() {
+            // SAFETY: nginx's list of the response's headers; keys and values live in the request's pool.
+            unsafe {
+                let elements = (*part).elts.cast::<ngx_table_elt_t>();
+                for line in (0..(*part).nelts).map(|index| &*elements.add(index)) {
+                    if line.hash != 0 && bytes(&line.key).eq_ignore_ascii_case(name.as_bytes()) {
+                        return Some(bytes(&line.value));
+                    }
+                }
+                part = (*part).next;
+            }
+        }
+        None
+    }
+
+    /// Sets the status that says what protocol follows.
+    pub(crate) fn set_switching_protocols(self) {
+        self.set(NGX_HTTP_SWITCHING_PROTOCOLS as u16, None, None);
+        // nginx has no text for it.
+        self.raw_mut().status_line = borrowed(b"101 Switching Protocols");
     }
 
     /// Sets the status that is logged, once another one was sent.

@@ -24,10 +24,28 @@ unsafe extern "C" {
     pub fn mcp_delete_timer(event: *mut ngx_event_t);
     /// What `ngx_http_writer()` does after it has written (shim.c).
     pub fn mcp_pace_writing(request: *mut ngx_http_request_t) -> ngx_int_t;
-    /// A request in a location, without a client (detached.c).
+    /// A request in a location, without a client (inner.c).
     pub fn mcp_create_detached(conf: *mut ngx_http_conf_ctx_t) -> *mut ngx_http_request_t;
-    /// Frees one (detached.c).
+    /// Frees one (inner.c).
     pub fn mcp_free_detached(request: *mut ngx_http_request_t);
+    /// A request like a client's, on a connection of its own (inner.c).
+    pub fn mcp_create_inner(
+        client: *mut ngx_http_request_t,
+        method: ngx_uint_t,
+        method_name: *mut ngx_str_t,
+        body: *mut ngx_str_t,
+        line: *mut core::ffi::c_void,
+    ) -> *mut ngx_http_request_t;
+    /// Adds a header line to one that does not run yet (inner.c).
+    pub fn mcp_add_header(request: *mut ngx_http_request_t, key: *mut ngx_str_t, value: *mut ngx_str_t) -> ngx_int_t;
+    /// Runs one (inner.c).
+    pub fn mcp_start_inner(request: *mut ngx_http_request_t);
+    /// What `mcp_create_inner` was given, null for a client's request (inner.c).
+    pub fn mcp_inner_line(request: *mut ngx_http_request_t) -> *mut core::ffi::c_void;
+    /// Nobody waits for the response any more (inner.c).
+    pub fn mcp_leave_inner(connection: *mut ngx_connection_t);
+    /// Offers the rest of the response again (inner.c).
+    pub fn mcp_resume_inner(connection: *mut ngx_connection_t);
     /// Makes the bell of all workers (bell.c).
     pub fn mcp_make_bell(log: *mut ngx_log_t) -> ngx_int_t;
     /// Hears it in this worker (bell.c).

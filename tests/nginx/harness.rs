@@ -11,6 +11,7 @@ mod nginx;
 mod port;
 mod redis;
 mod upstream;
+mod websocket;
 
 pub(crate) use check::{all_refused, refused, taken};
 pub(crate) use client::{Connection, Request, Response};
@@ -21,6 +22,7 @@ pub(crate) use nginx::{Nginx, nginx};
 pub(crate) use port::Port;
 pub(crate) use redis::Redis;
 pub(crate) use upstream::{Act, Gate, Received, Upstream, json, response};
+pub(crate) use websocket::{WebSocket, handshake, session_request, stateless_request};
 
 use std::time::Duration;
 

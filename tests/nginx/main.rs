@@ -35,4 +35,5 @@ mod tasks;
 mod tls;
 mod variables;
 mod watching;
+mod websocket;
 mod wire;

@@ -217,6 +217,39 @@ fn a_call_goes_the_way_of_a_tools_call() {
 }
 
 #[test]
+fn everything_is_shown_as_a_revision_has_it() {
+    let nginx = Conf::location(
+        "mcp_server_info shop 1.0 \"title=The shop\" website=https://shop.example;
+         mcp_server_icons https://shop.example/i.png sizes=48x48;
+         mcp_tool t { pass http://127.0.0.1:1/; icons https://shop.example/t.png; meta ui '{\"resourceUri\": \"ui://t\"}'; }
+         mcp_resource a:b { text x; meta com.example/team stock; cache_ttl 1h; cache_scope private; }
+         mcp_prompt p { message user x; meta n 1; }",
+    )
+    .start();
+    let icons = |name: &str| json!([{"src": format!("https://shop.example/{name}.png")}]);
+    let discovered = nginx.send(&request(1, "server/discover", json!({}))).result();
+    let info = &discovered["_meta"]["io.modelcontextprotocol/serverInfo"];
+    assert_eq!((&info["title"], &info["websiteUrl"]), (&json!("The shop"), &json!("https://shop.example")));
+    assert_eq!(info["icons"], json!([{"src": "https://shop.example/i.png", "sizes": ["48x48"]}]));
+    for (version, has_icons, has_meta) in
+        [("2025-03-26", false, false), ("2025-06-18", false, true), ("2025-11-25", true, true)]
+    {
+        let session = Session::open(&nginx, version);
+        let first =
+            |method: &str, list: &str| nginx.send(&session.request(1, method, json!({}))).result()[list][0].clone();
+        let tool = first("tools/list", "tools");
+        assert_eq!(tool["icons"], if has_icons { icons("t") } else { Value::Null });
+        assert_eq!(tool["_meta"], if has_meta { json!({"ui": {"resourceUri": "ui://t"}}) } else { Value::Null });
+        let resource = first("resources/list", "resources");
+        assert_eq!(resource["_meta"], if has_meta { json!({"com.example/team": "stock"}) } else { Value::Null });
+        let prompt = first("prompts/list", "prompts");
+        assert_eq!(prompt["_meta"], if has_meta { json!({"n": 1}) } else { Value::Null });
+    }
+    let read = nginx.send(&read("a:b")).result();
+    assert_eq!((&read["ttlMs"], &read["cacheScope"]), (&json!(3_600_000), &json!("private")));
+}
+
+#[test]
 fn what_the_readme_shows_is_taken() {
     let readme = include_str!("../../README.md");
     let start = readme.find("### mcp_resource").unwrap();
@@ -238,6 +271,10 @@ fn wrong_directives_of_a_resource_are_refused() {
         ("a://b", "file a b; #here", &["\"file\"", "invalid number of arguments"]),
         ("a://b", &format!("{good} mime_type text; #here"), &["\"mime_type\"", "text/markdown"]),
         ("a://b", &format!("{good} size big; #here"), &["\"size\"", "a number of bytes"]),
+        ("a://b", &format!("{good} meta a; #here"), &["\"meta\"", "a name and a value"]),
+        ("a://b", &format!("{good} cache_ttl soon; #here"), &["\"cache_ttl\"", "a time such as"]),
+        ("a://b", &format!("{good} cache_ttl 1s;\ncache_ttl 1s; #here"), &["\"cache_ttl\"", "is duplicate"]),
+        ("a://b", &format!("{good} cache_scope all; #here"), &["\"cache_scope\"", "must be \"public\" or \"private\""]),
         ("a://b", &format!("{good} icons x; #here"), &["\"icons\"", "a URL of https"]),
         ("a://b", &format!("{good} annotations readOnlyHint; #here"), &["\"annotations\"", "audience="]),
         ("a://b", &format!("{good} result json; #here"), &["\"result\"", "auto, text or mcp"]),
@@ -280,6 +317,7 @@ fn wrong_directives_of_a_prompt_are_refused() {
         ("argument \"a b\"; #here", &["\"argument\"", "invalid argument name"]),
         ("title; #here", &["\"title\"", "needs a text"]),
         ("description; #here", &["\"description\"", "needs a text"]),
+        ("meta \"a b\" 1; #here", &["\"meta\"", "a name such as"]),
         ("icons; #here", &["\"icons\"", "the URL of an icon"]),
         ("complete a; #here", &["\"complete\"", "takes an argument's name"]),
         ("result json; #here", &["\"result\"", "auto, text or mcp"]),

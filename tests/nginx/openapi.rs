@@ -8,6 +8,7 @@ mod credentials;
 mod curation;
 mod hostile;
 mod multipart;
+mod resources;
 mod source;
 mod warnings;
 

@@ -3,9 +3,49 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{Act, Conf, Gate, Port, Upstream, call, json as answer, response};
+use crate::harness::{Act, Conf, Gate, Port, Request, Session, Upstream, call, json as answer, request, response};
+
+#[test]
+fn an_upstream_hears_which_trace_a_request_is_part_of() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let upstream = Upstream::answering(answer(&json!({"messages": []})));
+    let nginx = Conf::location(
+        "mcp_tool t { pass POST http://UPSTREAM/t; }
+         mcp_tool own { pass http://UPSTREAM/own; proxy_set_header traceparent mine; }
+         mcp_tool argued { pass http://UPSTREAM/argued; argument state string in=header name=Tracestate; }
+         mcp_resource a:b { pass http://UPSTREAM/r; }
+         mcp_prompt p { pass http://UPSTREAM/p; result mcp; }",
+    )
+    .with("UPSTREAM", &upstream)
+    .start();
+    let meta = json!({"traceparent": PARENT, "tracestate": "a=b", "baggage": "user=alice"});
+    let send = |method: &str, name: &str, mut params: Value| {
+        params["_meta"] = meta.clone();
+        let reply = nginx.send(&request(1, method, params).header("Mcp-Name", name));
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let seen = upstream.requests().pop().unwrap();
+        ["traceparent", "tracestate", "baggage"].map(|name| seen.header(name))
+    };
+    let all = [Some(PARENT), Some("a=b"), Some("user=alice")].map(|value| value.map(str::to_owned));
+    assert_eq!(send("tools/call", "t", json!({"name": "t"})), all);
+    assert_eq!(send("resources/read", "a:b", json!({"uri": "a:b"})), all);
+    assert_eq!(send("prompts/get", "p", json!({"name": "p"})), all);
+    assert_eq!(send("tools/call", "own", json!({"name": "own"}))[0].as_deref(), Some("mine"));
+    assert_eq!(send("tools/call", "argued", json!({"name": "argued"})), all);
+    let argued = send("tools/call", "argued", json!({"name": "argued", "arguments": {"state": "c=d"}}));
+    assert_eq!(argued[1].as_deref(), Some("c=d"));
+
+    let session = Session::open(&nginx, "2025-03-26");
+    let part = |id: u64, meta: Value| json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": "t", "_meta": meta}});
+    let batch = json!([part(1, json!({"baggage": "n=1"})), part(2, json!({"traceparent": "wrong"}))]);
+    assert_eq!(nginx.send(&session.carry(Request::post(batch.to_string()))).status, 200);
+    let seen = upstream.requests();
+    let [.., first, second] = seen.as_slice() else { panic!("no calls") };
+    assert_eq!((first.header("baggage"), first.header("traceparent")), (Some("n=1".to_owned()), None));
+    assert_eq!((second.header("baggage"), second.header("traceparent")), (None, None));
+}
 
 #[test]
 fn connections_to_a_literal_url_are_kept() {

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use mcp::http::{Body, HeaderLine, Headers, HttpRequest, UpstreamResponse};
+use mcp::http::{Body, HeaderLine, Headers, HttpRequest, Transport, UpstreamResponse};
 use mcp::{ServerBuilder, Step, ToolBuilder};
 
 const STATELESS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_item","arguments":{"id":7},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1.0"},"io.modelcontextprotocol/clientCapabilities":{}}}}"#;
@@ -34,6 +34,7 @@ fn main() -> Result<(), mcp::ConfigError> {
     ];
     let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
     let request = |headers, body: &'static str| HttpRequest {
+        transport: Transport::StreamableHttp,
         method: "POST",
         headers: Headers(headers),
         body: body.as_bytes(),

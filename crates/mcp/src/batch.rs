@@ -66,7 +66,7 @@ impl Batch {
                 pending.stream = Stream::default();
                 pending.batch = Some(Box::new(self));
                 pending.is_recorded = recorded.is_some();
-                return Step::Call { endpoint, request, pending };
+                return Step::call(endpoint, request, pending);
             }
             self.record(recorded, &context, &facts, start);
         }

@@ -29,6 +29,7 @@ use crate::input::Capabilities;
 /// | HTTP method | 405 | 405 | 405 |
 /// | `Accept` | 406 | 406 | 406 |
 /// | `Content-Type` | 415 | 415 | 415 |
+/// | request for a WebSocket that is none (400; another version: 426) | its own | its own | -32600, 426 |
 /// | refused by nginx: unreadable (400) | 400 | 400 | -32600 |
 /// | refused by nginx: too many requests (429), unavailable (503) | 200, its own without an id | its own | the status |
 /// | refused by nginx: its own failure (500) | 500 | 500 | -32603 |
@@ -85,6 +86,8 @@ pub(crate) enum Error {
     NotAcceptable(&'static str),
     /// `Content-Type` is not JSON.
     UnsupportedMediaType,
+    /// A request for a WebSocket that is none: the HTTP status, and what is wrong.
+    Handshake(u16, &'static str),
     /// nginx refuses with this status.
     Refused(u16),
 }
@@ -158,6 +161,8 @@ impl Error {
                 (406, 406, 406, format!("the client must accept {media_type}").into(), None)
             }
             Self::UnsupportedMediaType => (415, 415, 415, "the body must be application/json in UTF-8".into(), None),
+            Self::Handshake(400, why) => (400, 400, -32600, Cow::Borrowed(why), None),
+            Self::Handshake(status, why) => (*status, *status, i64::from(*status), Cow::Borrowed(why), None),
             Self::Refused(status @ (429 | 503)) if answerable => {
                 (200, *status, i64::from(*status), refusal(*status), None)
             }

@@ -42,6 +42,10 @@ pub(crate) enum Work {
     KeepSession { state: SessionState, until: u64 },
     /// `resources/subscribe` and `resources/unsubscribe`, which the host remembers.
     Subscribe(Box<Subscription>),
+    /// A WebSocket is asked for.
+    Upgrade,
+    /// A request on the same WebSocket, given by its raw id, is wanted no more.
+    Cancel { request: Box<str> },
     /// A stream is opened.
     Listen(Box<Listener>),
     /// One request, or a message that was refused.
@@ -114,6 +118,8 @@ impl Exchange {
                 let reply = context.empty_result(server, id);
                 Step::Subscribe { session, uri, wanted, until, publication, reply, refusal }
             }
+            Work::Upgrade => Step::Upgrade,
+            Work::Cancel { request } => Step::Cancel { request, reply: context.reply(202, Body::Empty, Outcome::Ok) },
             Work::Listen(listener) => Step::Listen { reply: context.stream(listener.opening()), listener: *listener },
             Work::Single(operation) => context.answer(server, facts, operation, evaluate),
             Work::Batch(requests) => Batch::new(requests).run(server, context, evaluate),
@@ -130,7 +136,7 @@ impl Exchange {
         match &self.work {
             Work::Single(_) | Work::Listen(_) => self.context.error(self.facts.request_id(), &error),
             Work::Batch(requests) => Batch::refused(requests, &error, &self.context),
-            Work::Reply { .. } => self.context.error(None, &error),
+            Work::Reply { .. } | Work::Upgrade | Work::Cancel { .. } => self.context.error(None, &error),
             Work::KeepSession { .. } | Work::Subscribe(_) => self.context.error(self.facts.request_id(), &error),
         }
     }
@@ -208,6 +214,17 @@ pub enum Step {
         /// What to do next.
         then: Box<Step>,
     },
+    /// The client may have the WebSocket that it has asked for: messages on it come as requests of
+    /// [`Transport::WebSocket`](crate::http::Transport). If what it sent is no handshake, [`Server::refuse_handshake`] says so.
+    Upgrade,
+    /// End the request with this id (raw JSON) that came on the same WebSocket, if it still runs, as if its client had left;
+    /// then send the reply.
+    Cancel {
+        /// The id.
+        request: Box<str>,
+        /// What to send.
+        reply: HttpReply,
+    },
     /// Remember this of a session until the given time, then send the reply. When it has ended, publish
     /// [`Publication::end_of_session`](crate::Publication::end_of_session) as well where streams may be open.
     KeepSession {
@@ -220,6 +237,14 @@ pub enum Step {
         /// What to send.
         reply: HttpReply,
     },
+}
+
+impl Step {
+    /// The upstream is told which trace the call is part of.
+    pub(crate) fn call(endpoint: usize, mut request: UpstreamRequest, pending: Pending) -> Step {
+        request.headers.extend(pending.facts.trace());
+        Step::Call { endpoint, request, pending }
+    }
 }
 
 /// A call that waits for its upstream. Dropping it abandons the exchange.
@@ -487,7 +512,7 @@ impl Context {
                 pending.is_recorded = recorded.is_some();
                 let begins_jobs = server.endpoint(endpoint).is_some_and(Endpoint::begins_jobs);
                 pending.uri = begins_jobs.then(|| request.uri.as_str().into());
-                return Step::Call { endpoint, request, pending };
+                return Step::call(endpoint, request, pending);
             }
             (Some(id), Performed::Result(opening, page)) => {
                 let mut head = Vec::with_capacity(id.len() + 40 + opening.len());

@@ -1,5 +1,5 @@
 use super::*;
-use crate::http::{Headers, HttpRequest};
+use crate::http::{Headers, HttpRequest, Transport};
 use crate::input::Capabilities;
 use crate::session::Session;
 use crate::{ProtocolVersion, ServerBuilder, ToolBuilder};
@@ -32,8 +32,15 @@ fn send(server: &Server, session: &str, body: &str) -> Step {
         (b"mcp-session-id", session.as_bytes()),
     ];
     let headers = Headers(&headers);
-    let request =
-        HttpRequest { method: "POST", headers, body: body.as_bytes(), hosts: &[], session_state: None, now: 1000 };
+    let request = HttpRequest {
+        transport: Transport::StreamableHttp,
+        method: "POST",
+        headers,
+        body: body.as_bytes(),
+        hosts: &[],
+        session_state: None,
+        now: 1000,
+    };
     server.receive(&request, &|| [0; 16]).start(server, &mut |_, _| String::new())
 }
 
@@ -113,7 +120,15 @@ fn ask(server: &Server, state: Option<&str>, principal: &str, now: u64) -> Resul
         (b"mcp-name", b"ask"),
     ];
     let headers = Headers(&headers);
-    let request = HttpRequest { method: "POST", headers, body: body.as_bytes(), hosts: &[], session_state: None, now };
+    let request = HttpRequest {
+        transport: Transport::StreamableHttp,
+        method: "POST",
+        headers,
+        body: body.as_bytes(),
+        hosts: &[],
+        session_state: None,
+        now,
+    };
     let mut exchange = server.receive(&request, &|| [0; 16]);
     exchange.set_principal(principal);
     let (request, pending) = match exchange.start(server, &mut |_, _| String::new()) {

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::ProtocolVersion;
+use crate::http::Transport;
 use crate::input::Capabilities;
-use crate::jsonrpc::text;
+use crate::jsonrpc::{Meta, text};
 use crate::scan::Scanner;
 use crate::session::{Client, cut};
+use crate::trace;
 
 /// Bytes of a client's name and version that are kept.
 const CLIENT: usize = 64;
@@ -17,6 +19,8 @@ const CLIENT: usize = 64;
 /// Nothing here depends on how the request ends, so limits and access rules can go by it before anything happens.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
+    pub(crate) transport: Transport,
+    pub(crate) is_notification: bool,
     pub(crate) method: Option<Cow<'static, str>>,
     pub(crate) tool: Option<Arc<str>>,
     pub(crate) resource: Option<Arc<str>>,
@@ -34,12 +38,19 @@ pub struct Facts {
     input_responses: Option<Part>,
     request_state: Option<Part>,
     uri: Option<Part>,
+    /// What the upstream is told of the trace that the request is part of.
+    trace: Option<Part>,
 }
 
 /// Where one of the texts stands.
 type Part = (usize, usize);
 
 impl Facts {
+    /// What is known of a message before it is read.
+    pub(crate) fn of(transport: Transport) -> Facts {
+        Facts { transport, ..Facts::default() }
+    }
+
     /// The JSON-RPC method, cut to 64 bytes. Of a batch: its first call's, else its first request's.
     pub fn method(&self) -> Option<&str> {
         self.method.as_deref()
@@ -81,7 +92,12 @@ impl Facts {
 
     /// How the message came.
     pub fn transport(&self) -> &'static str {
-        "streamable_http"
+        self.transport.as_str()
+    }
+
+    /// Whether it is a notification, to which there is no answer on a transport that has no other than JSON-RPC's.
+    pub fn is_notification(&self) -> bool {
+        self.is_notification
     }
 
     /// The request's id as raw JSON: a string keeps its quotes. None for notifications and batches.
@@ -139,6 +155,17 @@ impl Facts {
 
     pub(crate) fn set_uri(&mut self, uri: &str) {
         self.uri = Some(self.keep(uri));
+    }
+
+    /// Keeps where the request belongs in a trace.
+    pub(crate) fn set_trace(&mut self, meta: Option<&Meta<'_>>) {
+        let lines = meta.and_then(|meta| meta.trace.lines());
+        self.trace = lines.map(|lines| self.keep(&lines));
+    }
+
+    /// The headers that say it to an upstream.
+    pub(crate) fn trace(&self) -> impl Iterator<Item = (String, String)> {
+        self.part(self.trace).into_iter().flat_map(trace::headers)
     }
 
     /// All of them, raw.

@@ -4,9 +4,39 @@ use std::sync::Arc;
 
 use crate::{Record, SessionState};
 
+/// How a client's messages come, and how they are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// Each in an HTTP request of its own, which is answered by its response.
+    #[default]
+    StreamableHttp,
+    /// The HTTP request that asks for a WebSocket.
+    Upgrade,
+    /// On a WebSocket, answered there: the request is one that the host has made of a message. Its headers are those of the
+    /// request that asked for the WebSocket and say nothing of the message, apart from `Mcp-Session-Id`, which the host adds.
+    WebSocket,
+}
+
+impl Transport {
+    /// Its name, for logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Transport::StreamableHttp => "streamable_http",
+            Transport::Upgrade | Transport::WebSocket => "websocket",
+        }
+    }
+
+    /// Whether a request's headers say of its message what the protocol wants them to say.
+    pub(crate) fn has_headers(self) -> bool {
+        self == Transport::StreamableHttp
+    }
+}
+
 /// A client's HTTP request to the MCP location, read whole.
 #[derive(Debug, Clone)]
 pub struct HttpRequest<'a> {
+    /// How the message came.
+    pub transport: Transport,
     /// The HTTP method, upper case: `POST`, `GET`, `DELETE`, `OPTIONS` …
     pub method: &'a str,
     /// The request's header lines.

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, WireError};
 use crate::scan::{NotJson, Scanner, is_plain};
+use crate::trace::{HEADERS, Trace};
 use crate::version::ProtocolVersion;
 
 /// How many messages a batch may hold.
@@ -80,6 +81,7 @@ pub(crate) struct Meta<'a> {
     /// Of any revision.
     pub(crate) progress_token: Option<&'a str>,
     pub(crate) log_level: Option<&'a str>,
+    pub(crate) trace: Trace<'a>,
 }
 
 /// The text of a raw JSON string; none if the value is something else.
@@ -241,7 +243,11 @@ impl<'a> Params<'a> {
             Some("clientCapabilities") => read_member(name, &mut meta.client_capabilities, scanner, problem),
             Some("logLevel") => read_member(name, &mut meta.log_level, scanner, problem),
             None if name == "progressToken" => read_member(name, &mut meta.progress_token, scanner, problem),
-            _ => scanner.skip(),
+            None => match HEADERS.iter().position(|header| *header == name) {
+                Some(index) => read_member(name, &mut meta.trace.0[index], scanner, problem),
+                None => scanner.skip(),
+            },
+            Some(_) => scanner.skip(),
         })
     }
 }

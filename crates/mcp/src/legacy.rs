@@ -158,6 +158,7 @@ impl Reception<'_, '_> {
             }
             Ok(Message::Request { id, method, params }) => {
                 facts.set_request_id(id);
+                facts.set_trace(params.meta.as_ref());
                 self.judge_part_request(&method, &params, &mut facts)
             }
         };

@@ -9,6 +9,7 @@
 //! exchange.start(&server, evaluate)         the request was let through (else server.refuse(…))
 //!     → Step::Reply(reply)                  send it, done
 //!     → Step::Publish(publications, then)   for calls that run elsewhere; then go on
+//!     → Step::Upgrade, Step::Cancel         of a WebSocket
 //!     → Step::Listen(reply, listener)       send it, go on with what the listener makes of deliveries
 //!     → Step::Call(request, pending)        make this upstream request …
 //! pending.begin(&head) …                    … hand over its answer event by event, if it comes so
@@ -53,6 +54,7 @@ mod presentation;
 mod prompt;
 mod receive;
 mod record;
+mod reply_reader;
 mod resource;
 mod scan;
 mod seal;
@@ -64,6 +66,7 @@ mod stream;
 mod task;
 mod text_template;
 mod tool;
+mod trace;
 mod version;
 
 pub use directory::{Catalog, Contents, Directory, Found, FoundFile};
@@ -77,6 +80,7 @@ pub use listen::{
 };
 pub use prompt::{Prompt, PromptBuilder};
 pub use record::Record;
+pub use reply_reader::ReplyReader;
 pub use resource::{Resource, ResourceBuilder};
 pub use server::{Server, ServerBuilder};
 pub use session::SessionState;

@@ -1,4 +1,4 @@
-//! How a resource or a prompt is shown to people: title, description, icons.
+//! How something is shown to people: title, description, icons, and what extensions say of it.
 
 use serde_json::{Map, Value, json};
 
@@ -11,6 +11,7 @@ pub(crate) struct Presentation {
     title: Option<String>,
     description: Option<String>,
     icons: Vec<Value>,
+    meta: Map<String, Value>,
 }
 
 impl Presentation {
@@ -22,6 +23,26 @@ impl Presentation {
     /// `description TEXT`
     pub(crate) fn description(&mut self, args: &[&str]) -> Result<(), ConfigError> {
         once("description", &mut self.description, text("description", args)?)
+    }
+
+    /// What an API description says.
+    pub(crate) fn of_operation(title: Option<String>, description: String) -> Presentation {
+        Presentation { title, description: Some(description), ..Presentation::default() }
+    }
+
+    /// `meta NAME VALUE`: a member of `_meta`, JSON or a text that is none; once for each.
+    pub(crate) fn meta(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+        let [name, value] = args else {
+            return Err(ConfigError("\"meta\" takes a name and a value, JSON or a text, in quotes".into()));
+        };
+        if !is_meta_name(name) {
+            return Err(ConfigError(format!("\"meta\" takes a name such as com.example/team, not \"{name}\"")));
+        }
+        let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+        match self.meta.insert((*name).to_owned(), value) {
+            Some(_) => Err(ConfigError(format!("\"meta\" has two of \"{name}\""))),
+            None => Ok(()),
+        }
     }
 
     /// `icons URL [type=TYPE] [sizes=48x48,any] [theme=light|dark]`, once for each icon.
@@ -57,7 +78,10 @@ impl Presentation {
         Ok(())
     }
 
-    /// The title, or else the description, or nothing.
+    pub(crate) fn title_text(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
     pub(crate) fn description_text(&self) -> Option<&str> {
         self.description.as_deref()
     }
@@ -78,6 +102,24 @@ impl Presentation {
         if !self.icons.is_empty() && version >= ProtocolVersion::V2025_11_25 {
             object.member("icons", &Value::from(self.icons.clone()).to_string());
         }
+        if !self.meta.is_empty() && version >= ProtocolVersion::V2025_06_18 {
+            object.member("_meta", &Value::Object(self.meta.clone()).to_string());
+        }
+    }
+}
+
+/// `[label(.label)*/]name`
+fn is_meta_name(text: &str) -> bool {
+    let ends = |text: &str, inner: &[u8]| {
+        let bytes = text.as_bytes();
+        let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        let fits = |byte: &u8| byte.is_ascii_alphanumeric() || inner.contains(byte);
+        is_end(bytes.first()) && is_end(bytes.last()) && bytes.iter().all(fits)
+    };
+    let label = |label: &str| label.starts_with(|c: char| c.is_ascii_alphabetic()) && ends(label, b"-");
+    match text.split_once('/') {
+        Some((prefix, name)) => prefix.split('.').all(label) && ends(name, b"-_."),
+        None => ends(text, b"-_."),
     }
 }
 
@@ -108,6 +150,33 @@ mod tests {
         ]);
         for version in [ProtocolVersion::V2025_11_25, ProtocolVersion::V2026_07_28] {
             assert_eq!(shown(&presentation, version), json!({"title": "T", "description": "D", "icons": icons}));
+        }
+    }
+
+    #[test]
+    fn what_extensions_say_is_json_or_a_text() {
+        let mut presentation = Presentation::default();
+        for (name, value) in [
+            ("ui", r#"{"resourceUri": "ui://weather"}"#),
+            ("com.example/team", "logistics"),
+            ("n", "1"),
+            ("s", "\"1\""),
+        ] {
+            presentation.meta(&[name, value]).unwrap();
+        }
+        let meta = json!({"ui": {"resourceUri": "ui://weather"}, "com.example/team": "logistics", "n": 1, "s": "1"});
+        assert_eq!(shown(&presentation, ProtocolVersion::V2025_06_18), json!({"_meta": meta}));
+        assert_eq!(shown(&presentation, ProtocolVersion::V2025_03_26), json!({}));
+        for (args, expected) in [
+            (&["a"][..], "a name and a value"),
+            (&["", "1"], "a name such as"),
+            (&["a b", "1"], "a name such as"),
+            (&["-a", "1"], "a name such as"),
+            (&["1a/b", "1"], "a name such as"),
+            (&["a../b", "1"], "a name such as"),
+            (&["n", "2"], "has two of \"n\""),
+        ] {
+            assert!(presentation.meta(args).unwrap_err().0.contains(expected), "{args:?}");
         }
     }
 

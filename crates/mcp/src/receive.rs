@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::exchange::{Context, Exchange, Work};
 use crate::facts::Facts;
 use crate::headers::{EVENT_STREAM, JSON, Known, accepts, is_json};
-use crate::http::HttpRequest;
+use crate::http::{HttpRequest, Transport};
 use crate::jsonrpc::{self, Message, Params, is_id, text};
 use crate::listen::Publication;
 use crate::methods::{self, Operation};
@@ -41,7 +41,8 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
         None => ProtocolVersion::V2025_03_26,
     };
     let hearing = Hearing::NOTHING;
-    let (facts, publications) = (Facts::default(), Vec::new());
+    let facts = Facts::of(request.transport);
+    let publications = Vec::new();
     let mut reception =
         Reception { server, request, headers, nonce, facts, version, hearing, publications, asking: None };
     let mut origin = None;
@@ -65,6 +66,7 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
 impl Reception<'_, '_> {
     fn judge(&mut self) -> Result<Work, Error> {
         match self.request.method {
+            _ if self.request.transport == Transport::Upgrade => Ok(Work::Upgrade),
             "POST" => self.judge_post(),
             "DELETE" if !self.version.is_stateless() => self.end_session(),
             "GET" if self.server.offers().channels && !self.version.is_stateless() => self.open_stream(),
@@ -81,11 +83,8 @@ impl Reception<'_, '_> {
     }
 
     fn judge_post(&mut self) -> Result<Work, Error> {
-        if !is_json(self.headers.content_type) {
-            return Err(Error::UnsupportedMediaType);
-        }
-        if !accepts(JSON, self.headers.accept, self.request.headers) {
-            return Err(Error::NotAcceptable(JSON));
+        if self.request.transport.has_headers() {
+            self.check_media_types()?;
         }
         if jsonrpc::is_batch(self.request.body) {
             return self.judge_batch();
@@ -95,8 +94,38 @@ impl Reception<'_, '_> {
             refusal.error
         })?;
         self.note(&message);
+        if let Some(work) = self.cancel(&message) {
+            return Ok(work);
+        }
         self.hear(&message)?;
         if self.is_stateless(&message) { self.judge_stateless(message) } else { self.judge_legacy(message) }
+    }
+
+    fn check_media_types(&self) -> Result<(), Error> {
+        if !is_json(self.headers.content_type) {
+            return Err(Error::UnsupportedMediaType);
+        }
+        match accepts(JSON, self.headers.accept, self.request.headers) {
+            true => Ok(()),
+            false => Err(Error::NotAcceptable(JSON)),
+        }
+    }
+
+    /// A cancellation on a WebSocket, where it can mean a request on the same one alone. One that names no request is ignored.
+    fn cancel(&self, message: &Message<'_>) -> Option<Work> {
+        match message {
+            Message::Notification { method, params }
+                if method == "notifications/cancelled" && self.request.transport == Transport::WebSocket =>
+            {
+                Some(params.request_id.map_or_else(accepted, |id| Work::Cancel { request: id.into() }))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether events can be sent before the answer.
+    pub(crate) fn accepts_events(&self) -> bool {
+        !self.request.transport.has_headers() || accepts(EVENT_STREAM, self.headers.accept, self.request.headers)
     }
 
     /// Whether a message is of 2026-07-28 or a later revision: its header says so, or its `_meta` does.
@@ -115,6 +144,7 @@ impl Reception<'_, '_> {
 
     /// Keeps what a message says of itself.
     fn note(&mut self, message: &Message<'_>) {
+        self.facts.is_notification = matches!(message, Message::Notification { .. });
         let (id, method, params) = match message {
             Message::Request { id, method, params } => (Some(*id), method, params),
             Message::Notification { method, params } => (None, method, params),
@@ -127,12 +157,13 @@ impl Reception<'_, '_> {
         self.facts.method = Some(methods::name(method));
         id.into_iter().for_each(|id| self.facts.set_request_id(id));
         client_info.into_iter().for_each(|client_info| self.facts.set_client_info(client_info));
+        self.facts.set_trace(params.meta.as_ref());
     }
 
     /// What the client wants to hear while its request runs.
     fn hear(&mut self, message: &Message<'_>) -> Result<(), Error> {
         let Message::Request { params, .. } = message else { return Ok(()) };
-        self.hearing.accepts_events = accepts(EVENT_STREAM, self.headers.accept, self.request.headers);
+        self.hearing.accepts_events = self.accepts_events();
         self.hearing.log_level = match self.request.session_state {
             Some(SessionState::LogLevel(level)) => Some(level),
             // Without `logging/setLevel` it is for the server to decide.

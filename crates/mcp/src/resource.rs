@@ -2,6 +2,7 @@
 
 mod annotations;
 mod builder;
+mod operation;
 mod result;
 mod template;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub use self::builder::ResourceBuilder;
+use self::operation::Scalars;
 pub(crate) use self::result::{Around, Read, write_contents};
 use self::template::UriTemplate;
 use crate::ProtocolVersion;
@@ -25,11 +27,15 @@ pub struct Resource {
     /// The URI, or the template as it was written.
     uri: Arc<str>,
     template: Option<UriTemplate>,
+    /// Which of the template's variables are no texts.
+    scalars: Scalars,
     name: String,
     presentation: Presentation,
     mime_type: Option<String>,
     annotations: Map<String, Value>,
     size: Option<u64>,
+    /// `ttlMs` and `cacheScope` of its contents, if the operator says so.
+    pub(crate) caching: (Option<u64>, Option<&'static str>),
     pub(crate) source: Source,
     /// The files that are listed, if the template is one of files.
     pub(crate) directory: Option<Directory>,
@@ -96,7 +102,7 @@ impl Resource {
     /// The values that make the template this URI; none if there are no such values, or if it is no template.
     pub(crate) fn values(&self, uri: &str) -> Option<Map<String, Value>> {
         let values = self.template.as_ref()?.values(uri)?;
-        Some(values.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+        Some(values.into_iter().map(|(name, value)| (name.to_owned(), self.scalars.value(name, value))).collect())
     }
 
     /// Writes it as `resources/list` or `resources/templates/list` show it in a revision.

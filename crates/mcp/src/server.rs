@@ -1,6 +1,7 @@
 //! The MCP server of one location.
 
 mod builder;
+mod info;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -9,13 +10,16 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub use self::builder::ServerBuilder;
-pub(crate) use self::builder::VERSIONS;
 use self::builder::shown;
+pub(crate) use self::builder::{VERSIONS, scope};
+use self::info::ServerInfo;
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::{Context, Exchange};
+use crate::facts::Facts;
 use crate::headers::Known;
 use crate::http::{Headers, HttpReply, HttpRequest};
+use crate::jsonrpc::write_error;
 use crate::list::{List, Listed, Listing};
 use crate::offers::Offers;
 use crate::origin::AllowedOrigins;
@@ -130,6 +134,21 @@ impl Server {
         let version = ProtocolVersion::V2025_11_25;
         let context = Context::new(version, origin, self.methods(version));
         context.error(None, &Error::Refused(refusal(status)))
+    }
+
+    /// The reply to a request for a WebSocket that is none, with the status and the reason that the host gives.
+    pub fn refuse_handshake(&self, status: u16, why: &'static str) -> HttpReply {
+        let version = ProtocolVersion::LATEST_LEGACY;
+        Context::new(version, None, self.methods(version)).error(None, &Error::Handshake(status, why))
+    }
+
+    /// The message that answers a request in the place of a reply that never came; none if nothing waits for an answer.
+    pub fn abandoned(&self, facts: &Facts) -> Option<Vec<u8>> {
+        let id = facts.request_id()?;
+        let version = facts.protocol_version().unwrap_or(ProtocolVersion::LATEST_LEGACY);
+        let mut out = Vec::new();
+        write_error(Some(id), version, &Error::Refused(500).wire(version, true), &mut out);
+        Some(out)
     }
 
     pub(crate) fn find_tool(&self, name: &str) -> Option<usize> {

@@ -30,7 +30,9 @@ impl Reception<'_, '_> {
             Message::Request { method, params, .. } => {
                 self.check_version(&params)?;
                 self.facts.protocol_version = Some(VERSION);
-                self.check_routing(&method, &params)?;
+                if self.request.transport.has_headers() {
+                    self.check_routing(&method, &params)?;
+                }
                 let capabilities = params.meta.as_ref().and_then(|meta| meta.client_capabilities);
                 self.facts.capabilities = capabilities.map_or(Capabilities::NONE, Capabilities::read);
                 if INPUT.contains(&&*method) {
@@ -47,8 +49,10 @@ impl Reception<'_, '_> {
                     return work;
                 }
                 let operation = self.operation(&method, &params);
-                if let Operation::CallTool { tool, through_search: false } = operation {
-                    check_mirrored(self.server, tool, self.facts.arguments(), self.request.headers)?;
+                if let (Operation::CallTool { tool, through_search: false }, true) =
+                    (&operation, self.request.transport.has_headers())
+                {
+                    check_mirrored(self.server, *tool, self.facts.arguments(), self.request.headers)?;
                 }
                 Ok(Work::Single(operation))
             }
@@ -69,11 +73,12 @@ impl Reception<'_, '_> {
         if !meta.client_capabilities.is_some_and(|raw| raw.starts_with('{')) {
             return Err(missing("clientCapabilities", "an object"));
         }
-        let header = self
-            .headers
-            .protocol_version
-            .mirror("mcp-protocol-version")?
-            .ok_or_else(|| Error::HeaderMismatch("header MCP-Protocol-Version is missing".to_owned()))?;
+        let header = match self.request.transport.has_headers() {
+            true => self.headers.protocol_version.mirror("mcp-protocol-version")?,
+            false => Some(version.as_bytes()),
+        };
+        let header =
+            header.ok_or_else(|| Error::HeaderMismatch("header MCP-Protocol-Version is missing".to_owned()))?;
         if header != version.as_bytes() {
             let (header, version) = (shown(header), shown(version.as_bytes()));
             let why = format!("header MCP-Protocol-Version \"{header}\" differs from \"{version}\" in \"_meta\"");

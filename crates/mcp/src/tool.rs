@@ -88,6 +88,7 @@ pub(crate) use self::writer::Writer;
 use self::result::ResultRules;
 use crate::ProtocolVersion;
 use crate::http::UpstreamRequest;
+use crate::presentation::Presentation;
 use crate::task::TaskRules;
 
 /// A directive's value that cannot be used; the text says what to do.
@@ -131,8 +132,7 @@ impl From<InvalidArguments> for Unsent {
 #[derive(Debug)]
 pub struct Tool {
     name: String,
-    title: Option<String>,
-    description: String,
+    presentation: Presentation,
     annotations: Option<Map<String, Value>>,
     mirrored: Vec<MirroredHeader>,
     endpoint: Endpoint,
@@ -150,6 +150,11 @@ impl Tool {
     /// What its calls are.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// What is left of it where it is no tool: its name, how it is shown, and what its calls are.
+    pub(crate) fn into_parts(self) -> (String, Presentation, Endpoint) {
+        (self.name, self.presentation, self.endpoint)
     }
 
     /// From now on each call of it ends in a [`Record`](crate::Record).
@@ -177,15 +182,14 @@ impl Tool {
     pub(crate) fn write_definition(&self, version: ProtocolVersion, out: &mut Vec<u8>) {
         let mut tool = Object::begin(out);
         tool.text("name", &self.name);
-        if let Some(title) = self.title.as_ref().filter(|_| version >= ProtocolVersion::V2025_06_18) {
-            tool.text("title", title);
-        }
-        tool.text("description", &self.description);
+        self.presentation.write(version, &mut tool);
         tool.member("inputSchema", &self.endpoint.input.schema.published(version));
         if let Some(output) = self.rules.published_output(version) {
             tool.member("outputSchema", &output);
         }
-        if let Some(annotations) = annotations::published(self.annotations.as_ref(), self.title.as_deref(), version) {
+        if let Some(annotations) =
+            annotations::published(self.annotations.as_ref(), self.presentation.title_text(), version)
+        {
             tool.member("annotations", &Value::Object(annotations).to_string());
         }
         tool.end();
@@ -200,7 +204,7 @@ impl Tool {
 
     /// Drops what only [`Tool::write_definition`] needs, once every list is made.
     pub(crate) fn forget_definition(&mut self) {
-        (self.title, self.description, self.annotations) = (None, String::new(), None);
+        (self.presentation, self.annotations) = (Presentation::default(), None);
     }
 
     /// Fills in defaults, validates, and puts every argument where it belongs. `evaluate` gives the value of one of

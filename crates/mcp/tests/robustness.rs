@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
-use mcp::http::{Body, Headers, HttpReply, HttpRequest, UpstreamFailure, UpstreamResponse};
+use mcp::http::{Body, Headers, HttpReply, HttpRequest, Transport, UpstreamFailure, UpstreamResponse};
 use mcp::{
     Delivered, Delivery, KEEPALIVE, Listener, PromptBuilder, Publication, PublishRequest, ResourceBuilder, Server,
     ServerBuilder, SessionState, Step, ToolBuilder,
@@ -175,6 +175,11 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
     for _ in 0..1000 {
         match step {
             Step::Reply(reply) | Step::KeepSession { reply, .. } => return check(&reply),
+            Step::Upgrade => return,
+            Step::Cancel { request, reply } => {
+                assert!(serde_json::from_str::<Value>(&request).is_ok(), "{request}");
+                return check(&reply);
+            }
             Step::Subscribe { publication, reply, refusal, .. } => {
                 check_publication(&publication);
                 check(&refusal);
@@ -273,7 +278,10 @@ fn every_request_gets_a_wellformed_reply() {
         }
         let method = if numbers.below(30) == 0 { *numbers.pick(&["GET", "DELETE", "OPTIONS", "X"]) } else { "POST" };
         let lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
+        let transports =
+            [Transport::StreamableHttp, Transport::StreamableHttp, Transport::WebSocket, Transport::Upgrade];
         let request = HttpRequest {
+            transport: *numbers.pick(&transports),
             method,
             headers: Headers(&lines),
             body: &body,
@@ -387,7 +395,15 @@ fn listener(server: &Server, method: &str, body: &str, headers: &[(&str, &str)])
     let lines: Vec<_> =
         general.iter().chain(headers).map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     let (headers, body) = (Headers(&lines), body.as_bytes());
-    let request = HttpRequest { method, headers, body, hosts: &[], session_state: None, now: 1000 };
+    let request = HttpRequest {
+        transport: Transport::StreamableHttp,
+        method,
+        headers,
+        body,
+        hosts: &[],
+        session_state: None,
+        now: 1000,
+    };
     match server.receive(&request, &|| [0; 16]).start(server, &mut no_values) {
         Step::Listen { listener, .. } => listener,
         step => panic!("{step:?}"),
@@ -396,8 +412,15 @@ fn listener(server: &Server, method: &str, body: &str, headers: &[(&str, &str)])
 
 fn session(server: &Server, open: &str) -> String {
     let headers = Headers(&[(b"content-type", b"application/json")]);
-    let request =
-        HttpRequest { method: "POST", headers, body: open.as_bytes(), hosts: &[], session_state: None, now: 1000 };
+    let request = HttpRequest {
+        transport: Transport::StreamableHttp,
+        method: "POST",
+        headers,
+        body: open.as_bytes(),
+        hosts: &[],
+        session_state: None,
+        now: 1000,
+    };
     let Step::Reply(reply) = server.receive(&request, &|| [0; 16]).start(server, &mut no_values) else {
         panic!("initialize calls")
     };

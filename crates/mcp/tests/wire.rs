@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mcp::http::{Body, Headers, HttpReply, HttpRequest};
+use mcp::http::{Body, Headers, HttpReply, HttpRequest, Transport};
 use mcp::operation::Operation;
 use mcp::{
     Catalog, Contents, Delivery, Exchange, Found, FoundFile, PromptBuilder, Publication, ResourceBuilder, Server,
@@ -51,7 +51,7 @@ fn words(value: &Value) -> Vec<&str> {
 /// The server that a file's cases run against.
 fn server(settings: &Value) -> Server {
     let mut builder = ServerBuilder::new();
-    builder.server_info("wire", "1.0.0").unwrap();
+    builder.server_info(&["wire", "1.0.0"]).unwrap();
     builder.secret([7; 32]);
     builder.session_lifetime(LIFETIME);
     for (name, value) in settings.as_object().into_iter().flatten() {
@@ -205,6 +205,7 @@ fn prompt(prompt: &Value) -> mcp::Prompt {
 
 /// One case's request, made ready.
 struct Sent {
+    transport: Transport,
     method: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -257,6 +258,16 @@ impl Sent {
             (None, Some(body)) => body.to_string().into_bytes(),
             (None, None) => Vec::new(),
         };
+        let transport = match request["over"].as_str() {
+            None => Transport::StreamableHttp,
+            Some("websocket") if method == "GET" => Transport::Upgrade,
+            Some("websocket") => Transport::WebSocket,
+            Some(other) => panic!("over {other}"),
+        };
+        if transport == Transport::WebSocket {
+            // Those of the handshake say nothing of a message.
+            lines.retain(|(name, _)| matches!(name.as_str(), "host" | "origin" | "mcp-session-id"));
+        }
         let state = request["session"].as_str();
         let now = if state == Some("expired") { NOW + LIFETIME } else { NOW + request["later"].as_u64().unwrap_or(0) };
         if state == Some("forged") {
@@ -265,7 +276,7 @@ impl Sent {
                 value.push(if last == 'A' { 'Q' } else { 'A' });
             }
         }
-        Sent { method, headers: lines, body, ended: state == Some("ended"), now }
+        Sent { transport, method, headers: lines, body, ended: state == Some("ended"), now }
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -298,6 +309,7 @@ impl Sent {
     fn receive_as(&self, server: &Server, nonce: u8) -> Exchange {
         let lines: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
         let request = HttpRequest {
+            transport: self.transport,
             method: &self.method,
             headers: Headers(&lines),
             body: &self.body,
@@ -409,6 +421,11 @@ fn play(
                 step = waiting.resume(server, &mut no_values);
             }
             Step::Listen { .. } => panic!("a stream is opened"),
+            Step::Upgrade => panic!("a WebSocket is opened"),
+            Step::Cancel { request, reply } => {
+                assert_eq!(serde_json::from_str::<Value>(&request).expect("an id"), case["cancels"]);
+                return reply;
+            }
             Step::Publish { publications, then } => {
                 seen.published.extend(publications);
                 step = *then;

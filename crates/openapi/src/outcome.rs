@@ -10,6 +10,7 @@ use crate::name;
 use crate::near;
 use crate::paths::{self, Found};
 use crate::reader::Reader;
+use crate::resource;
 use crate::rules::{Edit, Rules};
 use crate::schema::Schemas;
 use crate::security::Security;
@@ -41,6 +42,10 @@ pub struct Origin {
     pub operation: String,
     /// Which of [`Rules::edits`] is for it.
     pub edit: Option<usize>,
+    /// The URI or template of the resource that it is.
+    pub resource: Option<String>,
+    /// Whether it is a tool.
+    pub tool: bool,
 }
 
 impl Document {
@@ -83,7 +88,9 @@ fn operations(reader: &Reader<'_>, rules: &Rules) -> Vec<(Operation, Origin)> {
         match maker.make(found, name.clone(), edit) {
             Ok(operation) => {
                 let pointer = reader.defect(&found.at, "").pointer;
-                operations.push((operation, Origin { pointer, operation: subjects[i].id.clone(), edit: edits[i] }));
+                let (resource, tool) = resource::of(found, &subjects[i], &operation, rules);
+                let id = subjects[i].id.clone();
+                operations.push((operation, Origin { pointer, operation: id, edit: edits[i], resource, tool }));
             }
             Err(Warning { pointer, text }) => {
                 let pointer = if pointer.is_empty() { reader.defect(&found.at, "").pointer } else { pointer };
@@ -150,7 +157,12 @@ fn names(
 }
 
 fn wanted(subjects: &[Subject<'_>], rules: &Rules, about_rules: &dyn Fn(String)) -> Vec<bool> {
-    for (directive, selectors) in [("expose", &rules.expose), ("hide", &rules.hide)] {
+    let resources = rules.resources.iter().map(|rule| &rule.selector).collect();
+    for (directive, selectors) in [
+        ("expose", rules.expose.iter().collect::<Vec<_>>()),
+        ("hide", rules.hide.iter().collect()),
+        ("resource", resources),
+    ] {
         for selector in selectors.iter().filter(|selector| !subjects.iter().any(|subject| selector.meets(subject))) {
             let (meant, candidates) = selector.candidates(subjects);
             let near = near::suggestion(meant, candidates);
@@ -261,7 +273,13 @@ mod tests {
         let of = |name: &str| outcome.operations.iter().find(|(operation, _)| operation.name == name).unwrap();
         assert_eq!(
             of("users").1,
-            Origin { pointer: "/paths/~1admin~1users/get".into(), operation: "get_admin_users".into(), edit: Some(0) }
+            Origin {
+                pointer: "/paths/~1admin~1users/get".into(),
+                operation: "get_admin_users".into(),
+                edit: Some(0),
+                resource: None,
+                tool: true
+            }
         );
         let (list, origin) = of("createOrder");
         assert_eq!((origin.edit, list.description.as_str(), list.title.as_deref()), (Some(1), "D", Some("List")));

@@ -24,8 +24,23 @@ pub struct Rules {
     pub output_schema: bool,
     /// `credential SCHEME TEXT`
     pub credentials: Vec<Credential>,
+    /// `resource` and `resources`: for an operation the first that it meets counts.
+    pub resources: Vec<ResourceRule>,
     /// The `tool` blocks.
     pub edits: Vec<Edit>,
+}
+
+/// `resource URI TERM …` or `resources URI TERM …`: what GET answers is a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceRule {
+    /// Which operations.
+    pub selector: Selector,
+    /// The URI or template of the resource; of several, what stands before the paths of the document.
+    pub uri: String,
+    /// There may be several, whose URIs are made of their paths; those with further arguments that are required stay tools.
+    pub many: bool,
+    /// They are tools, too.
+    pub tool: bool,
 }
 
 /// What to send for a security scheme.

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
-use mcp::http::{HeaderLine, Headers, HttpRequest, UpstreamRequest};
+use mcp::http::{HeaderLine, Headers, HttpRequest, Transport, UpstreamRequest};
 use mcp::operation::{Location, Operation, Source};
 use mcp::{Server, ServerBuilder, Step, Tool};
 use openapi::{Document, Limits, Rules};
@@ -123,6 +123,7 @@ fn call(server: &Server, arguments: &Value) -> Result<UpstreamRequest, String> {
     ];
     let body = message.to_string();
     let request = HttpRequest {
+        transport: Transport::StreamableHttp,
         method: "POST",
         headers: Headers(&lines),
         body: body.as_bytes(),

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::DEADLINE;
 use super::journal::Journal;
+use super::websocket::Parts;
 
 /// A request to the MCP location.
 #[derive(Debug, Clone)]
@@ -312,9 +313,20 @@ impl Connection {
         assert!(self.received.is_empty(), "more came: {:?}", String::from_utf8_lossy(&self.received));
     }
 
+    /// Receives whatever comes and drops it; false once nginx has closed the connection.
+    pub(crate) fn receive_some(&mut self) -> bool {
+        self.received.clear();
+        self.fill()
+    }
+
     /// Whether nginx keeps it for further requests, as the last response has said.
     pub(crate) fn is_kept(&self) -> bool {
         !self.ends
+    }
+
+    /// What another protocol goes on with: the socket, what was received of it, and the journal.
+    pub(crate) fn into_parts(self) -> Parts {
+        (self.stream, self.received, self.journal)
     }
 
     /// Closes with RST instead of FIN.

@@ -133,7 +133,7 @@ impl Waiting {
         let retry = Retry { responses: (!asked.is_empty()).then(|| responses(&asked)), state };
         let again = Operation::again(server, pending.endpoint);
         match again.perform(server, &pending.context, &pending.facts, retry, evaluate) {
-            Performed::Call { endpoint, request, .. } => Step::Call { endpoint, request, pending },
+            Performed::Call { endpoint, request, .. } => Step::call(endpoint, request, pending),
             Performed::ToolError(unsent) => pending.explain(server, Vec::new(), &unsent.text, unsent.note),
             Performed::Error(Failed { error, note }) => pending.fail(Vec::new(), &error, note),
             Performed::Result(..) | Performed::Made(_) | Performed::Structured { .. } => {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::http::{Body, Headers, HttpReply, HttpRequest, Outcome, UpstreamResponse};
+use crate::http::{Body, Headers, HttpReply, HttpRequest, Outcome, Transport, UpstreamResponse};
 use crate::input::Capabilities;
 use crate::session::{Client, Session};
 use crate::{ProtocolVersion, ServerBuilder, ToolBuilder};
@@ -28,7 +28,15 @@ fn send(server: &Server, session: &str, body: &str) -> Step {
     let headers: [(&[u8], &[u8]); 3] =
         [(b"content-type", b"application/json"), (b"accept", b"*/*"), (b"mcp-session-id", session.as_bytes())];
     let (headers, body) = (Headers(&headers), body.as_bytes());
-    let request = HttpRequest { method: "POST", headers, body, hosts: &[], session_state: None, now: 1000 };
+    let request = HttpRequest {
+        transport: Transport::StreamableHttp,
+        method: "POST",
+        headers,
+        body,
+        hosts: &[],
+        session_state: None,
+        now: 1000,
+    };
     server.receive(&request, &|| [0xab; 16]).start(server, &mut |_, _| String::new())
 }
 

@@ -5,13 +5,13 @@ use super::event::last_event_id;
 use super::topic::{LIST_CHANGES, Topic};
 use crate::error::Error;
 use crate::exchange::Work;
-use crate::headers::{EVENT_STREAM, Header, accepts};
+use crate::headers::{EVENT_STREAM, Header};
 use crate::receive::Reception;
 
 impl Reception<'_, '_> {
     /// Opens the stream of the session that the request names.
     pub(crate) fn open_stream(&mut self) -> Result<Work, Error> {
-        if !accepts(EVENT_STREAM, self.headers.accept, self.request.headers) {
+        if !self.accepts_events() {
             return Err(Error::NotAcceptable(EVENT_STREAM));
         }
         let version = self.open_session()?.version;

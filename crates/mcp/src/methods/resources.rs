@@ -59,8 +59,7 @@ pub(super) fn perform<'s>(
     match &resource.source {
         Source::Text(..) => match resource.text(values) {
             Some(Ok(text)) => {
-                let (ttl, scope) = server.caching();
-                let around = Around { version, ttl, scope, meta: server.meta() };
+                let around = around(server, version, resource, server.caching());
                 let mut out = Vec::with_capacity(text.len() + 256);
                 write_contents(&around, uri, resource.mime_type(), &text, &mut out);
                 Performed::Made(out)
@@ -79,6 +78,17 @@ pub(super) fn perform<'s>(
             }
         }
     }
+}
+
+/// What surrounds the contents of a resource that may be kept so, unless its operator says otherwise.
+fn around<'s>(
+    server: &'s Server,
+    version: ProtocolVersion,
+    resource: &Resource,
+    (ttl, scope): (u64, &'static str),
+) -> Around<'s> {
+    let (own_ttl, own_scope) = resource.caching;
+    Around { version, ttl: own_ttl.unwrap_or(ttl), scope: own_scope.unwrap_or(scope), meta: server.meta() }
 }
 
 fn unknown(uri: &str, why: Option<String>) -> Error {
@@ -102,6 +112,6 @@ pub(super) fn write_answer(
     let response = good(answer)?;
     // What others have may change at any time, and may be for one user alone; a file is the same for all.
     let scope = if endpoint.file_root().is_some() { server.caching().1 } else { "private" };
-    let around = Around { version, ttl: 0, scope, meta: server.meta() };
+    let around = around(server, version, resource, (0, scope));
     resource.write_answer(&around, uri, *read, &response, out)
 }

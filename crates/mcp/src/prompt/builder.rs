@@ -50,6 +50,11 @@ impl PromptBuilder {
         self.presentation.icon(args)
     }
 
+    /// `meta NAME VALUE`: what extensions say of it.
+    pub fn meta(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+        self.presentation.meta(args)
+    }
+
     /// `argument NAME [required] [key=value …] ["description"]`: a text that the user gives.
     pub fn argument(&mut self, args: &[&str]) -> Result<(), ConfigError> {
         self.call.add_argument(Argument::parse_text(args)?)

@@ -4,11 +4,12 @@ use serde_json::{Map, Value};
 
 use super::result::Read;
 use super::template::{UriTemplate, check_uri, is_template};
-use super::{Resource, Source, annotations};
+use super::{Resource, Scalars, Source, annotations};
 use crate::completion::CompletionBuilder;
 use crate::directory::Directory;
 use crate::listen::MAX_URI;
 use crate::presentation::Presentation;
+use crate::server::scope;
 use crate::text_template::TextTemplate;
 use crate::tool::{Argument, ConfigError, Endpoint, EndpointBuilder, FilePath, Input, once, text};
 
@@ -19,7 +20,7 @@ use crate::tool::{Argument, ConfigError, Endpoint, EndpointBuilder, FilePath, In
 #[derive(Debug)]
 pub struct ResourceBuilder {
     uri: String,
-    template: Option<UriTemplate>,
+    pub(super) template: Option<UriTemplate>,
     name: Option<String>,
     presentation: Presentation,
     mime_type: Option<String>,
@@ -31,6 +32,8 @@ pub struct ResourceBuilder {
     list: Option<bool>,
     hide: Vec<String>,
     skills: bool,
+    cache_ttl: Option<u64>,
+    cache_scope: Option<&'static str>,
     result: Option<Read>,
     completions: CompletionBuilder,
 }
@@ -60,6 +63,8 @@ impl ResourceBuilder {
             list: None,
             hide: Vec::new(),
             skills: false,
+            cache_ttl: None,
+            cache_scope: None,
             result: None,
             completions: CompletionBuilder::default(),
         })
@@ -83,6 +88,11 @@ impl ResourceBuilder {
     /// `icons URL [type=TYPE] [sizes=48x48,any] [theme=light|dark]`, once for each icon.
     pub fn icons(&mut self, args: &[&str]) -> Result<(), ConfigError> {
         self.presentation.icon(args)
+    }
+
+    /// `meta NAME VALUE`: what extensions say of it.
+    pub fn meta(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+        self.presentation.meta(args)
     }
 
     /// `mime_type TYPE`: what the contents are, whatever the upstream says.
@@ -161,6 +171,16 @@ impl ResourceBuilder {
         }
         self.hide.extend(args.iter().map(|pattern| (*pattern).to_owned()));
         Ok(())
+    }
+
+    /// `cache_ttl TIME`, in milliseconds: how long a client may keep the contents.
+    pub fn cache_ttl(&mut self, milliseconds: u64) -> Result<(), ConfigError> {
+        once("cache_ttl", &mut self.cache_ttl, milliseconds)
+    }
+
+    /// `cache_scope public|private`: whether they are for one user alone.
+    pub fn cache_scope(&mut self, private: bool) -> Result<(), ConfigError> {
+        once("cache_scope", &mut self.cache_scope, scope(private))
     }
 
     /// `argument VARIABLE [key=value …] ["description"]`: what a variable must be, and where it goes.
@@ -257,10 +277,12 @@ impl ResourceBuilder {
             name: self.name.unwrap_or_else(|| self.uri.clone()),
             uri: self.uri.into(),
             template: self.template,
+            scalars: Scalars::default(),
             presentation: self.presentation,
             mime_type: self.mime_type,
             annotations: self.annotations.unwrap_or_default(),
             size: self.size,
+            caching: (self.cache_ttl, self.cache_scope),
             source,
             directory,
             completers,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Callee, Server};
+use super::{Callee, Server, ServerInfo};
 use crate::completion::Completer;
 use crate::list::{List, Listed, Listing};
 use crate::methods::initialize::{discover_result, initialize_result};
@@ -27,8 +27,7 @@ const CACHE_TTL: u64 = 5 * 60 * 1000;
 /// What the directives of one location said.
 #[derive(Debug)]
 pub struct ServerBuilder {
-    name: String,
-    version: String,
+    info: ServerInfo,
     instructions: Option<String>,
     tools: Vec<Tool>,
     /// Which of them are found by a search instead of being listed.
@@ -54,8 +53,7 @@ impl ServerBuilder {
     /// A server without tools and without a secret.
     pub fn new() -> Self {
         ServerBuilder {
-            name: "ngx_http_mcp_module".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            info: ServerInfo::default(),
             instructions: None,
             tools: Vec::new(),
             hidden: Vec::new(),
@@ -71,14 +69,14 @@ impl ServerBuilder {
         }
     }
 
-    /// `mcp_server_info NAME VERSION`.
-    pub fn server_info(&mut self, name: &str, version: &str) -> Result<(), ConfigError> {
-        if name.is_empty() || version.is_empty() {
-            return Err(ConfigError("the server's name and version must not be empty".to_owned()));
-        }
-        name.clone_into(&mut self.name);
-        version.clone_into(&mut self.version);
-        Ok(())
+    /// `mcp_server_info NAME VERSION [title=TEXT] [description=TEXT] [website=URL]`.
+    pub fn server_info(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+        self.info.describe(args)
+    }
+
+    /// `mcp_server_icons URL [type=TYPE] [sizes=48x48,any] [theme=light|dark]`, once for each icon.
+    pub fn server_icons(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+        self.info.icon(args)
     }
 
     /// `mcp_instructions TEXT`.
@@ -220,7 +218,6 @@ impl ServerBuilder {
         let secret =
             self.secret.ok_or_else(|| ConfigError("there is no secret to sign session ids with".to_owned()))?;
         let callees = self.number();
-        let info = json!({"name": self.name, "version": self.version});
         let instructions = self.instructions.as_deref();
         let mut completers = self.resources.iter().map(|resource| &resource.completers);
         let completions = completers.any(|completers| !completers.is_empty())
@@ -234,8 +231,9 @@ impl ServerBuilder {
             tasks: self.tools.iter().any(|tool| tool.task().is_some()),
             channels: self.channels,
         };
-        let meta = json!({"io.modelcontextprotocol/serverInfo": info}).to_string();
-        let scope = if self.cache_private { "private" } else { "public" };
+        let newest = self.info.shown(ProtocolVersion::V2026_07_28);
+        let meta = json!({"io.modelcontextprotocol/serverInfo": newest}).to_string();
+        let scope = scope(self.cache_private);
         let cacheable = format!("\"ttlMs\":{},\"cacheScope\":\"{scope}\",\"_meta\":{meta}", self.cache_ttl);
         let lists = Listing::ALL.map(|listing| {
             let items = self.items(listing);
@@ -258,7 +256,8 @@ impl ServerBuilder {
         Ok(Server {
             by_name: names.iter().cloned().enumerate().map(|(index, name)| (name, index)).collect(),
             names,
-            initialize: VERSIONS.map(|version| end(&initialize_result(version, offers, &info, instructions), "")),
+            initialize: VERSIONS
+                .map(|version| end(&initialize_result(version, offers, &self.info.shown(version), instructions), "")),
             discover: end(&discover_result(offers, instructions), &format!(",{cacheable}")),
             empty: b"{}}"[..].into(),
             acknowledgement: format!("{{\"resultType\":\"complete\",\"_meta\":{meta}}}}}").into_bytes().into(),
@@ -290,6 +289,11 @@ fn check_name(tool: &Tool) -> Result<(), ConfigError> {
         "the location has \"search on\", which makes a tool \"{}\" of its own: give yours another name",
         tool.name()
     )))
+}
+
+/// `cacheScope`
+pub(crate) fn scope(private: bool) -> &'static str {
+    if private { "private" } else { "public" }
 }
 
 /// What is listed of these in any case.
@@ -369,6 +373,6 @@ mod tests {
     #[test]
     fn without_a_secret_there_is_no_server() {
         assert!(ServerBuilder::new().build().unwrap_err().0.contains("secret"));
-        assert!(ServerBuilder::new().server_info("", "1").is_err());
+        assert!(ServerBuilder::new().server_info(&["", "1"]).is_err());
     }
 }

@@ -60,7 +60,7 @@ impl Pending {
     pub fn poll(self) -> Step {
         let uri = self.errand.as_ref().map_or_else(|| "/".to_owned(), |errand| errand.uri.clone());
         let request = UpstreamRequest { uri, method: Some("GET"), ..UpstreamRequest::default() };
-        Step::Call { endpoint: self.endpoint, request, pending: self }
+        Step::call(self.endpoint, request, self)
     }
 
     /// Goes on with a call whose answer is about a job; gives back what is about none.

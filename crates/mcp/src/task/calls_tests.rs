@@ -1,5 +1,5 @@
 use super::*;
-use crate::http::{Body, Headers, HttpReply, HttpRequest, UpstreamResponse};
+use crate::http::{Body, Headers, HttpReply, HttpRequest, Transport, UpstreamResponse};
 use crate::{ServerBuilder, ToolBuilder};
 
 fn server(names: &[&str]) -> Server {
@@ -28,7 +28,15 @@ fn send(server: &Server, principal: &str, method: &str, name: &str, capabilities
         (b"mcp-name", name.as_bytes()),
     ];
     let (headers, body) = (Headers(&headers), body.as_bytes());
-    let request = HttpRequest { method: "POST", headers, body, hosts: &[], session_state: None, now: 1000 };
+    let request = HttpRequest {
+        transport: Transport::StreamableHttp,
+        method: "POST",
+        headers,
+        body,
+        hosts: &[],
+        session_state: None,
+        now: 1000,
+    };
     let mut exchange = server.receive(&request, &|| [0; 16]);
     exchange.set_principal(principal);
     exchange.start(server, &mut |_, _| String::new())

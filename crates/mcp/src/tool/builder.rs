@@ -7,6 +7,7 @@ use super::result::{Output, ResultMode, ResultRules};
 use super::schema::{self, Schema};
 use super::select::Selector;
 use super::{ConfigError, Tool, annotations, mirrored};
+use crate::presentation::Presentation;
 use crate::task::TaskRules;
 
 /// What the directives inside one `mcp_tool NAME { … }` block said.
@@ -16,8 +17,7 @@ use crate::task::TaskRules;
 #[derive(Debug)]
 pub struct ToolBuilder {
     name: String,
-    title: Option<String>,
-    description: Option<String>,
+    presentation: Presentation,
     call: EndpointBuilder,
     annotations: Option<Map<String, Value>>,
     output_schema: Option<Value>,
@@ -33,8 +33,7 @@ impl ToolBuilder {
         check_name("tool", name)?;
         Ok(ToolBuilder {
             name: name.into(),
-            title: None,
-            description: None,
+            presentation: Presentation::default(),
             call: EndpointBuilder::default(),
             annotations: None,
             output_schema: None,
@@ -52,12 +51,22 @@ impl ToolBuilder {
 
     /// `title TEXT`: the tool's name for people.
     pub fn title(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        once("title", &mut self.title, text("title", args)?)
+        self.presentation.title(args)
     }
 
     /// `description TEXT`: what a model goes by.
     pub fn description(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        once("description", &mut self.description, text("description", args)?)
+        self.presentation.description(args)
+    }
+
+    /// `icons URL [type=TYPE] [sizes=48x48,any] [theme=light|dark]`, once for each icon.
+    pub fn icons(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+        self.presentation.icon(args)
+    }
+
+    /// `meta NAME VALUE`: what extensions say of it.
+    pub fn meta(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+        self.presentation.meta(args)
     }
 
     /// `argument NAME TYPE [required] [key=value …] ["description"]`: one property of the input.
@@ -126,7 +135,8 @@ impl ToolBuilder {
         let Built { mut endpoint, schema, from, path } = std::mem::take(&mut self.call).assemble()?;
         let mirrored =
             mirrored::collect(&schema).map_err(|ConfigError(text)| ConfigError(format!("\"{from}\": {text}")))?;
-        let description = self.description.take().unwrap_or_else(|| format!("{} {path}", endpoint.method()));
+        let mut presentation = std::mem::take(&mut self.presentation);
+        presentation.describe(|| format!("{} {path}", endpoint.method()));
         let rules = self.result_rules(endpoint.is_safe())?;
         if rules.may_ask() {
             endpoint.let_ask();
@@ -136,8 +146,7 @@ impl ToolBuilder {
         }
         Ok(Tool {
             name: self.name,
-            title: self.title,
-            description,
+            presentation,
             annotations: self.annotations,
             mirrored,
             endpoint,

@@ -52,6 +52,9 @@ impl From<InvalidArguments> for Misuse {
 }
 
 impl Endpoint {
+    /// Headers that any call may have, beside those of its own ([`Endpoint::header_names`]).
+    pub const TRACE_HEADERS: [&'static str; 3] = crate::trace::HEADERS;
+
     /// A file of this machine: no arguments but those of its path.
     pub(crate) fn file(path: FilePath, input: Input) -> Endpoint {
         Endpoint { input, way: Way::File(path), accept: None, may_ask: false, begins_jobs: false }

@@ -23,6 +23,7 @@ use super::target::{check_header, check_operator_header, is_safe, is_token};
 use super::url::Url;
 use super::{ConfigError, Tool};
 use crate::operation::{self, BodyKind, Field, Location, Operation, Parameter, RequestBody, Serialization, Style};
+use crate::presentation::Presentation;
 
 impl Tool {
     /// The tool of an operation. Its schemas are not compiled before the first call: a description has a thousand of
@@ -71,8 +72,7 @@ fn assemble(operation: Operation) -> Result<Tool, String> {
     endpoint.accept = operation.accept.map(Into::into);
     Ok(Tool {
         name: operation.name,
-        title: operation.title,
-        description: operation.description,
+        presentation: Presentation::of_operation(operation.title, operation.description),
         annotations: Some(operation.annotations).filter(|annotations| !annotations.is_empty()),
         mirrored: Vec::new(),
         endpoint,

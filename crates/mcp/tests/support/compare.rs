@@ -77,6 +77,7 @@ pub(crate) fn check_facts(expected: &Value, exchange: &Exchange) {
     for (name, value) in expected.as_object().into_iter().flatten() {
         let fact: Option<String> = match name.as_str() {
             "method" => facts.method().map(Into::into),
+            "transport" => Some(facts.transport().to_owned()),
             "tool" => facts.tool().map(Into::into),
             "resource" => facts.resource().map(Into::into),
             "prompt" => facts.prompt().map(Into::into),

@@ -1,0 +1,195 @@
+//! A message of a client that came by another way than in an HTTP request of its own. It becomes a request of nginx, and
+//! what that is answered with is said in its [`Conversation`].
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+use mcp::http::{HeaderLine, Transport};
+use mcp::{Facts, ReplyReader};
+
+use crate::context::Context;
+use crate::ngx::{Inner, Outlet, Request};
+
+/// Header lines that are about a request itself and not about its client.
+const OWN_LINES: [&[u8]; 15] = [
+    b"accept",
+    b"accept-encoding",
+    b"connection",
+    b"content-encoding",
+    b"content-length",
+    b"content-type",
+    b"expect",
+    b"keep-alive",
+    b"last-event-id",
+    b"proxy-connection",
+    b"range",
+    b"te",
+    b"trailer",
+    b"transfer-encoding",
+    b"upgrade",
+];
+/// The beginnings of their names.
+const OWN_PREFIXES: [&[u8]; 3] = [b"if-", b"mcp-", b"sec-websocket-"];
+
+/// What a client and its server say to each other.
+pub(crate) trait Conversation {
+    /// By which way.
+    fn transport(&self) -> Transport;
+
+    /// Whether the client has more to hear than should wait for it. If so, [`Message::resume`] follows.
+    fn is_crowded(&self) -> bool;
+
+    /// Tells the client a message, a line of JSON.
+    fn say(&self, message: &str);
+
+    /// The client's messages belong to this session from now on.
+    fn begin_session(&self, session: &[u8]);
+
+    /// The client wants the request of this id no more, raw JSON.
+    fn cancel(&self, id: &str);
+
+    /// The message of this number is done with, or the stream (none) has ended, which may have said something.
+    fn over(&self, message: Option<u64>, has_spoken: bool);
+}
+
+/// A message on its way; or the stream of a session, which is opened by a request as well.
+pub(crate) struct Message {
+    /// None: it is the stream.
+    number: Option<u64>,
+    conversation: Weak<dyn Conversation>,
+    reader: RefCell<Option<ReplyReader>>,
+    has_begun: Cell<bool>,
+    /// There is something in the response that can be said.
+    has_spoken: Cell<bool>,
+    /// No answer is owed: all is said, or nobody wants to hear it.
+    is_settled: Cell<bool>,
+    inner: RefCell<Option<Inner>>,
+}
+
+impl Message {
+    /// Makes a request of a message, with what is known of the client's request. It runs soon, but not from within this. None
+    /// when there is no connection or memory left.
+    pub(crate) fn start(
+        client: Request,
+        method: &'static str,
+        session: Option<&[u8]>,
+        body: &[u8],
+        number: Option<u64>,
+        conversation: Weak<dyn Conversation>,
+    ) -> Option<Rc<Message>> {
+        let message = Rc::new(Message {
+            number,
+            conversation,
+            reader: RefCell::default(),
+            has_begun: Cell::new(false),
+            has_spoken: Cell::new(false),
+            is_settled: Cell::new(number.is_none()),
+            inner: RefCell::default(),
+        });
+        let lines = client.headers();
+        let kept = lines.iter().copied().filter(|(name, _)| !is_own(name));
+        let accept: HeaderLine<'_> = (b"Accept", b"application/json, text/event-stream");
+        let length = body.len().to_string();
+        let content: [HeaderLine<'_>; 2] =
+            [(b"Content-Type", b"application/json"), (b"Content-Length", length.as_bytes())];
+        let content = content.into_iter().filter(|_| method == "POST");
+        let session = session.map(|session| (&b"Mcp-Session-Id"[..], session));
+        let lines = kept.chain([accept]).chain(content).chain(session);
+        let outlet: Rc<dyn Outlet> = Rc::clone(&message) as _;
+        let inner = Inner::start(client, method, lines, body, outlet)?;
+        message.inner.replace(Some(inner));
+        Some(message)
+    }
+
+    /// The client has left, or wants no answer any more.
+    pub(crate) fn leave(&self) {
+        self.is_settled.set(true);
+        self.inner.borrow().iter().for_each(Inner::leave);
+    }
+
+    /// The client can take more.
+    pub(crate) fn resume(&self) {
+        self.inner.borrow().iter().for_each(Inner::resume);
+    }
+
+    /// Whether it is a request with this id, raw JSON.
+    pub(crate) fn has_id(&self, id: &str) -> bool {
+        let request = self.inner.borrow().as_ref().and_then(Inner::request);
+        request.and_then(facts).and_then(Facts::request_id) == Some(id)
+    }
+
+    /// The first part of the response has come.
+    fn begin(&self, inner: Request) {
+        if self.has_begun.replace(true) {
+            return;
+        }
+        let content_type = inner.headers_out().content_type();
+        // Whatever a stream is refused with, nobody has asked for it.
+        let is_wanted = self.number.is_some() || content_type == Some(b"text/event-stream");
+        let reader = ReplyReader::new(content_type).filter(|_| is_wanted);
+        self.has_spoken.set(reader.is_some());
+        self.reader.replace(reader);
+    }
+}
+
+fn facts(request: Request) -> Option<&'static Facts> {
+    Context::of(request)?.facts()
+}
+
+impl Outlet for Message {
+    fn transport(&self) -> Transport {
+        self.conversation.upgrade().map_or_else(Transport::default, |conversation| conversation.transport())
+    }
+
+    fn take(&self, inner: Request, part: &[u8]) -> bool {
+        let Some(conversation) = self.conversation.upgrade() else { return true };
+        if conversation.is_crowded() {
+            return false;
+        }
+        self.begin(inner);
+        let reader = self.reader.take();
+        self.reader.replace(reader.map(|mut reader| {
+            reader.push(part, &mut |message| say(&*conversation, inner, message));
+            reader
+        }));
+        true
+    }
+
+    fn complete(&self, inner: Request) {
+        let Some(conversation) = self.conversation.upgrade() else { return };
+        if let Some(session) = inner.headers_out().get("Mcp-Session-Id") {
+            conversation.begin_session(session);
+        }
+        if let Some(reader) = self.reader.take() {
+            reader.finish(&mut |message| say(&*conversation, inner, message));
+        }
+        // What has no body says nothing, and what another module has answered is no answer.
+        let is_answer = !self.has_begun.get() || self.has_spoken.get();
+        self.is_settled.set(self.is_settled.get() || is_answer);
+    }
+
+    fn over(&self, inner: Request) {
+        self.inner.take();
+        let Some(conversation) = self.conversation.upgrade() else { return };
+        if let (false, Some(context)) = (self.is_settled.get(), Context::of(inner)) {
+            let answer = context.facts().and_then(|facts| context.location.server.abandoned(facts));
+            answer.iter().for_each(|answer| conversation.say(&String::from_utf8_lossy(answer)));
+        }
+        conversation.over(self.number, self.has_spoken.get());
+    }
+
+    fn cancel(&self, id: &str) {
+        self.conversation.upgrade().iter().for_each(|conversation| conversation.cancel(id));
+    }
+}
+
+/// To a notification nothing is said, whatever a response has to say of it.
+fn say(conversation: &dyn Conversation, inner: Request, message: &str) {
+    if !facts(inner).is_some_and(Facts::is_notification) {
+        conversation.say(message);
+    }
+}
+
+fn is_own(name: &[u8]) -> bool {
+    OWN_LINES.contains(&name) || OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
