@@ -9,6 +9,7 @@ use mcp::{Endpoint, Exchange, Facts, Step};
 
 use crate::call::Call;
 use crate::conf::{Location, LocationConf};
+use crate::front::{Arrival, Message};
 use crate::listening::Listening;
 use crate::nchan::ChannelRequest;
 use crate::ngx::{self, Outbox, ReadHandler, Request, Wake};
@@ -20,6 +21,8 @@ use crate::websocket::WebSocket;
 pub(crate) enum Stage {
     /// The body is on its way.
     Reading,
+    /// The body was read; before it is judged, servers behind this one are looked at.
+    Arriving(Arrival),
     /// The body was read and judged; limits and access rules are next.
     Received(Box<Exchange>),
     /// A call is under way.
@@ -32,6 +35,10 @@ pub(crate) enum Stage {
     WebSocket(Rc<WebSocket>),
     /// A backend's messages are being published.
     Publishing(Rc<Publishing>),
+    /// A server behind this one is sent a message.
+    Fronting(Box<Message>),
+    /// Nothing: timers for a server behind this one belong to the request.
+    Ground(usize),
     /// Nchan is asked for something.
     Channel(Box<ChannelRequest>),
     /// The reply is with nginx; whatever else wants to be sent is dropped.
