@@ -189,7 +189,8 @@ impl Stream {
             (_, method) if self.messages.is_some() => self.message(method, &members, &data, outcome),
             ("progress", None) if members.is_object => self.progress(&members, "", out),
             ("progress", None) => {
-                let is_number = data.trim().parse::<f64>().is_ok();
+                // Rust reads more numbers than JSON has: ".5", "inf".
+                let is_number = is_json(&data) && data.trim().parse::<f64>().is_ok();
                 let bare = Members { progress: Some(data.trim()).filter(|_| is_number), ..Members::default() };
                 self.progress(&bare, &data, out);
             }
@@ -477,6 +478,14 @@ mod tests {
             ]
         );
         assert_eq!(outcome, result("ok"));
+    }
+
+    #[test]
+    fn what_is_no_number_of_json_is_a_message() {
+        for text in [".5", "5.", "+5", "inf", "-infinity", "NaN", "1_0", "0x1", "05"] {
+            let (heard, _) = hear(stream(Some("7"), None), &format!("event: progress\ndata: {text}\n\n"));
+            assert_eq!(heard, [format!(r#"progress {{"progressToken":7,"progress":1,"message":"{text}"}}"#)]);
+        }
     }
 
     #[test]
