@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr;
 
+use super::log::one_line;
 use super::module::mcp_module;
 use super::pool::Pool;
 use super::request::Request;
@@ -202,6 +203,7 @@ impl Conf {
     }
 
     fn log(self, level: u32, text: &str) {
+        let text = one_line(text);
         // SAFETY: the format takes a length and a pointer.
         unsafe { ngx_conf_log_error(level as usize, self.0, 0, c"%*s".as_ptr(), text.len(), text.as_ptr()) }
     }

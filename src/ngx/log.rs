@@ -44,10 +44,14 @@ impl Log {
         // SAFETY: the log is nginx's and alive as long as what it belongs to; the format takes a length and a pointer.
         unsafe {
             if (*self.0).log_level >= level {
-                let line: String =
-                    format!("mcp: {text}").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+                let line = one_line(&format!("mcp: {text}"));
                 ngx_log_error_core(level, self.0, 0, c"%*s".as_ptr(), line.len(), line.as_ptr());
             }
         }
     }
+}
+
+/// A text without what would end the line, or speak to the terminal that shows it: much of what is logged was said by others.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

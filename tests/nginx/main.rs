@@ -29,6 +29,7 @@ mod proxying;
 mod reload;
 mod results;
 mod search;
+mod security;
 mod sessions;
 mod streams;
 mod subscriptions;
