@@ -20,9 +20,7 @@ fn conf(directives: &str) -> Conf {
 }
 
 fn state(nginx: &Nginx) -> (Vec<String>, usize) {
-    // A worker that has answered has all its descriptors.
-    nginx.send_to_every_worker(&request(1, "tools/list", json!({})));
-    (nginx.workers(), nginx.descriptors())
+    nginx.state(&request(1, "tools/list", json!({})))
 }
 
 #[test]

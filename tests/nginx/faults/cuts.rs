@@ -68,12 +68,16 @@ fn exchange(nginx: &Nginx, connection: &mut Connection, request: &Request) -> Re
 fn an_answer_that_ends_after_any_byte_is_a_failed_call() {
     let upstream = upstream();
     let tool = "mcp_tool cut { pass GET \"http://upstream/{answer}/{end}/{reset}\";
-        argument answer integer required; argument end integer required; argument reset integer required; }";
-    let conf = Conf::location(tool).http("upstream upstream { server UPSTREAM; }\n").with("UPSTREAM", &upstream);
+        argument answer integer required; argument end integer required; argument reset integer required; }
+        add_header X-Worker $pid always;";
+    let conf = Conf::location(tool)
+        .listen("reuseport")
+        .http("upstream upstream { server UPSTREAM; }\n")
+        .with("UPSTREAM", &upstream);
     let nginx = conf.start();
     let mut connection = nginx.connect();
     exchange(&nginx, &mut connection, &ask(0, answers()[0].len(), false, None)).success();
-    let before = (nginx.workers(), nginx.descriptors());
+    let before = nginx.state(&request(1, "tools/list", json!({})));
     for (number, answer) in answers().iter().enumerate() {
         for end in 0..=answer.len() {
             for resets in [false, true] {

@@ -182,8 +182,15 @@ impl Nginx {
     }
 
     /// How many descriptors the workers have.
-    pub(crate) fn descriptors(&self) -> usize {
+    fn descriptors(&self) -> usize {
         self.workers().iter().map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()).sum()
+    }
+
+    /// The workers and how many descriptors they have, once all of them have answered and so have all of theirs; needs what
+    /// [`Nginx::send_to_every_worker`] needs.
+    pub(crate) fn state(&self, request: &Request) -> (Vec<String>, usize) {
+        self.send_to_every_worker(request);
+        (self.workers(), self.descriptors())
     }
 
     /// Awaits that the workers have no more descriptors than that, and that they are still the same.
