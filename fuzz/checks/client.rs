@@ -1,8 +1,12 @@
 //! A client of a server with some tools.
 
-use mcp::http::{Body, Headers, HttpReply, HttpRequest, Transport, UpstreamRequest};
+#![allow(dead_code, reason = "no target uses all of it")]
+
+use mcp::http::{Headers, HttpReply, HttpRequest, Transport, UpstreamRequest};
 use mcp::{Server, ServerBuilder, Step, Tool};
 use serde_json::Value;
+
+use crate::wire;
 
 /// A value of an operator that fits everywhere.
 pub(crate) const VALUE: &str = "value";
@@ -17,9 +21,8 @@ pub(crate) fn server(tools: Vec<Tool>) -> Server {
 }
 
 /// The result of `tools/list`.
-#[allow(dead_code, reason = "of one target only")]
 pub(crate) fn list(server: &Server) -> Value {
-    match send(server, "tools/list", "", b"", "") {
+    match send(server, "tools/list", "", b"", "", "") {
         Step::Reply(reply) => read(&reply)["result"].take(),
         step => panic!("{step:?}"),
     }
@@ -32,7 +35,7 @@ pub(crate) fn call(
     arguments: &[u8],
     operator: &str,
 ) -> Result<(usize, UpstreamRequest), Value> {
-    match send(server, "tools/call", tool, arguments, operator) {
+    match send(server, "tools/call", tool, arguments, "", operator) {
         Step::Call { endpoint, request, .. } => Ok((endpoint, request)),
         Step::Reply(reply) => {
             // What they tell would be of the operator's value, which fits everywhere.
@@ -43,9 +46,11 @@ pub(crate) fn call(
     }
 }
 
-fn send(server: &Server, method: &str, tool: &str, arguments: &[u8], operator: &str) -> Step {
-    const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}"#;
-    let mut body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{META}"#).into_bytes();
+/// What a request comes to; `meta` stands in its `_meta`.
+pub(crate) fn send(server: &Server, method: &str, tool: &str, arguments: &[u8], meta: &str, operator: &str) -> Step {
+    const META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}"#;
+    let mut body =
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"_meta":{{{meta}{META}"#).into_bytes();
     if !tool.is_empty() {
         body.extend_from_slice(format!(r#","name":"{tool}","arguments":"#).as_bytes());
         body.extend_from_slice(arguments);
@@ -75,10 +80,9 @@ fn send(server: &Server, method: &str, tool: &str, arguments: &[u8], operator: &
 }
 
 fn read(reply: &HttpReply) -> Value {
-    let bytes = match &reply.body {
-        Body::Empty => return Value::Null,
-        Body::Bytes(bytes) => bytes.clone(),
-        Body::Page { head, page } => [head, &page[..]].concat(),
-    };
+    let bytes = wire::bytes(&reply.body);
+    if bytes.is_empty() {
+        return Value::Null;
+    }
     serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&bytes)))
 }

@@ -1,7 +1,5 @@
 //! Whatever the text of a document is, its operations hold together.
 
-#[path = "client.rs"]
-mod client;
 #[path = "upstream.rs"]
 mod upstream;
 
@@ -11,6 +9,8 @@ use mcp::Tool;
 use mcp::operation::{Operation, Source};
 use openapi::{Credential, Document, Edit, Limits, Outcome, Rules, Selector};
 use serde_json::{Map, Value, json};
+
+use crate::client;
 
 /// Tools of a document that are called.
 const CALLED: usize = 4;

@@ -2,8 +2,6 @@
 //!
 //! An input is the number of an operation, that of an operator's value, and the text of the arguments.
 
-#[path = "client.rs"]
-mod client;
 #[path = "operations.rs"]
 mod operations;
 #[path = "upstream.rs"]
@@ -17,6 +15,8 @@ use mcp::{Server, Tool};
 use serde_json::{Map, Value};
 
 use upstream::{decode, parts};
+
+use crate::client;
 
 /// What `$k` comes to.
 const OPERATOR: [&str; 8] = [client::VALUE, "", "a b;c,d=e", "x\r\nY: 1", "é", "..", "../%2e%2e;/x", "a%2fb&c=d#e"];

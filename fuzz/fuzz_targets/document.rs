@@ -2,7 +2,11 @@
 
 #![no_main]
 
+#[path = "../checks/client.rs"]
+mod client;
 #[path = "../checks/document.rs"]
 mod document;
+#[path = "../checks/wire.rs"]
+mod wire;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| document::check(data));

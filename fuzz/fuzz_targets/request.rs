@@ -2,7 +2,11 @@
 
 #![no_main]
 
+#[path = "../checks/client.rs"]
+mod client;
 #[path = "../checks/request.rs"]
 mod request;
+#[path = "../checks/wire.rs"]
+mod wire;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| request::check(data));

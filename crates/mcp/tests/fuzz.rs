@@ -1,15 +1,33 @@
-//! What the fuzzer found worth keeping for its target `request`, see `fuzz/README.md`.
+//! What the fuzzer found worth keeping for its targets, see `fuzz/README.md`.
 
+#[path = "../../../fuzz/checks/client.rs"]
+mod client;
+#[path = "../../../fuzz/checks/conversation.rs"]
+mod conversation;
+#[path = "../../../fuzz/checks/events.rs"]
+mod events;
+#[path = "../../../fuzz/checks/host.rs"]
+mod host;
 #[path = "../../../fuzz/checks/kept.rs"]
 mod kept;
+#[path = "../../../fuzz/checks/message.rs"]
+mod message;
+#[path = "../../../fuzz/checks/published.rs"]
+mod published;
 #[path = "../../../fuzz/checks/request.rs"]
 mod request;
+#[path = "../../../fuzz/checks/wire.rs"]
+mod wire;
 
-#[test]
-fn every_kept_input_is_handled() {
-    let inputs = kept::inputs(include_bytes!("../../../fuzz/corpus/request.tar"));
-    assert!(inputs.len() > 100, "{}", inputs.len());
-    for input in inputs {
-        request::check(input);
-    }
+macro_rules! every_kept_input_is_handled {
+    ($($target:ident)*) => {$(
+        #[test]
+        fn $target() {
+            let inputs = kept::inputs(include_bytes!(concat!("../../../fuzz/corpus/", stringify!($target), ".tar")));
+            assert!(inputs.len() > 100, "{}", inputs.len());
+            inputs.into_iter().for_each($target::check);
+        }
+    )*};
 }
+
+every_kept_input_is_handled!(conversation events message published request);

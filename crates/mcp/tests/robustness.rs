@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
-use mcp::http::{Body, Headers, HttpReply, HttpRequest, Transport, UpstreamFailure, UpstreamResponse};
+#[path = "../../../fuzz/checks/wire.rs"]
+mod wire;
+
+use mcp::http::{Body, Headers, HttpRequest, Transport, UpstreamFailure, UpstreamResponse};
 use mcp::{
-    Delivered, Delivery, KEEPALIVE, Listener, PromptBuilder, Publication, PublishRequest, ResourceBuilder, Server,
-    ServerBuilder, SessionState, Step, ToolBuilder,
+    Delivered, Delivery, KEEPALIVE, Listener, PromptBuilder, PublishRequest, ResourceBuilder, Server, ServerBuilder,
+    SessionState, Step, ToolBuilder,
 };
-use serde::de::IgnoredAny;
-use serde_json::Value;
+use wire::{check_events, check_publication, check_reply};
 
 /// A generator that gives the same numbers on every run (xorshift).
 struct Numbers(u64);
@@ -156,34 +158,19 @@ fn no_values(_: usize, _: usize) -> String {
     panic!("there is nothing to evaluate")
 }
 
-fn check(reply: &HttpReply) {
-    assert!((200..600).contains(&reply.status));
-    let bytes = match &reply.body {
-        Body::Empty => return,
-        Body::Bytes(bytes) => bytes.clone(),
-        Body::Page { head, page } => [head, &page[..]].concat(),
-    };
-    let value: Value =
-        serde_json::from_slice(&bytes).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&bytes)));
-    for message in value.as_array().map_or(std::slice::from_ref(&value), Vec::as_slice) {
-        assert_eq!(message["jsonrpc"], "2.0", "{value}");
-        assert!(message["result"].is_object() != message["error"].is_object(), "{value}");
-    }
-}
-
 fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
     for _ in 0..1000 {
         match step {
-            Step::Reply(reply) | Step::KeepSession { reply, .. } => return check(&reply),
+            Step::Reply(reply) | Step::KeepSession { reply, .. } => return drop(check_reply(&reply)),
             Step::Upgrade => return,
             Step::Cancel { request, reply } => {
-                assert!(serde_json::from_str::<Value>(&request).is_ok(), "{request}");
-                return check(&reply);
+                assert!(serde_json::from_str::<serde_json::Value>(&request).is_ok(), "{request}");
+                return drop(check_reply(&reply));
             }
             Step::Subscribe { publication, reply, refusal, .. } => {
                 check_publication(&publication);
-                check(&refusal);
-                return check(&reply);
+                check_reply(&refusal);
+                return drop(check_reply(&reply));
             }
             Step::Publish { publications, then } => {
                 publications.iter().for_each(check_publication);
@@ -195,7 +182,7 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
                     check_events(events);
                 }
                 listener.opened().iter().for_each(check_publication);
-                return check_events(&listener.close());
+                return drop(check_events(&listener.close()));
             }
             Step::Wait { events, pending, .. } => {
                 check_events(&events);
@@ -296,38 +283,10 @@ fn every_request_gets_a_wellformed_reply() {
             exchange.facts().argument(argument);
         }
         if round % 7 == 0 {
-            check(&server.refuse(&exchange, numbers.below(700) as u16));
+            check_reply(&server.refuse(&exchange, numbers.below(700) as u16));
         }
         finish(&server, exchange.start(&server, &mut no_values), &mut numbers);
     }
-}
-
-/// Every event is whole, and its message one line of JSON.
-fn check_events(events: &[u8]) {
-    let events = std::str::from_utf8(events).expect("UTF-8");
-    assert!(events.is_empty() || events.ends_with("\n\n"), "{events:?}");
-    for event in events.split_terminator("\n\n") {
-        assert!(!event.contains('\r'), "{event:?}");
-        for line in event.split('\n') {
-            let (name, value) = line.split_once(": ").expect("a field");
-            match name {
-                "data" if value.is_empty() => {}
-                // A number may be too large for a `Value`.
-                "data" => {
-                    assert!(value.starts_with(r#"{"jsonrpc":"2.0","#), "{value}");
-                    serde_json::from_str::<IgnoredAny>(value).expect("JSON");
-                }
-                "id" => assert!(value.starts_with("get:") && value.bytes().all(|byte| byte.is_ascii_graphic())),
-                _ => assert_eq!(name, "retry", "{event:?}"),
-            }
-        }
-    }
-}
-
-fn check_publication(publication: &Publication) {
-    assert!(!publication.envelope.iter().any(|byte| matches!(byte, b'\r' | b'\n')));
-    let delivery = Delivery::parse(&publication.envelope).expect("what was published");
-    assert_eq!(delivery.topic(), &publication.topic);
 }
 
 #[test]
@@ -358,7 +317,7 @@ fn whatever_is_published_is_heard_as_it_should_be() {
                 publications.into_iter().map(|publication| publication.envelope).collect()
             }
             Err(reply) => {
-                check(&reply);
+                check_reply(&reply);
                 Vec::new()
             }
         };

@@ -1,0 +1,428 @@
+//! A host that does what a script says: it plays clients, upstreams and the bus, and looks at what comes of it.
+
+#![allow(dead_code, reason = "no target uses all of it")]
+
+use mcp::http::{
+    Headers, HttpReply, HttpRequest, Outcome, Transport, UpstreamFailure, UpstreamRequest, UpstreamResponse,
+};
+use mcp::{
+    Delivered, Delivery, Listener, Pending, PromptBuilder, Publication, PublishRequest, ResourceBuilder, Server,
+    ServerBuilder, Step, ToolBuilder, Waiting,
+};
+use serde_json::Value;
+
+use crate::wire::{self, check_events, check_publication, check_reply};
+
+/// Bytes of an event or a body that are taken.
+const LIMIT: usize = 1 << 16;
+/// Steps after which an exchange must have ended, whatever is answered: a batch has 64 calls, and each may ask ten times.
+const STEPS: usize = 2000;
+
+/// A server with something of everything.
+pub(crate) fn server() -> Server {
+    let mut builder = ServerBuilder::new();
+    builder.secret([7; 32]);
+    builder.channels(true);
+    let tool = |name: &str, pass: &[&str], result: &str, has_jobs: bool| {
+        let mut tool = ToolBuilder::new(name).expect("a name");
+        tool.pass(pass).expect("a URL");
+        tool.argument(&["id", "string", "default=x"]).expect("an argument");
+        tool.result(&[result]).expect("a kind of result");
+        if has_jobs {
+            tool.task(&["poll"]).expect("jobs");
+        }
+        tool.build().expect("a tool")
+    };
+    for tool in [
+        tool("get", &["GET", "http://upstream/{id}"], "auto", false),
+        tool("ask", &["POST", "http://upstream/ask"], "mcp", false),
+        tool("job", &["POST", "http://upstream/jobs"], "auto", true),
+    ] {
+        builder.tool(tool).expect("names differ");
+    }
+    let mut resource = ResourceBuilder::new("a:{b}").expect("a URI");
+    resource.pass(&["GET", "http://upstream/{b}"]).expect("a URL");
+    builder.resource(resource.build().expect("a resource")).expect("one");
+    let mut prompt = PromptBuilder::new("say").expect("a name");
+    prompt.argument(&["a"]).expect("an argument");
+    prompt.pass(&["POST", "http://upstream/"]).expect("a URL");
+    prompt.result(&["mcp"]).expect("a kind of result");
+    prompt.complete(&["a", "GET", "http://upstream/{a}"]).expect("a completion");
+    builder.prompt(prompt.build().expect("a prompt")).expect("one");
+    builder.build().expect("a server")
+}
+
+/// An upstream's answer.
+#[derive(Clone, Copy)]
+pub(crate) struct Answer<'a> {
+    pub(crate) head: UpstreamResponse<'a>,
+    pub(crate) body: &'a [u8],
+}
+
+pub(crate) struct Host<'s> {
+    server: &'s Server,
+    exchanges: Vec<Exchange>,
+    pub(crate) listeners: Vec<Listener>,
+    /// Envelopes that nobody has heard yet.
+    bus: Vec<Vec<u8>>,
+    nonce: u8,
+}
+
+/// A client's request that has no reply yet.
+struct Exchange {
+    /// Of its only message; none of a batch, or if there is none.
+    id: Option<Value>,
+    steps: usize,
+    is_open: bool,
+    is_cancelled: bool,
+    /// What its client was sent on the stream.
+    heard: Vec<u8>,
+    state: State,
+}
+
+enum State {
+    Calling(Pending),
+    /// Its answer comes in events.
+    InEvents(Pending),
+    Asking(Waiting),
+    Resting(Pending),
+    /// It has got its reply, or listens.
+    Over,
+}
+
+fn no_values(_: usize, _: usize) -> String {
+    panic!("there is nothing to evaluate")
+}
+
+impl<'s> Host<'s> {
+    pub(crate) fn new(server: &'s Server) -> Self {
+        Host { server, exchanges: Vec::new(), listeners: Vec::new(), bus: Vec::new(), nonce: 0 }
+    }
+
+    /// A client sends a request.
+    pub(crate) fn receive(&mut self, transport: Transport, method: &str, headers: &[(&[u8], &[u8])], body: &[u8]) {
+        self.nonce = self.nonce.wrapping_add(1);
+        let nonce = [self.nonce; 16];
+        let request = HttpRequest {
+            transport,
+            method,
+            headers: Headers(headers),
+            body,
+            hosts: &[],
+            session_state: None,
+            offering: None,
+            now: 1000,
+        };
+        let mut exchange = self.server.receive(&request, &|| nonce);
+        for name in ["id", "", "a"] {
+            exchange.facts().argument(name);
+        }
+        exchange.facts().client_name();
+        exchange.set_principal("somebody");
+        check_reply(&self.server.refuse(&exchange, 403));
+        let id = exchange.facts().request_id().filter(|_| !exchange.is_batch());
+        let id = id.and_then(|id| serde_json::from_str(id).ok());
+        let step = exchange.start(self.server, &mut no_values);
+        self.exchanges.push(Exchange {
+            id,
+            steps: 0,
+            is_open: false,
+            is_cancelled: false,
+            heard: Vec::new(),
+            state: State::Over,
+        });
+        self.go_on(self.exchanges.len() - 1, step);
+    }
+
+    /// The exchange that a script means by a number.
+    pub(crate) fn number(&self, number: u8) -> Option<usize> {
+        let live: Vec<usize> =
+            (0..self.exchanges.len()).filter(|at| !matches!(self.exchanges[*at].state, State::Over)).collect();
+        live.get(usize::from(number) % live.len().max(1)).copied()
+    }
+
+    /// An upstream has answered, or not.
+    pub(crate) fn answer(&mut self, number: usize, answer: Result<Answer<'_>, UpstreamFailure>) {
+        match self.take(number) {
+            State::Calling(mut pending) => {
+                if let Ok(Answer { head, body }) = answer
+                    && pending.begin(&head, LIMIT)
+                {
+                    self.set(number, State::InEvents(pending));
+                    self.events(number, body);
+                    return self.end_of_events(number, Ok(head));
+                }
+                let answer = answer.map(|Answer { head, body }| UpstreamResponse { body, ..head });
+                let step = pending.resume(self.server, answer, &mut no_values);
+                self.go_on(number, step);
+            }
+            State::InEvents(pending) => {
+                self.set(number, State::InEvents(pending));
+                if let Ok(answer) = answer {
+                    self.events(number, answer.body);
+                }
+                self.end_of_events(number, answer.map(|answer| answer.head));
+            }
+            state => self.set(number, state),
+        }
+    }
+
+    /// The head of an answer, and some of its events.
+    pub(crate) fn some_events(&mut self, number: usize, answer: Answer<'_>) {
+        if let State::Calling(pending) = &mut self.exchanges[number].state {
+            if !pending.begin(&answer.head, LIMIT) {
+                return self.answer(number, Ok(answer));
+            }
+            let State::Calling(pending) = self.take(number) else { return };
+            self.set(number, State::InEvents(pending));
+        }
+        self.events(number, answer.body);
+    }
+
+    fn events(&mut self, number: usize, part: &[u8]) {
+        let State::InEvents(mut pending) = self.take(number) else { return };
+        let mut out = Vec::new();
+        let taken = pending.take(part, LIMIT, &mut out);
+        self.tell(number, &mut pending, &out);
+        match taken {
+            Ok(()) => self.set(number, State::InEvents(pending)),
+            Err(failure) => {
+                let step = pending.resume(self.server, Err(failure), &mut no_values);
+                self.go_on(number, step);
+            }
+        }
+    }
+
+    fn end_of_events(&mut self, number: usize, answer: Result<UpstreamResponse<'_>, UpstreamFailure>) {
+        match self.take(number) {
+            State::InEvents(pending) => {
+                let step = pending.resume(self.server, answer, &mut no_values);
+                self.go_on(number, step);
+            }
+            state => self.set(number, state),
+        }
+    }
+
+    /// Time passes.
+    pub(crate) fn beat(&mut self, number: usize) {
+        let mut state = self.take(number);
+        let pending = match &mut state {
+            State::Calling(pending) | State::InEvents(pending) | State::Resting(pending) => pending,
+            State::Asking(waiting) => waiting.call(),
+            State::Over => return,
+        };
+        if pending.wants_progress() {
+            let mut out = Vec::new();
+            pending.heartbeat(&mut out);
+            self.tell(number, pending, &out);
+        }
+        self.set(number, state);
+    }
+
+    /// Nothing is waited for any more.
+    pub(crate) fn wake(&mut self, number: usize) {
+        let step = match self.take(number) {
+            State::Asking(waiting) => waiting.resume(self.server, &mut no_values),
+            State::Resting(pending) => pending.poll(),
+            state => return self.set(number, state),
+        };
+        self.go_on(number, step);
+    }
+
+    /// A backend publishes something.
+    pub(crate) fn publish(&mut self, session: Option<&str>, body: &[u8]) {
+        let content_type = Some(&b"application/json"[..]);
+        let request = PublishRequest { method: "POST", content_type, session, body, now: 1000, session_state: None };
+        match self.server.publish(&request) {
+            Ok(publications) => self.put(publications),
+            Err(reply) => drop(check_reply(&reply)),
+        }
+    }
+
+    fn put(&mut self, publications: impl IntoIterator<Item = Publication>) {
+        for publication in publications {
+            check_publication(&publication);
+            self.bus.push(publication.envelope);
+        }
+    }
+
+    /// Everybody hears what was published.
+    pub(crate) fn hear_all(&mut self) {
+        for envelope in std::mem::take(&mut self.bus) {
+            assert!(Delivery::parse(&envelope).is_some());
+            self.hear(&envelope, true);
+        }
+    }
+
+    /// Everybody hears something, which may be anything if it is not `ours`.
+    pub(crate) fn hear(&mut self, envelope: &[u8], ours: bool) {
+        let Some(delivery) = Delivery::parse(envelope) else { return };
+        for number in 0..self.exchanges.len() {
+            let step = match self.take(number) {
+                State::Calling(pending) | State::InEvents(pending) | State::Resting(pending)
+                    if pending.is_cancelled_by(&delivery) =>
+                {
+                    self.exchanges[number].is_cancelled = true;
+                    pending.cancel(self.server, &mut no_values)
+                }
+                State::Asking(mut waiting) => {
+                    if waiting.call().is_cancelled_by(&delivery) {
+                        self.exchanges[number].is_cancelled = true;
+                        waiting.into_call().cancel(self.server, &mut no_values)
+                    } else if waiting.take(&delivery) {
+                        waiting.resume(self.server, &mut no_values)
+                    } else {
+                        self.set(number, State::Asking(waiting));
+                        continue;
+                    }
+                }
+                state => {
+                    self.set(number, state);
+                    continue;
+                }
+            };
+            self.go_on(number, step);
+        }
+        self.listeners.retain_mut(|listener| match listener.deliver(&delivery, None) {
+            Delivered::Event(events) => {
+                assert!(events.ends_with(b"\n\n") && events.iter().filter(|byte| **byte == b'\n').count() == 2);
+                if ours {
+                    check_events(&events);
+                }
+                true
+            }
+            Delivered::Close(events) => {
+                check_events(&events);
+                false
+            }
+            Delivered::Nothing | Delivered::Topic { .. } => true,
+        });
+    }
+
+    fn take(&mut self, number: usize) -> State {
+        std::mem::replace(&mut self.exchanges[number].state, State::Over)
+    }
+
+    fn set(&mut self, number: usize, state: State) {
+        self.exchanges[number].state = state;
+    }
+
+    /// Sends a client something before its reply.
+    fn tell(&mut self, number: usize, pending: &mut Pending, events: &[u8]) {
+        if events.is_empty() {
+            return;
+        }
+        let exchange = &mut self.exchanges[number];
+        assert!(pending.takes_stream(), "the client takes no stream");
+        if !exchange.is_open {
+            let head = pending.open();
+            assert_eq!((head.status, head.content_type), (200, Some("text/event-stream")));
+            exchange.is_open = true;
+        }
+        exchange.heard.extend_from_slice(events);
+    }
+
+    fn go_on(&mut self, number: usize, step: Step) {
+        let exchange = &mut self.exchanges[number];
+        exchange.steps += 1;
+        assert!(exchange.steps < STEPS, "the exchange does not end");
+        match step {
+            Step::Reply(reply) => self.end(number, &reply),
+            Step::KeepSession { reply, session, .. } => {
+                self.put([Publication::end_of_session(&session)]);
+                self.end(number, &reply);
+            }
+            Step::Renew { .. } => panic!("no server is behind this one"),
+            // What comes on the socket are exchanges of their own.
+            Step::Upgrade => {}
+            Step::Cancel { request, reply } => {
+                let wanted: Value = serde_json::from_str(&request).expect("an id");
+                // As if its client had left.
+                for exchange in &mut self.exchanges {
+                    if exchange.id.as_ref() == Some(&wanted) {
+                        exchange.state = State::Over;
+                    }
+                }
+                self.end(number, &reply);
+            }
+            Step::Subscribe { publication, reply, refusal, .. } => {
+                self.put([publication]);
+                check_reply(&refusal);
+                self.end(number, &reply);
+            }
+            Step::Publish { publications, then } => {
+                self.put(publications);
+                self.go_on(number, *then);
+            }
+            Step::Listen { reply, mut listener } => {
+                assert_eq!((reply.status, reply.content_type), (200, Some("text/event-stream")));
+                check_events(&wire::bytes(&reply.body));
+                self.put(listener.opened());
+                check_events(&listener.close());
+                self.listeners.push(listener);
+            }
+            Step::Call { request, pending, .. } => {
+                check_request(&request);
+                self.set(number, State::Calling(pending));
+            }
+            Step::Ask { events, mut waiting } => {
+                self.tell(number, waiting.call(), &events);
+                self.set(number, State::Asking(waiting));
+            }
+            Step::Wait { events, mut pending, .. } => {
+                self.tell(number, &mut pending, &events);
+                self.set(number, State::Resting(pending));
+            }
+        }
+    }
+
+    /// The one reply of an exchange.
+    fn end(&mut self, number: usize, reply: &HttpReply) {
+        let exchange = &mut self.exchanges[number];
+        let responses = if exchange.is_open {
+            exchange.heard.extend(wire::bytes(&reply.body));
+            let messages = check_events(&exchange.heard);
+            messages.into_iter().filter(|message| message.get("method").is_none()).collect()
+        } else {
+            check_reply(reply)
+        };
+        if let Some(id) = &exchange.id {
+            match exchange.is_cancelled {
+                true => assert!(responses.is_empty(), "{responses:?} to a cancelled call"),
+                false => assert!(
+                    matches!(&responses[..], [response] if response["id"] == *id) || holds_too_large_number(reply),
+                    "{responses:?} to {id}"
+                ),
+            }
+        }
+        if let Outcome::ToolError = reply.outcome {
+            assert!(exchange.is_open || reply.status == 200, "{reply:?}");
+        }
+    }
+
+    /// Ends all that has not ended: everything fails from now on.
+    pub(crate) fn finish(mut self) {
+        for number in 0..self.exchanges.len() {
+            while !matches!(self.exchanges[number].state, State::Over) {
+                match &self.exchanges[number].state {
+                    State::Calling(_) | State::InEvents(_) => self.answer(number, Err(UpstreamFailure::Truncated)),
+                    _ => self.wake(number),
+                }
+            }
+        }
+        self.hear_all();
+    }
+}
+
+/// Whether a reply could not be read as a `Value`.
+fn holds_too_large_number(reply: &HttpReply) -> bool {
+    serde_json::from_slice::<Value>(&wire::bytes(&reply.body)).is_err()
+}
+
+/// Nothing of it can end the line that it stands in.
+fn check_request(request: &UpstreamRequest) {
+    assert!(request.uri.starts_with('/') && request.uri.bytes().all(|byte| byte.is_ascii_graphic()), "{request:?}");
+    for (name, value) in &request.headers {
+        assert!(value.bytes().all(|byte| byte == b'\t' || (0x20..0x7f).contains(&byte)), "{name}: {value:?}");
+    }
+}

@@ -1,0 +1,12 @@
+//! The input is a script of clients, upstreams and backends, see the check.
+
+#![no_main]
+
+#[path = "../checks/conversation.rs"]
+mod conversation;
+#[path = "../checks/host.rs"]
+mod host;
+#[path = "../checks/wire.rs"]
+mod wire;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| conversation::check(data));
