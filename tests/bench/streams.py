@@ -2,8 +2,10 @@
 
   event    from the upstream's write of an event to the client's read of it as progress, beside a proxy_pass without buffering
   fan-out  from a POST to mcp_publish to the client's read, over all listeners
+  cpu      the workers' time for each publication, and for each listener that hears of one
   idle     memory of the workers for each listener that waits
   reload   until every open stream has ended, and how many of them with a word
+  hop      from a POST on one machine to the client's read on another, by Nchan and Redis, if both are here
 """
 
 import http.client
@@ -11,6 +13,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import socket
 import statistics
@@ -20,15 +23,16 @@ import time
 
 CONF = """
 {modules}
-daemon off; error_log {work}/streams.log notice; pid streams.pid; {user}
+daemon off; error_log {work}/{name}.log notice; pid {name}.pid; {user}
 worker_processes 2; worker_rlimit_nofile 20000;
 events {{ worker_connections 15000; }}
 http {{
     access_log off; variables_hash_max_size 2048;
     upstream work {{ server 127.0.0.1:{upstream}; }}
+    {http}
     server {{
         listen 127.0.0.1:{port} reuseport;
-        location = /mcp {{ mcp on; mcp_heartbeat 0; mcp_tool work {{ description d; pass POST http://work/; }} }}
+        location = /mcp {{ mcp on; mcp_heartbeat 0; {location} mcp_tool work {{ description d; pass POST http://work/; }} }}
         location = /publish {{ mcp_publish /mcp; }}
         location = /proxy {{ proxy_pass http://work/; proxy_buffering off; proxy_http_version 1.1; }}
     }}
@@ -37,15 +41,19 @@ http {{
 META = "io.modelcontextprotocol/"
 CALLS = 400
 LISTENERS = 1000
+PUBLICATIONS = 2000
+HEARD = 20
+HOPS = 300
 
 
 class Bench:
-    def __init__(self, nginx, module, work, ports):
+    def __init__(self, nginx, modules, work, ports, name="streams", http="", location=""):
         self.work, (self.port, upstream) = work, ports
-        modules = f"load_module {module};"
+        words = {"name": name, "http": http, "location": location, "work": work, "port": self.port, "upstream": upstream}
+        modules = " ".join(f"load_module {module};" for module in modules)
         user = "user root;" if os.geteuid() == 0 else ""
-        conf = work / "streams.conf"
-        conf.write_text(CONF.format(modules=modules, work=work, user=user, port=self.port, upstream=upstream))
+        conf = work / f"{name}.conf"
+        conf.write_text(CONF.format(modules=modules, user=user, **words))
         threading.Thread(target=self.upstream, args=(upstream,), daemon=True).start()
         self.nginx = subprocess.Popen([nginx, "-p", work, "-c", conf], stderr=subprocess.DEVNULL)
         while True:
@@ -83,6 +91,15 @@ class Bench:
             with open(f"/proc/{pid}/smaps_rollup") as file:
                 total += sum(int(kb) for kb in re.findall(r"^Private_\w+: +(\d+)", file.read(), re.M))
         return total
+
+    def cpu(self):
+        """Seconds that the workers have worked."""
+        ticks = 0
+        for pid in self.workers():
+            with open(f"/proc/{pid}/stat") as file:
+                fields = file.read().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def request(self, method, params, name=None):
         meta = {"protocolVersion": "2026-07-28", "clientInfo": {"name": "bench", "version": "1"}, "clientCapabilities": {}}
@@ -126,10 +143,15 @@ class Bench:
         return connections
 
     def publish(self, listening):
+        assert self.post() == {"published": 1, "listening": listening}
+
+    def post(self):
+        """What is answered to a publication; none if it did not reach everybody."""
         client = http.client.HTTPConnection("127.0.0.1", self.port)
         body = json.dumps({"method": "notifications/tools/list_changed"})
         client.request("POST", "/publish", body, {"Host": "localhost", "Content-Type": "application/json"})
-        assert json.load(client.getresponse()) == {"published": 1, "listening": listening}
+        response = client.getresponse()
+        return json.load(response) if response.status == 200 else None
 
 
 def event_times(bench, request):
@@ -177,7 +199,21 @@ def run(bench, idle):
     for name, values in times.items():
         spread(name, values, "us")
 
+    before = bench.cpu()
+    for _ in range(PUBLICATIONS):
+        bench.publish(0)
+    alone = (bench.cpu() - before) / PUBLICATIONS
+    print(f"{'publication, nobody listens':34} {alone * 1e6:8.0f} us of CPU each, with its connection")
+
     listeners = bench.open("listener", LISTENERS)
+    before = bench.cpu()
+    for _ in range(HEARD):
+        publisher = threading.Thread(target=bench.publish, args=(LISTENERS,))
+        publisher.start()
+        read_all(listeners, b"list_changed")
+        publisher.join()
+    each = ((bench.cpu() - before) / HEARD - alone) / LISTENERS
+    print(f"{'listener that hears of one':34} {each * 1e6:8.2f} us of CPU each")
     for _ in range(5):
         begin = time.perf_counter()
         publisher = threading.Thread(target=bench.publish, args=(LISTENERS,))
@@ -202,3 +238,51 @@ def run(bench, idle):
         print(f"{'idle ' + kind:34} {(bench.memory() - before) / idle:8.2f} KB each, {idle} of them")
     bench.nginx.terminate()
     bench.nginx.wait()
+
+
+def hop(nginx, modules, work, ports):
+    """Two machines, which is two nginx with one Redis."""
+    redis_port, ports = ports[0], ports[1:]
+    # Debian's redis-tools has the whole server under this name.
+    server = shutil.which("redis-server") or shutil.which("redis-check-rdb")
+    options = ["--bind", "127.0.0.1", "--save", "", "--port", str(redis_port)]
+    redis = subprocess.Popen(["redis-server", *options], executable=server, stdout=subprocess.DEVNULL)
+    http = f"upstream redis {{ nchan_redis_server redis://127.0.0.1:{redis_port}; nchan_redis_storage_mode distributed; }}"
+    location = "mcp_channels { nchan_redis_pass redis; }"
+    machines = [
+        Bench(nginx, modules, work, ports[2 * number : 2 * number + 2], f"machine{number}", http, location)
+        for number in range(2)
+    ]
+    try:
+        here, there = machines
+        listener = await_link(here, there)
+        latencies, before = [], [machine.cpu() for machine in machines]
+        for _ in range(HOPS):
+            begin = time.perf_counter()
+            assert here.post()
+            while b"list_changed" not in listener.recv(65536):
+                pass
+            latencies.append((time.perf_counter() - begin) * 1000)
+        spread("hop to another machine, by Redis", latencies, "ms")
+        used = [(machine.cpu() - spent) / HOPS * 1e6 for machine, spent in zip(machines, before)]
+        print(f"{'hop to another machine':34} {used[0]:8.0f} us of CPU here, {used[1]:.0f} us there")
+    finally:
+        for process in [*(machine.nginx for machine in machines), redis]:
+            process.terminate()
+            process.wait()
+
+
+def await_link(here, there):
+    """A listener over there that hears of what is published here."""
+    while True:
+        connection, _ = there.listener()
+        connection.settimeout(1)
+        try:
+            if b"acknowledged" in connection.recv(65536) and here.post():
+                while b"list_changed" not in connection.recv(65536):
+                    pass
+                connection.settimeout(30)
+                return connection
+        except TimeoutError:
+            pass
+        connection.close()
