@@ -11,6 +11,7 @@ use mcp::{Delivery, Pending, Step};
 use crate::caller::Caller;
 use crate::context::{Batch, Context, Stage};
 use crate::filter;
+use crate::front;
 use crate::handler::proceed;
 use crate::ngx::{self, Chain, Disguise, Held, Request, Status, Taken, UpstreamFinalizer, Wake, run_finalizer};
 use crate::reply;
@@ -116,6 +117,11 @@ impl Call {
         self.ended && self.failure.is_some()
     }
 
+    /// Whether the answer is there although its upstream goes on.
+    pub(crate) fn is_concluded(&self) -> bool {
+        self.pending.as_ref().is_some_and(Pending::is_concluded)
+    }
+
     /// Whether the upstream's header has come.
     pub(crate) fn has_begun(&self) -> bool {
         self.head.is_some()
@@ -145,6 +151,7 @@ impl Call {
             }
             let mut out = Vec::new();
             let taken = self.pending.as_mut().map_or(Ok(()), |pending| pending.take(bytes, limit, &mut out));
+            self.reply(request, context);
             if !out.is_empty() {
                 status = self.tell(request, context, out);
             }
@@ -155,6 +162,15 @@ impl Call {
         });
         self.held = held;
         (status != Status::ERROR).then_some(taken)
+    }
+
+    /// Sends what there is for the server that the call is for.
+    fn reply(&mut self, request: Request, context: &Context) {
+        let Some(pending) = &mut self.pending else { return };
+        let Some(upstream) = pending.upstream() else { return };
+        let mut evaluate = |endpoint, index| context.operator_value(request, endpoint, index);
+        let replies = pending.replies(&context.location.server, &mut evaluate);
+        front::send_replies(context.location, upstream, replies);
     }
 
     fn tell(&mut self, request: Request, context: &Context, bytes: Vec<u8>) -> Status {
@@ -350,16 +366,30 @@ pub(crate) fn hear(request: Request, delivery: &Delivery) {
     if call.pending.as_ref().is_some_and(|pending| pending.is_cancelled_by(delivery)) {
         call.is_cancelled = true;
         // Not now: others hear of it, too.
-        Wake::new(request, cancel).iter().for_each(Wake::post);
+        Wake::new(request, close).iter().for_each(Wake::post);
+    }
+    if call.pending.as_mut().is_some_and(|pending| pending.hear(delivery)) {
+        call.reply(request, context);
     }
 }
 
-/// The client wants to hear no more of the call: its upstream is closed.
-fn cancel(request: Request) {
+/// The answer is there, and what else the upstream may send is not waited for.
+pub(crate) fn conclude_soon(request: Request) -> Status {
+    match Wake::new(request, close) {
+        Some(wake) => {
+            wake.post();
+            Status::OK
+        }
+        None => Status::ERROR,
+    }
+}
+
+/// Nothing more is to come of the call: its upstream is closed.
+fn close(request: Request) {
     if !request.close_upstream() {
         return;
     }
-    let status = if request.is_main() { filter::cancelled(request) } else { Status::OK };
+    let status = if request.is_main() { filter::closed(request) } else { Status::OK };
     request.finalize(status);
 }
 

@@ -8,12 +8,16 @@ use std::ptr;
 use std::rc::Rc;
 
 use ::openapi::Edit;
-use mcp::{ConfigError, Prompt, PromptBuilder, Resource, ResourceBuilder, Server, ServerBuilder, Tool, ToolBuilder};
+use mcp::{
+    ConfigError, McpUpstream, McpUpstreamBuilder, Prompt, PromptBuilder, Resource, ResourceBuilder, Server,
+    ServerBuilder, Tool, ToolBuilder,
+};
 
 use crate::bus::{Bus, Memory};
 use crate::channels::Channels;
 use crate::directories::Directories;
 use crate::endpoint::EndpointLocation;
+use crate::front::Fronts;
 use crate::link::Link;
 use crate::nchan;
 use crate::ngx::{self, ComplexValue, Conf, LocationContext, Place, Request, ServerNames, SessionStates};
@@ -144,6 +148,8 @@ pub(crate) enum Draft {
     Resource(Box<ResourceBuilder>),
     /// `mcp_prompt`
     Prompt(Box<PromptBuilder>),
+    /// `mcp_upstream`
+    Upstream(Box<McpUpstreamBuilder>),
 }
 
 /// A tool of a location.
@@ -178,6 +184,7 @@ pub(crate) struct LocationConf {
     pub(crate) tools: Vec<DeclaredTool>,
     pub(crate) resources: Vec<Declared<Resource>>,
     pub(crate) prompts: Vec<Declared<Prompt>>,
+    pub(crate) upstreams: Vec<Declared<McpUpstream>>,
     /// Title and version of every API description.
     pub(crate) documents: Vec<Option<(String, String)>>,
     pub(crate) block: Option<&'static str>,
@@ -205,6 +212,7 @@ impl LocationConf {
             Draft::Operation(_) => "tool",
             Draft::Resource(_) => "mcp_resource",
             Draft::Prompt(_) => "mcp_prompt",
+            Draft::Upstream(_) => "mcp_upstream",
         });
         self.draft = Some(draft);
     }
@@ -290,10 +298,12 @@ impl LocationConf {
                 let first = self.tools.iter().find_map(|tool| tool.context.own_conf().endpoint.as_ref());
                 first.map_or(Ok(()), |tool| cf.report_at(tool.place(), tool.directive(), |_| Err(error)))
             }
-            _ if !self.resources.is_empty() || !self.prompts.is_empty() => {
+            _ if !self.resources.is_empty() || !self.prompts.is_empty() || !self.upstreams.is_empty() => {
                 let error = Error::new("needs \"mcp on\" in the same location: nobody could ask for it");
                 let resource = self.resources.first().map(|declared| (declared.place, declared.directive));
-                let first = resource.or(self.prompts.first().map(|declared| (declared.place, declared.directive)));
+                let prompt = self.prompts.first().map(|declared| (declared.place, declared.directive));
+                let upstream = self.upstreams.first().map(|declared| (declared.place, declared.directive));
+                let first = resource.or(prompt).or(upstream);
                 first.map_or(Ok(()), |(place, directive)| cf.report_at(place, directive, |_| Err(error)))
             }
             _ if self.channels_block.is_some() => {
@@ -341,14 +351,23 @@ impl LocationConf {
             contexts.extend(declared.locations);
             cf.report_at(declared.place, declared.directive, |_| Ok(builder.prompt(declared.what)?))?;
         }
+        for declared in self.upstreams.drain(..) {
+            let values = declared.what.endpoint().operator_values().iter().map(|text| ComplexValue::new(cf, text));
+            operator_values.resize_with(contexts.len(), Box::default);
+            operator_values.push(values.collect::<Result<_, _>>()?);
+            contexts.extend(declared.locations);
+            cf.report_at(declared.place, declared.directive, |_| Ok(builder.upstream(declared.what)?))?;
+        }
         let listens = self.settings.listen != Some(false);
         builder.channels(listens);
         let name = cf.served().key(main.served.len());
         let link = self.channels.map(|channels| Link::new(channels, name.clone()));
         let bus = listens.then(|| Bus::new(&name, main.memory, link));
+        let server = builder.build()?;
         let location = Rc::new(Location {
             bus,
-            server: builder.build()?,
+            fronts: Fronts::new(&server, &name, main.memory.lists),
+            server,
             endpoints: contexts,
             operator_values,
             watched,
@@ -374,9 +393,11 @@ pub(crate) struct Location {
     pub(crate) server: Server,
     /// What is heard between requests, unless that is switched off.
     pub(crate) bus: Option<Bus>,
+    /// The servers behind this one, if there are any.
+    pub(crate) fronts: Option<Fronts>,
     /// For each endpoint of `server` the location that its calls go through.
     pub(crate) endpoints: Vec<LocationContext>,
-    /// For each endpoint of `server` its operator's texts; only operations of API descriptions have them.
+    /// For each endpoint of `server` its operator's texts; only operations of API descriptions and servers behind this one have them.
     pub(crate) operator_values: Vec<Box<[ComplexValue]>>,
     /// For each tool of `server` where those who watch it are told of its calls.
     pub(crate) watched: Vec<Option<Watched>>,
@@ -405,6 +426,11 @@ impl Location {
     /// The way of what is published to other machines.
     pub(crate) fn link(&self) -> Option<&Link> {
         self.bus.as_ref()?.link.as_ref()
+    }
+
+    /// The location that messages to a server behind this one go through.
+    pub(crate) fn front_location(&self, upstream: usize) -> LocationContext {
+        self.endpoints[self.server.upstreams()[upstream].site()]
     }
 
     /// Who the client of a request is, empty if that is not known.
@@ -449,7 +475,10 @@ impl MainConf {
 
     /// A worker has begun.
     pub(crate) fn begin(&'static self) {
-        self.served.iter().for_each(|(_, location)| location.directories.look(location));
+        for (_, location) in &self.served {
+            location.directories.look(location);
+            location.fronts.iter().for_each(|fronts| fronts.start(location));
+        }
         if self.served.iter().any(|(_, location)| location.uses_nchan()) {
             nchan::expect();
         }

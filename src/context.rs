@@ -9,6 +9,7 @@ use mcp::{Endpoint, Exchange, Facts, Step};
 
 use crate::call::Call;
 use crate::conf::{Location, LocationConf};
+use crate::front::{Arrival, Message};
 use crate::listening::Listening;
 use crate::nchan::ChannelRequest;
 use crate::ngx::{self, Outbox, ReadHandler, Request, Wake};
@@ -20,8 +21,10 @@ use crate::websocket::WebSocket;
 pub(crate) enum Stage {
     /// The body is on its way.
     Reading,
+    /// The body was read; before it is judged, servers behind this one are looked at.
+    Arriving(Arrival),
     /// The body was read and judged; limits and access rules are next.
-    Received(Exchange),
+    Received(Box<Exchange>),
     /// A call is under way.
     Calling(Box<Call>),
     /// A call is between two requests to its upstream.
@@ -32,6 +35,10 @@ pub(crate) enum Stage {
     WebSocket(Rc<WebSocket>),
     /// A backend's messages are being published.
     Publishing(Rc<Publishing>),
+    /// A server behind this one is sent a message.
+    Fronting(Box<Message>),
+    /// Nothing: timers for a server behind this one belong to the request.
+    Ground(usize),
     /// Nchan is asked for something.
     Channel(Box<ChannelRequest>),
     /// The reply is with nginx; whatever else wants to be sent is dropped.
@@ -114,7 +121,7 @@ impl Context {
     pub(crate) fn receive(&self, exchange: Exchange) {
         // A request is received once; a second time would be a defect that the first facts must survive.
         let _ = self.facts.set(Arc::clone(exchange.facts()));
-        self.set_stage(Stage::Received(exchange));
+        self.set_stage(Stage::Received(Box::new(exchange)));
     }
 
     pub(crate) fn facts(&self) -> Option<&Facts> {

@@ -14,9 +14,9 @@ use crate::ngx::sys::{
 };
 use crate::ngx::{
     self, Conf, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, NGX_HTTP_MCP_PROMPT_CONF,
-    NGX_HTTP_MCP_RESOURCE_CONF, NGX_HTTP_MCP_TOOL_CONF,
+    NGX_HTTP_MCP_RESOURCE_CONF, NGX_HTTP_MCP_TOOL_CONF, NGX_HTTP_MCP_UPSTREAM_CONF,
 };
-use crate::offers::{self, prompt, resource};
+use crate::offers::{self, prompt, resource, upstream};
 use crate::openapi;
 use crate::record::{self, Watch};
 use crate::secret;
@@ -35,7 +35,8 @@ const OPENAPI: u32 = NGX_HTTP_MCP_OPENAPI_CONF;
 const OPERATION: u32 = NGX_HTTP_MCP_OPERATION_CONF;
 const RESOURCE: u32 = NGX_HTTP_MCP_RESOURCE_CONF;
 const PROMPT: u32 = NGX_HTTP_MCP_PROMPT_CONF;
-const BLOCKS: u32 = TOOL | OPENAPI | OPERATION | RESOURCE | PROMPT;
+const UPSTREAM: u32 = NGX_HTTP_MCP_UPSTREAM_CONF;
+const BLOCKS: u32 = TOOL | OPENAPI | OPERATION | RESOURCE | PROMPT | UPSTREAM;
 
 const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationConf) -> Result<(), Error>) -> Directive {
     Directive { name, kind, set }
@@ -45,7 +46,7 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 ///
 /// Three groups: our own; the words of our blocks; and directives of other modules that we look at ([`ProxySettings`]) or
 /// refuse inside of our blocks, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 119] = [
+pub(crate) static DIRECTIVES: [Directive; 126] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
     directive(c"mcp_server_info", ANYWHERE | NGX_CONF_2MORE, |cf, conf| {
         let words = cf.arguments()?;
@@ -98,6 +99,7 @@ pub(crate) static DIRECTIVES: [Directive; 119] = [
     directive(c"mcp_resource", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, offers::mcp_resource),
     directive(c"mcp_skills", LOCATION | NGX_CONF_TAKE1 | NGX_CONF_TAKE2, offers::mcp_skills),
     directive(c"mcp_prompt", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, offers::mcp_prompt),
+    directive(c"mcp_upstream", LOCATION | NGX_CONF_BLOCK | NGX_CONF_TAKE1, offers::mcp_upstream),
     directive(c"mcp_channels", LOCATION | NGX_CONF_BLOCK | NGX_CONF_NOARGS, channels::mcp_channels),
     directive(c"mcp_publish", LOCATION | NGX_CONF_TAKE1, |cf, conf| {
         once(&mut conf.publish, (one(cf)?, cf.place()))?;
@@ -199,6 +201,12 @@ pub(crate) static DIRECTIVES: [Directive; 119] = [
     directive(c"pass", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.pass(&cf.arguments()?)?)),
     directive(c"complete", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.complete(&cf.arguments()?)?)),
     directive(c"result", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.result(&cf.arguments()?)?)),
+    directive(c"pass", UPSTREAM | NGX_CONF_ANY, |cf, conf| Ok(upstream(conf)?.pass(&cf.arguments()?)?)),
+    directive(c"prefix", UPSTREAM | NGX_CONF_ANY, |cf, conf| Ok(upstream(conf)?.prefix(&cf.arguments()?)?)),
+    directive(c"expose", UPSTREAM | NGX_CONF_ANY, |cf, conf| Ok(upstream(conf)?.expose(&cf.arguments()?)?)),
+    directive(c"hide", UPSTREAM | NGX_CONF_ANY, |cf, conf| Ok(upstream(conf)?.hide(&cf.arguments()?)?)),
+    directive(c"cache", UPSTREAM | NGX_CONF_TAKE1, |cf, conf| Ok(upstream(conf)?.cache(seconds(cf)?)?)),
+    directive(c"credential", UPSTREAM | NGX_CONF_ANY, offers::credential),
     directive(c"proxy_set_header", ANYWHERE | NGX_CONF_TAKE2, |cf, conf| {
         let (name, value) = pair(cf)?;
         conf.proxy.set_header(name, value);
@@ -290,6 +298,7 @@ fn written_by_pass(_cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
     let block = conf.block().unwrap_or_default();
     let why = match block {
         "mcp_tool" | "mcp_resource" | "mcp_prompt" => "\"pass\" and \"argument\"",
+        "mcp_upstream" => "\"pass\" and the protocol",
         _ => "the document and \"pass\"",
     };
     Err(Error::new(format!("is not allowed in \"{block}\": {why} say what is sent")))
@@ -300,6 +309,11 @@ fn acts_on_location(_cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
     let what = match block {
         "mcp_resource" => "resource",
         "mcp_prompt" => "prompt",
+        "mcp_upstream" => {
+            return Err(Error::new(
+                "has no effect on a single server and is not allowed in \"mcp_upstream\": put it into the MCP location",
+            ));
+        }
         _ => "tool",
     };
     Err(Error::new(format!(

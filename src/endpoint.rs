@@ -39,6 +39,8 @@ pub(crate) enum Block {
     Resource(String),
     /// `mcp_prompt NAME`
     Prompt(String),
+    /// `mcp_upstream NAME`
+    Upstream(String),
 }
 
 impl Block {
@@ -48,6 +50,7 @@ impl Block {
             Block::OpenApi(_) => "mcp_openapi",
             Block::Resource(_) => "mcp_resource",
             Block::Prompt(_) => "mcp_prompt",
+            Block::Upstream(_) => "mcp_upstream",
         }
     }
 
@@ -58,6 +61,7 @@ impl Block {
             Block::OpenApi(source) => format!("\"{source}\""),
             Block::Resource(uri) => format!("resource \"{uri}\""),
             Block::Prompt(name) => format!("prompt \"{name}\""),
+            Block::Upstream(name) => format!("server \"{name}\""),
         }
     }
 }
@@ -183,6 +187,10 @@ impl EndpointLocation {
         match &self.block {
             Block::Tool(_) | Block::Resource(_) | Block::Prompt(_) => Err(Error::new(format!(
                 "header \"{name}\" is set by \"proxy_set_header\" and by an argument: remove one of them"
+            ))),
+            Block::Upstream(_) => Err(Error::new(format!(
+                "header \"{name}\" is set by \"proxy_set_header\", and by the module: remove the former{}",
+                if name.eq_ignore_ascii_case("authorization") { ", or \"credential\"" } else { "" }
             ))),
             Block::OpenApi(source) => {
                 cf.warn(&format!(

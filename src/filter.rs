@@ -7,7 +7,7 @@ use crate::call::{Call, failure};
 use crate::conf::Location;
 use crate::context::{Context, Stage, location_of};
 use crate::ngx::{self, Chain, Request, Status, Wake};
-use crate::{nchan, pause, reply};
+use crate::{call, front, nchan, pause, reply};
 
 /// What becomes of a chain.
 pub(crate) enum Pass {
@@ -23,6 +23,7 @@ pub(crate) fn header(request: Request) -> Status {
     match context.take_stage() {
         Stage::Done => ngx::next_header_filter(request),
         Stage::Channel(channel) => nchan::header(request, context, channel),
+        Stage::Fronting(message) => front::header(request, context, message),
         Stage::Calling(mut call) => match request.take_refusal() {
             Some(status) => {
                 call.undisguise(request);
@@ -70,6 +71,7 @@ pub(crate) fn body(request: Request, chain: Chain) -> Pass {
     }
     match context.take_stage() {
         Stage::Channel(channel) => Pass::Nothing(nchan::body(context, channel, chain)),
+        Stage::Fronting(message) => Pass::Nothing(front::body(request, context, message, chain)),
         Stage::Calling(call) if call.has_begun() => Pass::Nothing(collect(request, context, call, chain)),
         stage => {
             context.set_stage(stage);
@@ -126,6 +128,11 @@ fn refuse_file(request: Request, context: &'static Context, mut call: Box<Call>)
 fn relay(request: Request, context: &'static Context, mut call: Box<Call>, chain: Chain) -> Status {
     let Some(taken) = call.relay(request, context, chain) else { return Status::ERROR };
     call.complete |= taken.last_in_chain;
+    if call.is_concluded() && !taken.last_buf && !call.has_failed() {
+        call.complete = true;
+        context.set_stage(Stage::Calling(call));
+        return if request.is_main() { call::conclude_soon(request) } else { stop_soon(request) };
+    }
     let too_large = call.failure().filter(|_| !call.has_failed());
     if too_large.is_some() || taken.last_buf || call.has_failed() {
         if !request.is_main() {
@@ -144,7 +151,7 @@ fn relay(request: Request, context: &'static Context, mut call: Box<Call>, chain
 
 /// Stops an upstream that sends more than is wanted, once nginx's code for it has returned. An error would do it at once,
 /// and close the client's connection as well.
-fn stop_soon(request: Request) -> Status {
+pub(crate) fn stop_soon(request: Request) -> Status {
     let stop = |request: Request| {
         if request.close_upstream() {
             request.finalize(Status::OK);
@@ -175,12 +182,13 @@ pub(crate) fn upstream_finished(request: Request, status: Status) {
                 context.set_stage(Stage::Calling(call));
             }
         }
+        Stage::Fronting(message) => front::upstream_finished(request, context, message, status),
         stage => context.set_stage(stage),
     }
 }
 
-/// A call was given up, as its client wants: what there is to say.
-pub(crate) fn cancelled(request: Request) -> Status {
+/// A call was given up, as its client wants or since its answer is there: what there is to say.
+pub(crate) fn closed(request: Request) -> Status {
     let Some(context) = Context::of(request) else { return Status::ERROR };
     match context.take_stage() {
         Stage::Calling(mut call) => {

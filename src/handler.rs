@@ -7,6 +7,7 @@ use mcp::{Publication, SessionState, Step};
 
 use crate::call;
 use crate::context::{Context, Stage, location_of};
+use crate::front::{self, Fronts};
 use crate::ngx::{self, Request, Status};
 use crate::{listening, nchan, reply, secret, websocket};
 
@@ -41,9 +42,20 @@ pub(crate) fn body_event(request: Request) {
     }
 }
 
-/// The body is complete: judges the request. False when it could not be read back.
-pub(crate) fn body_ready(request: Request) -> bool {
-    let Some(context) = Context::of(request) else { return false };
+/// The body is complete: judges the request, at once or later; false: later. The error is that it could not be read back.
+pub(crate) fn body_ready(request: Request) -> Result<bool, Unreadable> {
+    let context = Context::of(request).ok_or(Unreadable)?;
+    if !front::receives(request, context) {
+        return Ok(false);
+    }
+    if judge(request, context) { Ok(true) } else { Err(Unreadable) }
+}
+
+/// The body of a request could not be read back.
+pub(crate) struct Unreadable;
+
+/// Judges a request; false if its body could not be read back.
+pub(crate) fn judge(request: Request, context: &'static Context) -> bool {
     let spilled;
     let body = match request.body_in_one_piece() {
         Some(body) => body,
@@ -64,12 +76,14 @@ pub(crate) fn body_ready(request: Request) -> bool {
     let now = request.now();
     let hosts = location.server_names.of(request);
     let session_state = headers.get("mcp-session-id").and_then(|session| location.session_states.get(session, now));
+    let offering = location.fronts.as_ref().map(Fronts::offering);
+    let offering = offering.as_ref();
     let transport = match request.outlet() {
         Some(outlet) => outlet.transport(),
         None if websocket::is_wanted(request) => Transport::Upgrade,
         None => Transport::StreamableHttp,
     };
-    let http = HttpRequest { transport, method: request.method(), headers, body, hosts, session_state, now };
+    let http = HttpRequest { transport, method: request.method(), headers, body, hosts, session_state, offering, now };
     context.receive(location.server.receive(&http, &secret::nonce));
     true
 }
@@ -97,6 +111,7 @@ pub(crate) fn content(request: Request) -> Status {
 pub(crate) fn run_beside(request: Request) -> Status {
     match Context::of(request) {
         Some(context) if matches!(*context.stage_mut(), Stage::Channel(_)) => nchan::run(request, context),
+        Some(context) if matches!(*context.stage_mut(), Stage::Fronting(_)) => front::run(request, context),
         _ => call::run(request),
     }
 }
@@ -107,6 +122,7 @@ pub(crate) fn finished_beside(request: Request, status: Status) {
     match context.take_stage() {
         Stage::Channel(channel) => nchan::finished(context, *channel, status),
         Stage::Calling(call) => call::finished_beside(request, call, status),
+        Stage::Fronting(message) => front::finished(context, *message, status),
         _ => {}
     }
 }
@@ -146,7 +162,7 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
             reply::send(request, context, reply)
         }
         // They come of a call's answer alone, see `pause`.
-        Step::Ask { .. } | Step::Wait { .. } => Status::INTERNAL_SERVER_ERROR,
+        Step::Ask { .. } | Step::Wait { .. } | Step::Renew { .. } => Status::INTERNAL_SERVER_ERROR,
         Step::Call { endpoint, request: upstream, pending } if beside => {
             call::start_beside(request, context, endpoint, upstream, pending)
         }

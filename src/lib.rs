@@ -15,6 +15,8 @@
 //! backends say, `bus` carries it between the workers and `link` between machines, through `nchan`, whose location `channels` makes. `record` tells those who watch a
 //! tool of its calls, by `nchan` as well.
 //!
+//! `front` looks at the servers behind a location, whose tools, resources and prompts are offered as its own.
+//!
 //! `directives` and `conf` hold the configuration, `openapi` makes tools of API descriptions, `offers` resources and prompts of their blocks,
 //! `endpoint` and `proxy` hold the location that calls go through, `variables` the `$mcp_*`.
 //! `directories` are those whose files are resources.
@@ -30,6 +32,7 @@ mod directives;
 mod directories;
 mod endpoint;
 mod filter;
+mod front;
 mod handler;
 mod link;
 mod listening;

@@ -36,7 +36,7 @@ pub(crate) use complex::ComplexValue;
 pub(crate) use conf::{
     Conf, LocationContext, Place, Served, ServerNames, own_conf, parse_milliseconds, parse_seconds, parse_size,
 };
-pub(crate) use detached::{Detached, is_exiting};
+pub(crate) use detached::{Detached, is_exiting, is_first_worker};
 pub(crate) use digests::ListDigests;
 pub(crate) use event::Wake;
 pub(crate) use inner::{Inner, Outlet};
@@ -44,8 +44,8 @@ pub(crate) use log::{Level, Log};
 pub(crate) use messages::Messages;
 pub(crate) use module::{
     NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, NGX_HTTP_MCP_PROMPT_CONF, NGX_HTTP_MCP_RESOURCE_CONF,
-    NGX_HTTP_MCP_TOOL_CONF, body_event, body_ready, content, flush, hold_conversation, mcp_module, next_body_filter,
-    next_header_filter, publish, publish_ready, upstream_finished,
+    NGX_HTTP_MCP_TOOL_CONF, NGX_HTTP_MCP_UPSTREAM_CONF, body_event, body_ready, content, flush, hold_conversation,
+    mcp_module, next_body_filter, next_header_filter, publish, publish_ready, upstream_finished,
 };
 pub(crate) use outbox::Outbox;
 pub(crate) use request::{

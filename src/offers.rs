@@ -1,13 +1,16 @@
-//! `mcp_resource`, `mcp_skills` and `mcp_prompt`: what a location offers beside tools.
+//! `mcp_resource`, `mcp_skills`, `mcp_prompt` and `mcp_upstream`: what a location offers beside tools of its own.
 
 use std::fs;
 
-use mcp::{Endpoint, Prompt, PromptBuilder, Resource, ResourceBuilder};
+use mcp::{Endpoint, McpUpstream, McpUpstreamBuilder, Prompt, PromptBuilder, Resource, ResourceBuilder};
 
 use crate::conf::{Draft, Error, LocationConf};
 use crate::directives::one;
 use crate::endpoint::{Block, EndpointLocation};
-use crate::ngx::{Conf, LocationContext, NGX_HTTP_MCP_PROMPT_CONF, NGX_HTTP_MCP_RESOURCE_CONF, Place};
+use crate::ngx::{
+    ComplexValue, Conf, LocationContext, NGX_HTTP_MCP_PROMPT_CONF, NGX_HTTP_MCP_RESOURCE_CONF,
+    NGX_HTTP_MCP_UPSTREAM_CONF, Place,
+};
 
 /// Something that a block declared.
 pub(crate) struct Declared<T> {
@@ -84,6 +87,33 @@ pub(crate) fn mcp_prompt(cf: Conf, conf: &mut LocationConf) -> Result<(), Error>
     })
 }
 
+/// `mcp_upstream NAME { … }`
+pub(crate) fn mcp_upstream(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
+    let place = cf.place();
+    let name = one(cf)?;
+    if conf.upstreams.iter().any(|declared| declared.what.name() == name) {
+        return Err(Error::new(format!("is duplicate: the location has a server \"{name}\"")));
+    }
+    let draft = McpUpstreamBuilder::new(&name)?;
+    let context = cf.block(NGX_HTTP_MCP_UPSTREAM_CONF, Draft::Upstream(Box::new(draft)));
+    cf.report_at(place, "mcp_upstream", |cf| {
+        let context = context?;
+        let Some(Draft::Upstream(draft)) = context.own_conf().take_draft() else { return Err(Error::memory()) };
+        let what = draft.build()?;
+        let endpoint = std::iter::once(what.endpoint());
+        let locations = locations(cf, context, endpoint, || Block::Upstream(name.clone()), place)?;
+        conf.upstreams.push(Declared::<McpUpstream> { what, locations, place, directive: "mcp_upstream" });
+        Ok(())
+    })
+}
+
+/// `credential TEXT`
+pub(crate) fn credential(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
+    let arguments = cf.arguments()?;
+    arguments.iter().try_for_each(|text| ComplexValue::new(cf, text).map(|_| ()))?;
+    Ok(upstream(conf)?.credential(&arguments)?)
+}
+
 /// `file PATH`
 pub(crate) fn file(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
     let path = cf.full_path(&one(cf)?)?;
@@ -96,6 +126,14 @@ pub(crate) fn resource(conf: &mut LocationConf) -> Result<&mut ResourceBuilder, 
     match conf.draft() {
         Some(Draft::Resource(draft)) => Ok(draft),
         _ => Err(Error::new("is not allowed here: it belongs into a \"mcp_resource\" block")),
+    }
+}
+
+/// The `mcp_upstream` block that is being read.
+pub(crate) fn upstream(conf: &mut LocationConf) -> Result<&mut McpUpstreamBuilder, Error> {
+    match conf.draft() {
+        Some(Draft::Upstream(draft)) => Ok(draft),
+        _ => Err(Error::new("is not allowed here: it belongs into a \"mcp_upstream\" block")),
     }
 }
 

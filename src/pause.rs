@@ -8,6 +8,7 @@ use mcp::{Delivery, Pending, Step, Waiting};
 use crate::call;
 use crate::caller::Caller;
 use crate::context::{Context, Stage};
+use crate::front::{self, Waiter};
 use crate::ngx::{Request, Status, Wake};
 use crate::reply;
 
@@ -29,6 +30,8 @@ enum Rest {
     Answers(Waiting),
     /// So many milliseconds.
     Time(usize, Pending),
+    /// A look at the server that the call is for.
+    Look { upstream: usize, pending: Pending, waiter: Option<Waiter> },
     /// Nothing but the end of the last upstream.
     Nothing { endpoint: usize, upstream: UpstreamRequest, pending: Pending },
 }
@@ -37,7 +40,7 @@ impl Rest {
     fn pending(&mut self) -> &mut Pending {
         match self {
             Rest::Answers(waiting) => waiting.call(),
-            Rest::Time(_, pending) | Rest::Nothing { pending, .. } => pending,
+            Rest::Time(_, pending) | Rest::Look { pending, .. } | Rest::Nothing { pending, .. } => pending,
         }
     }
 }
@@ -51,6 +54,7 @@ pub(crate) fn proceed(request: Request, context: &'static Context, caller: Calle
         Step::Wait { events, milliseconds, pending } => {
             (Rest::Time(usize::try_from(milliseconds).unwrap_or(usize::MAX), pending), events)
         }
+        Step::Renew { upstream, pending } => (Rest::Look { upstream, pending, waiter: None }, Vec::new()),
         Step::Call { endpoint, request: upstream, pending } => {
             (Rest::Nothing { endpoint, upstream, pending }, Vec::new())
         }
@@ -114,7 +118,7 @@ impl Pause {
     fn begin(mut self: Box<Self>, request: Request, context: &'static Context) {
         self.is_new = false;
         request.watch_stream();
-        let is_timely = match &self.rest {
+        let is_timely = match &mut self.rest {
             Rest::Nothing { .. } => return self.end(request, context),
             _ if self.is_cancelled => return self.end(request, context),
             Rest::Time(milliseconds, _) => {
@@ -125,6 +129,14 @@ impl Pause {
                 self.wake.post_in(context.location.input_timeout);
                 let bus = context.location.bus.as_ref();
                 if bus.is_some_and(|bus| bus.is_linked(context.location)) { self.say(request, context) } else { true }
+            }
+            Rest::Look { upstream, pending, waiter } => {
+                *waiter = front::renew(context.location, request, *upstream, pending);
+                if waiter.is_none() {
+                    return self.end(request, context);
+                }
+                self.wake.post_in(front::PATIENCE);
+                true
             }
         };
         let takes_stream = self.rest.pending().takes_stream();
@@ -146,6 +158,14 @@ impl Pause {
     /// Sends what was held back until the answers can be heard.
     fn ask(&mut self, request: Request, context: &'static Context) {
         if !self.say(request, context) {
+            self.wake.post();
+        }
+    }
+
+    /// The server that the call is for was looked at.
+    pub(crate) fn looked(&self) {
+        if matches!(self.rest, Rest::Look { .. }) && !self.is_new {
+            self.wake.cancel();
             self.wake.post();
         }
     }
@@ -178,11 +198,15 @@ impl Pause {
         let mut evaluate = |endpoint, index| context.operator_value(request, endpoint, index);
         let step = match rest {
             Rest::Answers(waiting) if is_cancelled => waiting.into_call().cancel(server, &mut evaluate),
-            Rest::Time(_, pending) | Rest::Nothing { pending, .. } if is_cancelled => {
+            Rest::Time(_, pending) | Rest::Look { pending, .. } | Rest::Nothing { pending, .. } if is_cancelled => {
                 pending.cancel(server, &mut evaluate)
             }
             Rest::Answers(waiting) => waiting.resume(server, &mut evaluate),
             Rest::Time(_, pending) => pending.poll(),
+            Rest::Look { pending, .. } => match &context.location.fronts {
+                Some(fronts) => pending.renewed(server, &fronts.offering(), &mut evaluate),
+                None => return request.finalize(Status::ERROR),
+            },
             Rest::Nothing { endpoint, upstream, pending } => Step::Call { endpoint, request: upstream, pending },
         };
         let status = match step {

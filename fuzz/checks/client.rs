@@ -68,6 +68,7 @@ fn send(server: &Server, method: &str, tool: &str, arguments: &[u8], operator: &
         body: &body,
         hosts: &[],
         session_state: None,
+        offering: None,
         now: 1000,
     };
     server.receive(&request, &|| [0; 16]).start(server, &mut |_, _| operator.to_owned())

@@ -64,6 +64,12 @@ extern "C" fn bury(_event: *mut ngx_event_t) {
     });
 }
 
+/// Whether this worker is the one that does what is to be done once for all of them.
+pub(crate) fn is_first_worker() -> bool {
+    // SAFETY: nginx's global, set before the worker starts.
+    unsafe { ngx_worker == 0 }
+}
+
 /// Whether nginx asked the worker to end once its requests are answered.
 pub(crate) fn is_exiting() -> bool {
     // SAFETY: nginx's global, which only changes between events.

@@ -32,6 +32,8 @@ pub(crate) const NGX_HTTP_MCP_OPENAPI_CONF: u32 = 0x0020_0000;
 pub(crate) const NGX_HTTP_MCP_OPERATION_CONF: u32 = 0x0040_0000;
 /// The place of a directive inside of `mcp_resource`.
 pub(crate) const NGX_HTTP_MCP_RESOURCE_CONF: u32 = 0x0080_0000;
+/// The place of a directive inside of `mcp_upstream`.
+pub(crate) const NGX_HTTP_MCP_UPSTREAM_CONF: u32 = 0x0002_0000;
 /// The place of a directive inside of `mcp_prompt`.
 pub(crate) const NGX_HTTP_MCP_PROMPT_CONF: u32 = 0x0008_0000;
 
@@ -317,10 +319,10 @@ pub(crate) extern "C" fn content(r: *mut ngx_http_request_t) -> ngx_int_t {
 
 pub(crate) extern "C" fn body_ready(r: *mut ngx_http_request_t) {
     let Some(request) = Request::new(r) else { return };
-    if guard(request.log(), false, || handler::body_ready(request)) {
-        request.resume_phases();
-    } else {
-        request.finalize(Status::INTERNAL_SERVER_ERROR);
+    match guard(request.log(), Err(handler::Unreadable), || handler::body_ready(request)) {
+        Ok(true) => request.resume_phases(),
+        Ok(false) => {}
+        Err(handler::Unreadable) => request.finalize(Status::INTERNAL_SERVER_ERROR),
     }
 }
 

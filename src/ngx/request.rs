@@ -302,6 +302,12 @@ impl Request {
         unsafe { (*(*self.raw().connection).read).timedout() != 0 }
     }
 
+    /// Leaves the phase that a phase handler has interrupted, until [`Request::resume_phases`]; the client is watched meanwhile.
+    pub(crate) fn suspend_phases(self) {
+        self.watch();
+        self.raw_mut().write_event_handler = Some(ngx_http_request_empty_handler);
+    }
+
     /// Goes on with the phase that a phase handler interrupted.
     pub(crate) fn resume_phases(self) {
         let r = self.raw_mut();

@@ -16,6 +16,7 @@ mod directories;
 mod disconnect;
 mod examples;
 mod faults;
+mod fronting;
 mod harness;
 mod http2;
 mod input;

@@ -256,7 +256,7 @@ fn what_the_readme_shows_is_taken() {
     let end = readme.find("### mcp_allowed_origins").unwrap();
     let blocks: Vec<_> =
         readme[start..end].split("```nginx").skip(1).map(|part| part.split("```").next().unwrap()).collect();
-    assert_eq!(blocks.len(), 4);
+    assert_eq!(blocks.len(), 5);
     let upstreams = "upstream inventory { server 127.0.0.1:1; }\nupstream orders { server 127.0.0.1:1; }\n";
     let conf = Conf::location(&blocks.concat()).http(upstreams);
     taken(["docs", "manual", "skills"].iter().fold(conf, |conf, name| conf.file(&format!("{name}/a"), "")));

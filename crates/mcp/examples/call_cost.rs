@@ -40,6 +40,7 @@ fn main() -> Result<(), mcp::ConfigError> {
         body: body.as_bytes(),
         hosts: &hosts,
         session_state: None,
+        offering: None,
         now: 1000,
     };
     let nonce = || [0; 16];

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::exchange::{Context, Pending, Step};
 use crate::facts::Facts;
 use crate::failure::Failed;
+use crate::front::Forward;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamRequest};
 use crate::input::Retry;
 use crate::jsonrpc::{begin_result, write_error};
@@ -28,6 +29,13 @@ fn unsuited(server: &Server, endpoint: usize, answer: Answer<'_>) -> Option<Stri
     }
     let has_begun = server.tools().get(endpoint).is_some_and(|tool| begun(tool, answer).is_some());
     has_begun.then(|| "a job has begun, which is not followed in a batch: call the tool by itself".to_owned())
+}
+
+/// A request of a batch that an upstream answers.
+struct Asked {
+    endpoint: usize,
+    request: UpstreamRequest,
+    forward: Option<Box<Forward>>,
 }
 
 /// A batch on its way: its requests are answered one after the other, in their order.
@@ -61,12 +69,15 @@ impl Batch {
             let recorded = request.operation.recorded_tool(server);
             let facts = Arc::clone(&request.facts);
             let start = self.replies.len();
-            if let Some((endpoint, request)) = self.answer(server, &context, request, evaluate) {
+            if let Some(Asked { endpoint, request, forward }) = self.answer(server, &context, request, evaluate) {
                 let mut pending = Pending::new(context, facts, endpoint);
                 pending.stream = Stream::default();
                 pending.batch = Some(Box::new(self));
                 pending.is_recorded = recorded.is_some();
-                return Step::call(endpoint, request, pending);
+                return match forward {
+                    Some(forward) => pending.forward(endpoint, request, forward),
+                    None => Step::call(endpoint, request, pending),
+                };
             }
             self.record(recorded, &context, &facts, start);
         }
@@ -135,7 +146,7 @@ impl Batch {
         context: &Context,
         request: Request,
         evaluate: &mut Evaluate<'_>,
-    ) -> Option<(usize, UpstreamRequest)> {
+    ) -> Option<Asked> {
         let Request { facts, operation } = request;
         let performed = if self.replies.len() > MAX_REPLIES {
             Performed::Error(
@@ -145,8 +156,20 @@ impl Batch {
             operation.perform(server, context, &facts, Retry::default(), evaluate)
         };
         let outcome = match (facts.request_id(), performed) {
-            (Some(_), Performed::Call { endpoint, request, .. }) => return Some((endpoint, request)),
+            (Some(_), Performed::Call { endpoint, request, .. }) => {
+                return Some(Asked { endpoint, request, forward: None });
+            }
+            (Some(_), Performed::Forward { endpoint, request, forward }) => {
+                return Some(Asked { endpoint, request, forward: Some(forward) });
+            }
             (Some(id), Performed::Result(opening, page)) => {
+                self.separate();
+                begin_result(id, &mut self.replies);
+                self.replies.extend_from_slice(opening.as_bytes());
+                self.replies.extend_from_slice(&page);
+                Outcome::Ok
+            }
+            (Some(id), Performed::Merged { opening, page }) => {
                 self.separate();
                 begin_result(id, &mut self.replies);
                 self.replies.extend_from_slice(opening.as_bytes());

@@ -20,6 +20,7 @@ use crate::input::Capabilities;
 /// | parameters, cursor, name of a tool or prompt | 200 | 400 | -32602 |
 /// | URI of a resource | 200 | 400 | -32002, stateless -32602 |
 /// | a resource's, prompt's or completion's backend fails | 200 | 200 | -32603 |
+/// | a server behind this one says so | 200 | 400, 404, 200 by its code | its own |
 /// | headers differ from the body | | 400 | -32020 |
 /// | the client lacks a capability | | 400 | -32021 |
 /// | protocol version | 400 | 400 | -32022 |
@@ -60,6 +61,8 @@ pub(crate) enum Error {
     UnknownResource { uri: String, why: Option<String> },
     /// What this server needs for an answer has failed.
     Backend(String),
+    /// A server behind this one says so.
+    Relayed(Box<Relayed>),
     /// A header contradicts the body, is missing or cannot be read.
     HeaderMismatch(String),
     /// The client has not declared what is needed.
@@ -90,6 +93,16 @@ pub(crate) enum Error {
     Handshake(u16, &'static str),
     /// nginx refuses with this status.
     Refused(u16),
+}
+
+/// An error of a server behind this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Relayed {
+    pub(crate) code: i64,
+    pub(crate) message: String,
+    pub(crate) data: Option<Value>,
+    /// It has no such resource, for which revisions have different codes.
+    pub(crate) is_absent: bool,
 }
 
 /// An error as it goes over the wire.
@@ -125,6 +138,20 @@ impl Error {
             }
             // The exchange itself went well, so no client is to take it for a broken transport.
             Self::Backend(why) => (rpc, 200, -32603, Cow::Borrowed(why), None),
+            Self::Relayed(relayed) => {
+                let Relayed { code, message, data, is_absent } = &**relayed;
+                let code = match (is_absent, version.is_stateless()) {
+                    (true, true) => -32602,
+                    (true, false) => -32002,
+                    (false, _) => *code,
+                };
+                let stateless = match code {
+                    -32602 | -32021 => 400,
+                    -32601 => 404,
+                    _ => 200,
+                };
+                (rpc, stateless, code, Cow::Borrowed(message), data.clone())
+            }
             Self::HeaderMismatch(why) => (400, 400, -32020, Cow::Borrowed(why), None),
             Self::MissingCapability(missing) => {
                 let data = json!({"requiredCapabilities": missing.to_json()});

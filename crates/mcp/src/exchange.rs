@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::ProtocolVersion;
 use crate::batch::Batch;
 use crate::directory::Catalog;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::failure::Failed;
+use crate::front::Forward;
 use crate::headers::EVENT_STREAM;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::input::{Retry, Waiting};
@@ -22,6 +22,7 @@ use crate::session::SessionState;
 use crate::stream::{Hearing, Stream, write_event};
 use crate::task::Errand;
 use crate::tool::{Answer, Endpoint, Unsent, Written};
+use crate::{Offering, ProtocolVersion};
 
 /// A request that was read and judged; nothing has been done yet.
 #[derive(Debug)]
@@ -207,6 +208,14 @@ pub enum Step {
         /// What to send instead, if it cannot be remembered.
         refusal: HttpReply,
     },
+    /// Have a new look at one of the [servers behind](Server::upstreams), unless the call [is of another one](Pending::is_of) than
+    /// the last look has shown; then go on with [`Pending::renewed`].
+    Renew {
+        /// Its number.
+        upstream: usize,
+        /// The call that waits for it.
+        pending: Pending,
+    },
     /// Publish these, for calls that run elsewhere, then go on. Whether they arrive need not be waited for.
     Publish {
         /// In their order.
@@ -265,6 +274,8 @@ pub struct Pending {
     pub(crate) uri: Option<Box<str>>,
     /// It is of a tool whose watchers are told of what comes of it.
     pub(crate) is_recorded: bool,
+    /// What goes on to a server behind this one.
+    pub(crate) forward: Option<Box<Forward>>,
 }
 
 impl Pending {
@@ -281,6 +292,7 @@ impl Pending {
             errand: None,
             uri: None,
             is_recorded: false,
+            forward: None,
         }
     }
 
@@ -336,7 +348,14 @@ impl Pending {
 
     /// Takes the next part of a body that comes event by event, and appends what the client is to be sent at once.
     pub fn take(&mut self, part: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), UpstreamFailure> {
-        self.stream.take(part, limit, out)
+        self.stream.take(part, limit, out)?;
+        self.serve(out);
+        Ok(())
+    }
+
+    /// Whether the answer is there although its body goes on.
+    pub fn is_concluded(&self) -> bool {
+        self.stream.is_concluded()
     }
 
     /// Appends what tells the client that the call is still under way.
@@ -367,6 +386,9 @@ impl Pending {
             (answer, _) => answer.into(),
         };
         let endpoint = self.endpoint;
+        if let Some(upstream) = self.upstream().filter(|_| self.has_lost_session(&answer)) {
+            return Step::Renew { upstream, pending: self };
+        }
         if let Some(batch) = self.batch {
             let recorded = self.is_recorded.then_some(endpoint);
             return batch.resume(server, self.context, (&self.facts, recorded), (endpoint, answer), evaluate);
@@ -450,11 +472,22 @@ pub(crate) struct Context {
     pub(crate) principal: String,
     /// What the ids of requests to the client are made of; none if its answers cannot be heard.
     pub(crate) asking: Option<[u8; 16]>,
+    /// What is known of the servers behind this one.
+    pub(crate) offering: Option<Arc<Offering>>,
 }
 
 impl Context {
     pub(crate) const fn new(version: ProtocolVersion, origin: Option<String>, methods: &'static str) -> Context {
-        Context { version, origin, methods, hearing: Hearing::NOTHING, now: 0, principal: String::new(), asking: None }
+        Context {
+            version,
+            origin,
+            methods,
+            hearing: Hearing::NOTHING,
+            now: 0,
+            principal: String::new(),
+            asking: None,
+            offering: None,
+        }
     }
 
     /// A reply with what browsers need to know.
@@ -472,6 +505,14 @@ impl Context {
         let mut head = Vec::with_capacity(64);
         begin_result(id, &mut head);
         self.reply(200, Body::Page { head, page: server.empty_result().clone() }, Outcome::Ok)
+    }
+
+    /// The reply with a result whose larger part is shared.
+    fn page(&self, id: &str, opening: &str, page: Arc<[u8]>) -> HttpReply {
+        let mut head = Vec::with_capacity(id.len() + 40 + opening.len());
+        begin_result(id, &mut head);
+        head.extend_from_slice(opening.as_bytes());
+        self.reply(200, Body::Page { head, page }, Outcome::Ok)
     }
 
     /// The beginning of a stream.
@@ -514,15 +555,16 @@ impl Context {
                 pending.uri = begins_jobs.then(|| request.uri.as_str().into());
                 return Step::call(endpoint, request, pending);
             }
+            (Some(_), Performed::Forward { endpoint, request, forward }) => {
+                return Pending::new(self, facts, endpoint).forward(endpoint, request, forward);
+            }
             (Some(id), Performed::Result(opening, page)) => {
-                let mut head = Vec::with_capacity(id.len() + 40 + opening.len());
-                begin_result(id, &mut head);
-                head.extend_from_slice(opening.as_bytes());
-                let mut reply = self.reply(200, Body::Page { head, page }, Outcome::Ok);
+                let mut reply = self.page(id, opening, page);
                 let session = facts.session().filter(|_| begins_session);
                 reply.headers.extend(session.map(|session| ("Mcp-Session-Id", session.to_owned())));
                 return Step::Reply(reply);
             }
+            (Some(id), Performed::Merged { opening, page }) => return Step::Reply(self.page(id, &opening, page)),
             (Some(id), Performed::Made(result)) => {
                 let mut out = Vec::with_capacity(id.len() + result.len() + 64);
                 begin_result(id, &mut out);

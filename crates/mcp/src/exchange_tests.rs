@@ -39,6 +39,7 @@ fn send(server: &Server, session: &str, body: &str) -> Step {
         body: body.as_bytes(),
         hosts: &[],
         session_state: None,
+        offering: None,
         now: 1000,
     };
     server.receive(&request, &|| [0; 16]).start(server, &mut |_, _| String::new())
@@ -127,6 +128,7 @@ fn ask(server: &Server, state: Option<&str>, principal: &str, now: u64) -> Resul
         body: body.as_bytes(),
         hosts: &[],
         session_state: None,
+        offering: None,
         now,
     };
     let mut exchange = server.receive(&request, &|| [0; 16]);

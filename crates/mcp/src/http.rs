@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Record, SessionState};
+use crate::{Offering, Record, SessionState};
 
 /// How a client's messages come, and how they are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,6 +48,8 @@ pub struct HttpRequest<'a> {
     pub hosts: &'a [String],
     /// What the host was told to remember of the session of this request's `Mcp-Session-Id`.
     pub session_state: Option<SessionState>,
+    /// What is known of the servers behind this one; none if there are none.
+    pub offering: Option<&'a Arc<Offering>>,
     /// Seconds since the epoch.
     pub now: u64,
 }

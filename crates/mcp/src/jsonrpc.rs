@@ -95,7 +95,7 @@ pub(crate) fn text(raw: &str) -> Option<Cow<'_, str>> {
 
 /// Reads one message.
 pub(crate) fn read(body: &[u8]) -> Result<Message<'_>, Refusal> {
-    let Ok(text) = std::str::from_utf8(body) else { return Err(not_json(body).into()) };
+    let Ok(text) = simdutf8::basic::from_utf8(body) else { return Err(not_json(body).into()) };
     let mut scanner = Scanner::new(text);
     if !scanner.is_at_object() {
         let whole = scanner.skip().and_then(|()| scanner.end());

@@ -170,7 +170,8 @@ impl Reception<'_, '_> {
             let why = format!("\"{method}\" must not be part of a batch");
             return Operation::Refuse(Error::InvalidRequest(why.into()));
         }
-        let operation = Operation::read(self.server, self.version, method, params, facts);
+        facts.method = Some(methods::name(method));
+        let operation = Operation::read(self.server, self.request.offering, self.version, method, params, facts);
         // The facts of a batch are those of its first call, else of its first request: limits by tool must have
         // something to go by.
         let is_first_call = !self.facts.has_subject() && facts.has_subject();

@@ -22,6 +22,9 @@
 //!     → Step::Wait(milliseconds, pending)   come back after that time
 //! pending.poll()
 //!     → Step                                again
+//!     → Step::Renew(upstream, pending)      have a new look at a server behind this one ([`Peer`])
+//! pending.renewed(&server, &offering, …)
+//!     → Step                                again
 //! ```
 //!
 //! [`Server`] is built once per location at configuration time and is immutable; a request only reads it.
@@ -37,6 +40,7 @@ mod events;
 mod exchange;
 mod facts;
 mod failure;
+mod front;
 mod glob;
 mod headers;
 pub mod http;
@@ -72,6 +76,7 @@ mod version;
 pub use directory::{Catalog, Contents, Directory, Found, FoundFile};
 pub use exchange::{Exchange, Pending, Step};
 pub use facts::Facts;
+pub use front::{Learned, McpUpstream, McpUpstreamBuilder, Offering, Peer, Turn};
 pub use input::Waiting;
 pub use level::LogLevel;
 pub use listen::{

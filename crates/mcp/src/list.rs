@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ProtocolVersion;
 use crate::directory::{Child, Entry, Skill};
+use crate::front::Fronted;
 use crate::jsonrpc::write_json;
 use crate::prompt::Prompt;
 use crate::resource::Resource;
@@ -38,6 +39,26 @@ impl Listing {
         })
     }
 
+    /// That method.
+    pub(crate) fn method(self) -> &'static str {
+        match self {
+            Self::Tools => "tools/list",
+            Self::Resources => "resources/list",
+            Self::Templates => "resources/templates/list",
+            Self::Prompts => "prompts/list",
+        }
+    }
+
+    /// One thing in it.
+    pub(crate) fn what(self) -> &'static str {
+        match self {
+            Self::Tools => "tool",
+            Self::Resources => "resource",
+            Self::Templates => "template",
+            Self::Prompts => "prompt",
+        }
+    }
+
     /// The member of the result that holds it.
     pub(crate) fn member(self) -> &'static str {
         match self {
@@ -55,6 +76,8 @@ pub(crate) enum Listed<'t> {
     Tool(&'t Tool),
     Resource(&'t Resource),
     Prompt(&'t Prompt),
+    /// One of a server behind this one.
+    Fronted(Fronted<'t>),
     /// One of those that find so many tools.
     Search(SearchTool, usize),
     /// A file that is a resource of this server.
@@ -70,6 +93,7 @@ impl Listed<'_> {
             Listed::Tool(tool) => tool.name(),
             Listed::Resource(resource) => resource.uri(),
             Listed::Prompt(prompt) => prompt.name(),
+            Listed::Fronted(fronted) => fronted.name(),
             Listed::Search(tool, _) => tool.name(),
             Listed::File(_, entry) => &entry.uri,
             Listed::Skill(skill) => &skill.uri,
@@ -82,6 +106,7 @@ impl Listed<'_> {
             Listed::Tool(tool) => tool.write_definition(version, out),
             Listed::Resource(resource) => resource.write_definition(version, out),
             Listed::Prompt(prompt) => prompt.write_definition(version, out),
+            Listed::Fronted(fronted) => fronted.write_definition(version, out),
             Listed::Search(tool, count) => write_json(&tool.definition(version, *count), out),
             Listed::File(server, entry) => entry.write(server, version, None, out),
             Listed::Skill(skill) => skill.write(out),

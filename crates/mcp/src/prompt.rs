@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub use self::builder::PromptBuilder;
-pub(crate) use self::result::{Reply, write_messages};
+pub(crate) use self::result::{Reply, write_mcp_prompt, write_messages};
 use crate::ProtocolVersion;
 use crate::completion::{Completer, Suggestions};
 use crate::presentation::Presentation;

@@ -60,6 +60,7 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
     let version = reception.version;
     let mut context = Context::new(version, origin, server.methods(version));
     (context.hearing, context.now, context.asking) = (reception.hearing, request.now, reception.asking);
+    context.offering = request.offering.cloned();
     Exchange { facts: Arc::new(reception.facts), context, publications: reception.publications, work }
 }
 
@@ -180,7 +181,8 @@ impl Reception<'_, '_> {
 
     /// What a request asks for.
     pub(crate) fn operation(&mut self, method: &str, params: &Params<'_>) -> Operation {
-        Operation::read(self.server, self.version, method, params, &mut self.facts)
+        let offering = self.request.offering;
+        Operation::read(self.server, offering, self.version, method, params, &mut self.facts)
     }
 }
 

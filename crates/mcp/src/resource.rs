@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 
 pub use self::builder::ResourceBuilder;
 use self::operation::Scalars;
-pub(crate) use self::result::{Around, Read, write_contents};
-use self::template::UriTemplate;
+pub(crate) use self::result::{Around, Read, write_contents, write_mcp_contents};
+pub(crate) use self::template::UriTemplate;
 use crate::ProtocolVersion;
 use crate::completion::{Completer, Suggestions};
 use crate::directory::Directory;

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub use self::builder::ServerBuilder;
-use self::builder::shown;
 pub(crate) use self::builder::{VERSIONS, scope};
+use self::builder::{cacheable, items, list_members};
 use self::info::ServerInfo;
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::{Context, Exchange};
 use crate::facts::Facts;
+use crate::front::McpUpstream;
 use crate::headers::Known;
 use crate::http::{Headers, HttpReply, HttpRequest};
 use crate::jsonrpc::write_error;
@@ -27,7 +28,7 @@ use crate::prompt::Prompt;
 use crate::receive;
 use crate::resource::Resource;
 use crate::seal::Seals;
-use crate::search::Search;
+use crate::search::{Search, SearchTool};
 use crate::session::Sessions;
 use crate::tool::{Endpoint, Tool};
 
@@ -39,6 +40,8 @@ pub(crate) enum Callee {
     Prompt(usize),
     /// The client is told the same, whatever is completed.
     Completion,
+    /// One of the servers behind this one, whatever it is asked for.
+    Upstream(usize),
 }
 
 /// FNV-1a. The names that it spreads are the operator's: nobody else can choose ones that collide.
@@ -73,11 +76,15 @@ pub struct Server {
     resources: Vec<Resource>,
     by_uri: HashMap<Arc<str>, usize, BuildHasherDefault<NameHasher>>,
     prompts: Vec<Prompt>,
+    upstreams: Vec<McpUpstream>,
+    /// Which tools are found by a search instead of being listed.
+    hidden: Vec<usize>,
+    /// How much one page of a list holds; 0 for all.
+    page_size: usize,
     /// Whose the endpoints are that follow those of the tools.
     callees: Vec<Callee>,
     /// `ttlMs` and `cacheScope` of what changes with the configuration alone.
     caching: (u64, &'static str),
-    page_size: usize,
     origins: AllowedOrigins,
     sessions: Sessions,
     seals: Seals,
@@ -90,6 +97,8 @@ pub struct Server {
     acknowledgement: Arc<[u8]>,
     /// The `_meta` of every result of 2026-07-28.
     meta: Arc<str>,
+    /// Name and version, as JSON.
+    info: Box<str>,
     offers: Offers,
 }
 
@@ -104,14 +113,21 @@ impl Server {
         &self.tools
     }
 
+    /// The servers behind this one, in the order in which they were added.
+    pub fn upstreams(&self) -> &[McpUpstream] {
+        &self.upstreams
+    }
+
     /// The endpoint of a number: those of the tools come first, then those of each resource ([`Resource::endpoints`]) and of
-    /// each prompt, in the order in which they were added.
+    /// each prompt, in the order in which they were added, and at last those of the servers behind this one.
     pub fn endpoint(&self, number: usize) -> Option<&Endpoint> {
         if let Some(tool) = self.tools.get(number) {
             return Some(tool.endpoint());
         }
         let resources = self.resources.iter().flat_map(Resource::endpoints);
-        resources.chain(self.prompts.iter().flat_map(Prompt::endpoints)).nth(number - self.tools.len())
+        let prompts = self.prompts.iter().flat_map(Prompt::endpoints);
+        let upstreams = self.upstreams.iter().map(McpUpstream::endpoint);
+        resources.chain(prompts).chain(upstreams).nth(number - self.tools.len())
     }
 
     /// The reply for a request that the host itself refuses with this HTTP status: a limit, missing authorization, a
@@ -193,6 +209,35 @@ impl Server {
         self.caching
     }
 
+    /// What a list shows of this server's own.
+    pub(crate) fn items(&self, listing: Listing) -> Vec<Listed<'_>> {
+        items((&self.tools, &self.hidden), &self.resources, &self.prompts, listing)
+    }
+
+    /// The names, or URIs, in a list that are taken: also those of tools that are not listed.
+    pub(crate) fn names(&self, listing: Listing) -> Vec<&str> {
+        let search = SearchTool::ALL.iter().filter(|_| !self.search.is_empty()).map(|tool| tool.name());
+        match listing {
+            Listing::Tools => self.tools.iter().map(Tool::name).chain(search).collect(),
+            Listing::Resources | Listing::Templates => self.resources.iter().map(Resource::uri).collect(),
+            Listing::Prompts => self.prompts.iter().map(Prompt::name).collect(),
+        }
+    }
+
+    /// A list with what servers behind this one list, too: clients may keep it for `ttl` milliseconds at the most.
+    pub(crate) fn make_list(
+        &self,
+        listing: Listing,
+        items: &[Listed<'_>],
+        version: ProtocolVersion,
+        (ttl, is_private): (Option<u64>, bool),
+    ) -> List {
+        let (own, scope) = self.caching;
+        let caching = (ttl.map_or(own, |ttl| ttl.min(own)), if is_private { "private" } else { scope });
+        let members = list_members(version, &cacheable(caching, &self.meta));
+        List::new(listing.member(), items, version, self.page_size, &members, &[])
+    }
+
     /// How much one page of a list holds; 0 for all.
     pub(crate) fn page_size(&self) -> usize {
         self.page_size
@@ -201,11 +246,6 @@ impl Server {
     /// How the result of every list begins.
     pub(crate) fn list_opening(&self, version: ProtocolVersion) -> &str {
         self.list(Listing::Resources, version).opening()
-    }
-
-    /// The resources that are no files of a directory, as they are listed.
-    pub(crate) fn static_resources(&self) -> Vec<Listed<'_>> {
-        shown(&self.resources, false)
     }
 
     pub(crate) fn list(&self, listing: Listing, version: ProtocolVersion) -> &List {
@@ -237,6 +277,11 @@ impl Server {
     /// The same for what outlives a request.
     pub(crate) fn shared_meta(&self) -> Arc<str> {
         self.meta.clone()
+    }
+
+    /// Name and version, as JSON.
+    pub(crate) fn info(&self) -> &str {
+        &self.info
     }
 
     pub(crate) fn offers(&self) -> Offers {

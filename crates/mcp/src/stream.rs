@@ -16,7 +16,7 @@ use std::borrow::Cow;
 
 use crate::events::{Event, EventReader, Format};
 use crate::http::{UpstreamFailure, UpstreamResponse};
-use crate::jsonrpc::{text, write_json};
+use crate::jsonrpc::{is_id, text, write_json};
 use crate::level::LogLevel;
 use crate::scan::Scanner;
 use crate::session::cut;
@@ -42,12 +42,29 @@ pub(crate) struct Hearing {
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     hearing: Hearing,
+    /// The upstream is an MCP server: its events are messages, and one of them is the response to the request of this id.
+    messages: Option<u64>,
+    /// What it asks for itself, in their order.
+    requests: Vec<ServerRequest>,
     /// The last progress that was told.
     progress: Option<f64>,
     intake: Option<Intake>,
     /// The client's stream has begun.
     pub(crate) is_open: bool,
 }
+
+/// A request that a server has sent on the stream of a call.
+#[derive(Debug)]
+pub(crate) struct ServerRequest {
+    /// Raw.
+    pub(crate) id: String,
+    pub(crate) method: String,
+    /// Raw.
+    pub(crate) params: Option<String>,
+}
+
+/// Requests of a server that wait for a reply.
+const MOST_REQUESTS: usize = 32;
 
 /// An upstream's answer that comes event by event.
 #[derive(Debug)]
@@ -85,11 +102,32 @@ impl Conclusion {
 
 impl Hearing {
     pub(crate) const NOTHING: Hearing = Hearing { accepts_events: false, progress_token: None, log_level: None };
+
+    /// Whether the client wants to hear how far the call is.
+    pub(crate) fn wants_progress(&self) -> bool {
+        self.accepts_events && self.progress_token.is_some()
+    }
 }
 
 impl Stream {
     pub(crate) fn new(hearing: Hearing) -> Self {
         Stream { hearing, ..Stream::default() }
+    }
+
+    /// The upstream is an MCP server, which has got a request of this id.
+    pub(crate) fn expect_messages(&mut self, id: u64) {
+        self.messages = Some(id);
+    }
+
+    /// What the server has asked for since the last look.
+    pub(crate) fn take_requests(&mut self) -> Vec<ServerRequest> {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// Whether the response is there, whatever else the upstream may send.
+    pub(crate) fn is_concluded(&self) -> bool {
+        let outcome = self.intake.as_ref().map(|intake| &intake.outcome);
+        self.messages.is_some() && matches!(outcome, Some(Conclusion::Result(_)))
     }
 
     /// Whether the client takes a stream.
@@ -99,7 +137,7 @@ impl Stream {
 
     /// Whether the client wants to hear how far the call is.
     pub(crate) fn wants_progress(&self) -> bool {
-        self.hearing.accepts_events && self.hearing.progress_token.is_some()
+        self.hearing.wants_progress()
     }
 
     /// The header of the upstream's answer has come. True if the body is to be taken in parts, of `limit` bytes at the
@@ -148,6 +186,7 @@ impl Stream {
             ("ping", _) => {}
             (_, Some("notifications/progress")) => self.progress(&Members::of(members.params.unwrap_or("{}")), "", out),
             (_, Some("notifications/message")) => self.log(members.params.unwrap_or("{}"), out),
+            (_, method) if self.messages.is_some() => self.message(method, &members, &data, outcome),
             ("progress", None) if members.is_object => self.progress(&members, "", out),
             ("progress", None) => {
                 let is_number = data.trim().parse::<f64>().is_ok();
@@ -164,6 +203,21 @@ impl Stream {
             }
             // Another notification: nothing that may stand on the stream of a call.
             (_, Some(_)) => {}
+        }
+    }
+
+    /// A message of an MCP server: the response, or a request of its own.
+    fn message(&mut self, method: Option<&str>, members: &Members<'_>, data: &str, outcome: &mut Conclusion) {
+        let is_first = *outcome == Conclusion::Nothing;
+        match (method, members.id) {
+            (None, Some(id)) if is_first && self.messages.is_some_and(|own| own.to_string() == id) => {
+                *outcome = Conclusion::Result(data.as_bytes().to_vec());
+            }
+            (Some(method), Some(id)) if is_id(id) && self.requests.len() < MOST_REQUESTS => {
+                let (id, method, params) = (id.to_owned(), method.to_owned(), members.params.map(str::to_owned));
+                self.requests.push(ServerRequest { id, method, params });
+            }
+            _ => {}
         }
     }
 
@@ -268,6 +322,7 @@ fn notification(out: &mut Vec<u8>, method: &str, params: impl FnOnce(&mut Vec<u8
 #[derive(Debug, Default)]
 struct Members<'a> {
     is_object: bool,
+    id: Option<&'a str>,
     method: Option<&'a str>,
     params: Option<&'a str>,
     progress: Option<&'a str>,
@@ -286,6 +341,7 @@ impl<'a> Members<'a> {
         }
         let walked = scanner.object(|name, scanner| {
             let slot = match name {
+                "id" => &mut members.id,
                 "method" => &mut members.method,
                 "params" => &mut members.params,
                 "progress" => &mut members.progress,

@@ -64,21 +64,22 @@ use serde_json::{Map, Value};
 pub(crate) use self::argument::Argument;
 pub use self::builder::ToolBuilder;
 pub(crate) use self::builder::{check_name, once, text};
-pub(crate) use self::content::{check_resource, has_scheme, write_item};
+pub(crate) use self::content::{Shape, check_resource, check_shape, has_scheme, write_item};
 pub(crate) use self::encode::{decode as percent_decoded, path as percent_encoded_path};
 pub use self::endpoint::Endpoint;
-pub(crate) use self::endpoint::{EndpointBuilder, Input, Misuse};
+pub(crate) use self::endpoint::{EndpointBuilder, Input, Misuse, message_endpoint};
 pub(crate) use self::file::FilePath;
 pub(crate) use self::json::checked as checked_json;
-pub(crate) use self::mcp_result::write_meta;
+pub(crate) use self::mcp_result::{write as write_mcp_result, write_meta};
 pub(crate) use self::media_type::{MediaType, Nature};
 pub(crate) use self::members::{Members, Object};
-pub(crate) use self::mirrored::MirroredHeader;
+pub(crate) use self::mirrored::{MirroredHeader, collect as mirrored};
 // Part of `MirroredHeader`'s interface.
 #[allow(unused_imports)]
 pub(crate) use self::mirrored::MirroredType;
 // Offered beside `Operation`, which must hold to them.
 pub use self::schema::check_pattern;
+pub(crate) use self::schema::in_long_form;
 pub use self::target::check_header;
 // What `write_result` takes and returns.
 pub(crate) use self::result::{Answer, Written};

@@ -205,6 +205,7 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
                 check_events(&events);
                 step = waiting.resume(server, &mut no_values);
             }
+            Step::Renew { .. } => panic!("no server is behind this one"),
             Step::Call { pending, .. } => {
                 let noise: Vec<u8> = (0..numbers.below(60)).map(|_| numbers.next() as u8).collect();
                 let types: [Option<&[u8]>; 5] = [
@@ -287,6 +288,7 @@ fn every_request_gets_a_wellformed_reply() {
             body: &body,
             hosts: &[],
             session_state: (numbers.below(50) == 0).then_some(SessionState::Ended),
+            offering: None,
             now: 1000,
         };
         let exchange = server.receive(&request, &|| [0; 16]);
@@ -402,6 +404,7 @@ fn listener(server: &Server, method: &str, body: &str, headers: &[(&str, &str)])
         body,
         hosts: &[],
         session_state: None,
+        offering: None,
         now: 1000,
     };
     match server.receive(&request, &|| [0; 16]).start(server, &mut no_values) {
@@ -419,6 +422,7 @@ fn session(server: &Server, open: &str) -> String {
         body: open.as_bytes(),
         hosts: &[],
         session_state: None,
+        offering: None,
         now: 1000,
     };
     let Step::Reply(reply) = server.receive(&request, &|| [0; 16]).start(server, &mut no_values) else {

@@ -317,6 +317,7 @@ impl Sent {
             body: &self.body,
             hosts: &["localhost".to_owned(), "127.0.0.1".to_owned()],
             session_state: self.ended.then_some(SessionState::Ended),
+            offering: None,
             now: self.now,
         };
         server.receive(&request, &|| [nonce; 16])
@@ -423,6 +424,7 @@ fn play(
                 step = waiting.resume(server, &mut no_values);
             }
             Step::Listen { .. } => panic!("a stream is opened"),
+            Step::Renew { .. } => panic!("no server is behind this one"),
             Step::Upgrade => panic!("a WebSocket is opened"),
             Step::Cancel { request, reply } => {
                 assert_eq!(serde_json::from_str::<Value>(&request).expect("an id"), case["cancels"]);

@@ -129,6 +129,7 @@ fn call(server: &Server, arguments: &Value) -> Result<UpstreamRequest, String> {
         body: body.as_bytes(),
         hosts: &["localhost".to_owned()],
         session_state: None,
+        offering: None,
         now: 1_800_000_000,
     };
     let exchange = server.receive(&request, &|| [9; 16]);

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::found::{Found, FoundFile};
 use super::{Directory, MANIFEST, file_name, media_type, parent, skill};
 use crate::ProtocolVersion;
-use crate::list::{List, Listed};
+use crate::list::{List, Listed, Listing};
 use crate::listen::{Publication, Topic, hex};
 use crate::server::{Server, VERSIONS};
 use crate::tool::Object;
@@ -234,11 +234,17 @@ impl Catalog {
         publications
     }
 
+    /// What `resources/list` shows of this server's own.
+    pub(crate) fn listed<'c>(&'c self, server: &'c Server) -> Vec<Listed<'c>> {
+        let mut items = server.items(Listing::Resources);
+        items.extend(self.entries.iter().map(|entry| Listed::File(server, entry)));
+        items
+    }
+
     /// `resources/list`.
     pub(crate) fn resources(&self, server: &Server, version: ProtocolVersion) -> &List {
         self.resources[version as usize].get_or_init(|| {
-            let mut items = server.static_resources();
-            items.extend(self.entries.iter().map(|entry| Listed::File(server, entry)));
+            let items = self.listed(server);
             List::new("resources", &items, version, server.page_size(), "", &[])
         })
     }

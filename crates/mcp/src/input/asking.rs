@@ -55,7 +55,7 @@ impl Pending {
         mut out: Vec<u8>,
         evaluate: &mut Evaluate<'_>,
     ) -> Step {
-        let nonce = match self.can_ask(question) {
+        let nonce = match self.can_ask(question.needs()) {
             Ok(nonce) => nonce,
             Err(why) => return self.explain(server, out, &question.in_words(&why), None),
         };
@@ -75,12 +75,12 @@ impl Pending {
     }
 
     /// What the ids of requests are made of; the error says why there can be none.
-    fn can_ask(&self, question: &Question<'_>) -> Result<[u8; 16], String> {
+    pub(crate) fn can_ask(&self, needs: Capabilities) -> Result<[u8; 16], String> {
         let version = self.context.version;
         if version == ProtocolVersion::V2024_11_05 {
             return Err(format!("a client of revision {version} cannot be asked while a call runs"));
         }
-        let missing = question.needs().missing_in(self.facts.capabilities);
+        let missing = needs.missing_in(self.facts.capabilities);
         if missing != Capabilities::NONE {
             return Err(format!("the client does not support {}", missing.to_string().replace(' ', ", ")));
         }
@@ -95,7 +95,12 @@ impl Pending {
 
     /// Ends the call with what says why there is no result: of a tool, a result for the model.
     pub(crate) fn explain(self, server: &Server, out: Vec<u8>, text: &str, note: Option<String>) -> Step {
-        if !matches!(server.callee(self.endpoint), Callee::Tool(_)) {
+        let is_tool = match server.callee(self.endpoint) {
+            Callee::Tool(_) => true,
+            Callee::Upstream(_) => self.facts.tool().is_some(),
+            _ => false,
+        };
+        if !is_tool {
             return self.fail(out, &Error::Backend(text.to_owned()), note);
         }
         self.end(out, |version, facts, out| {
@@ -106,7 +111,7 @@ impl Pending {
 }
 
 /// Appends a request to a client of a session.
-fn write_request(version: ProtocolVersion, id: &str, request: &InputRequest<'_>, out: &mut Vec<u8>) {
+pub(crate) fn write_request(version: ProtocolVersion, id: &str, request: &InputRequest<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
     write_json(id, out);
     out.extend_from_slice(b",\"method\":");

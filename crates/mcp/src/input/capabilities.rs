@@ -28,6 +28,8 @@ impl Capabilities {
     pub(crate) const SAMPLING: Self = Self(4);
     pub(crate) const SAMPLING_TOOLS: Self = Self(8);
     pub(crate) const ROOTS: Self = Self(16);
+    /// All that a client can be asked for.
+    pub(crate) const ASKED: Self = Self(31);
     /// The extension for long jobs.
     pub(crate) const TASKS: Self = Self(32);
 

@@ -131,6 +131,13 @@ impl<'j> Question<'j> {
 }
 
 impl<'j> InputRequest<'j> {
+    /// A request that a server sends by itself; the error is for it.
+    pub(crate) fn new(method: &str, params: Option<&'j str>) -> Result<Self, String> {
+        let method = Method::ALL.into_iter().find(|known| known.as_str() == method);
+        let method = method.ok_or("nobody here answers requests of this method")?;
+        Ok(InputRequest { key: Cow::Borrowed(""), method, params: params.filter(|params| params.starts_with('{')) })
+    }
+
     fn read(key: Cow<'j, str>, json: &'j str) -> Result<Self, String> {
         if key.len() > LONGEST_KEY {
             return Err(format!("a key of its \"inputRequests\" is longer than {LONGEST_KEY} bytes"));
@@ -160,7 +167,7 @@ impl<'j> InputRequest<'j> {
         self.method == Method::Elicit && self.param("mode").and_then(text).as_deref() == Some("url")
     }
 
-    fn needs(&self) -> Capabilities {
+    pub(crate) fn needs(&self) -> Capabilities {
         match self.method {
             Method::Elicit if self.is_url() => Capabilities::URL,
             Method::Elicit => Capabilities::FORM,

@@ -137,7 +137,7 @@ fn in_ascii(json: &str) -> String {
 }
 
 /// A text as the value of a header.
-fn in_header(text: &str) -> String {
+pub(crate) fn in_header(text: &str) -> String {
     let is_plain = text.bytes().all(|byte| matches!(byte, b'!'..=b'~')) && !text.is_empty();
     match is_plain && !text.starts_with("=?base64?") {
         true => text.to_owned(),

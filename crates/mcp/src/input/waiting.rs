@@ -50,7 +50,7 @@ impl Asked {
 }
 
 /// The id of a request to a client: nobody else can guess it.
-pub(super) fn ask_id(nonce: [u8; 16], round: usize, index: usize) -> String {
+pub(crate) fn ask_id(nonce: [u8; 16], round: usize, index: usize) -> String {
     format!("{}-{round}.{index}", hex(&nonce))
 }
 
@@ -120,7 +120,7 @@ impl Waiting {
 
     /// Calls the upstream again, with the answers. If there are not all of them, the call ends with a result that says so.
     pub fn resume(self, server: &Server, evaluate: &mut Evaluate<'_>) -> Step {
-        let Waiting { call: pending, asked, state, failure } = self;
+        let Waiting { call: mut pending, asked, state, failure } = self;
         let is_complete = asked.iter().all(|asked| asked.answer.is_some());
         let late = || "the client has not answered in time what is needed to go on".to_owned();
         if let Some(why) = failure.or_else(|| (!is_complete).then(late)) {
@@ -131,12 +131,16 @@ impl Waiting {
             return pending.explain(server, out, &why, None);
         }
         let retry = Retry { responses: (!asked.is_empty()).then(|| responses(&asked)), state };
-        let again = Operation::again(server, pending.endpoint);
+        let again = match pending.forward.take() {
+            Some(forward) => Operation::Forward(forward),
+            None => Operation::again(server, pending.endpoint),
+        };
         match again.perform(server, &pending.context, &pending.facts, retry, evaluate) {
             Performed::Call { endpoint, request, .. } => Step::call(endpoint, request, pending),
+            Performed::Forward { endpoint, request, forward } => pending.forward(endpoint, request, forward),
             Performed::ToolError(unsent) => pending.explain(server, Vec::new(), &unsent.text, unsent.note),
             Performed::Error(Failed { error, note }) => pending.fail(Vec::new(), &error, note),
-            Performed::Result(..) | Performed::Made(_) | Performed::Structured { .. } => {
+            Performed::Result(..) | Performed::Merged { .. } | Performed::Made(_) | Performed::Structured { .. } => {
                 pending.fail(Vec::new(), &Error::Refused(500), None)
             }
         }

@@ -35,6 +35,7 @@ fn send(server: &Server, session: &str, body: &str) -> Step {
         body,
         hosts: &[],
         session_state: None,
+        offering: None,
         now: 1000,
     };
     server.receive(&request, &|| [0xab; 16]).start(server, &mut |_, _| String::new())

@@ -3,6 +3,7 @@
 use super::{Publication, Topic};
 use crate::error::Error;
 use crate::exchange::Work;
+use crate::front::Forward;
 use crate::jsonrpc::Params;
 use crate::methods::resources::read_uri;
 use crate::receive::Reception;
@@ -40,6 +41,8 @@ impl Reception<'_, '_> {
         let wanted = method == "resources/subscribe";
         if let Some((resource, _)) = self.server.find_resource(&uri) {
             self.facts.resource = Some(self.server.resources()[resource].shared_uri());
+        } else if let Some((_, listed)) = Forward::of_uri(self.request.offering, &uri) {
+            self.facts.resource = Some(listed);
         } else if wanted {
             return Err(Error::UnknownResource { uri, why: None });
         }

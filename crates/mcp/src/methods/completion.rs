@@ -1,21 +1,24 @@
 //! `completion/complete`.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Operation, Performed, arguments, prompts};
-use crate::ProtocolVersion;
 use crate::completion::{Completer, Suggestions, from_answer, from_values, sent};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::failure::{Failed, good};
+use crate::front::Forward;
 use crate::http::Evaluate;
 use crate::jsonrpc::Params;
+use crate::list::Listing;
 use crate::server::Server;
 use crate::session::cut;
 use crate::tool::{Answer, Misuse};
+use crate::{Offering, ProtocolVersion};
 
 /// What is completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,10 +58,26 @@ struct Context {
 }
 
 /// Finds what is completed.
-pub(super) fn read(server: &Server, params: &Params<'_>, facts: &mut Facts) -> Result<Operation, Error> {
+pub(super) fn read(
+    server: &Server,
+    offering: Option<&Arc<Offering>>,
+    params: &Params<'_>,
+    facts: &mut Facts,
+) -> Result<Operation, Error> {
     let invalid = |why: &'static str| Error::InvalidParams(why.into());
     let reference: Option<Reference<'_>> = params.reference.and_then(|json| serde_json::from_str(json).ok());
     let reference = reference.ok_or_else(|| invalid("\"ref\" must be an object with a \"type\""))?;
+    let argument: Option<Argument> = params.argument.and_then(|json| serde_json::from_str(json).ok());
+    let Argument { name, value } =
+        argument.ok_or_else(|| invalid("\"argument\" must have a \"name\" and a \"value\", both strings"))?;
+    let context: Context = params.context.map_or(Ok(Context::default()), serde_json::from_str).unwrap_or_default();
+    let mut known = context.arguments.unwrap_or_default();
+    known.retain(|_, value| value.is_string());
+    known.insert(name.clone(), Value::String(value.clone()));
+    facts.set_arguments(&Value::Object(known).to_string());
+    if let Some(forward) = fronted(offering, &reference, params, facts) {
+        return Ok(Operation::Forward(Box::new(forward)));
+    }
     let subject = match (&*reference.kind, &reference.name, &reference.uri) {
         ("ref/prompt", Some(name), _) => Subject::Prompt(prompts::find(server, name, facts)?),
         ("ref/resource", _, Some(uri)) => {
@@ -76,16 +95,31 @@ pub(super) fn read(server: &Server, params: &Params<'_>, facts: &mut Facts) -> R
             ));
         }
     };
-    let argument: Option<Argument> = params.argument.and_then(|json| serde_json::from_str(json).ok());
-    let Argument { name, value } =
-        argument.ok_or_else(|| invalid("\"argument\" must have a \"name\" and a \"value\", both strings"))?;
-    let context: Context = params.context.map_or(Ok(Context::default()), serde_json::from_str).unwrap_or_default();
-    let mut known = context.arguments.unwrap_or_default();
-    known.retain(|_, value| value.is_string());
-    known.insert(name.clone(), Value::String(value.clone()));
-    facts.set_arguments(&Value::Object(known).to_string());
     let completer = completers(server, subject).iter().position(|completer| completer.argument == name);
     Ok(Operation::Complete(Completion { subject, completer, typed: value }))
+}
+
+/// The request if it is for a server behind this one.
+fn fronted(
+    offering: Option<&Arc<Offering>>,
+    reference: &Reference<'_>,
+    params: &Params<'_>,
+    facts: &mut Facts,
+) -> Option<Forward> {
+    let raw = [params.argument, params.context];
+    match (&*reference.kind, &reference.name, &reference.uri) {
+        ("ref/prompt", Some(name), _) => {
+            let forward = Forward::of_completion(offering, Listing::Prompts, name, raw)?;
+            facts.prompt = forward.public().cloned();
+            Some(forward)
+        }
+        ("ref/resource", _, Some(uri)) => {
+            let forward = Forward::of_completion(offering, Listing::Templates, uri, raw)?;
+            facts.resource = forward.public().cloned();
+            Some(forward)
+        }
+        _ => None,
+    }
 }
 
 fn completers(server: &Server, subject: Subject) -> &[Completer] {
@@ -136,7 +170,8 @@ pub(super) fn write_answer(
     Ok(())
 }
 
-fn result(server: &Server, version: ProtocolVersion, completion: &str) -> Vec<u8> {
+/// The result around a completion.
+pub(crate) fn result(server: &Server, version: ProtocolVersion, completion: &str) -> Vec<u8> {
     match version.is_stateless() {
         false => format!("{{\"completion\":{completion}}}"),
         true => format!("{{\"resultType\":\"complete\",\"completion\":{completion},\"_meta\":{}}}", server.meta()),

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::resources::read_uri;
 use super::{Operation, Performed};
-use crate::ProtocolVersion;
 use crate::directory::Catalog;
 use crate::error::Error;
+use crate::exchange::Context;
 use crate::jsonrpc::{Params, text};
-use crate::list::{List, Listed};
+use crate::list::{List, Listed, Listing};
 use crate::server::Server;
 
 /// A request that depends on the files that there are.
@@ -50,14 +50,23 @@ pub(super) fn unknown_cursor() -> Error {
 
 impl ShowFiles {
     /// Answers it.
-    pub(super) fn perform(self, server: &Server, version: ProtocolVersion) -> Performed<'_> {
+    pub(super) fn perform<'s>(self, server: &'s Server, context: &Context) -> Performed<'s> {
+        let version = context.version;
         let catalog = &*self.catalog.unwrap_or_default();
         let page = |list: &List, cursor: &Option<String>| match list.page(cursor.as_deref()) {
             Some(page) => Ok(list.body(page).clone()),
             None => Err(unknown_cursor()),
         };
         let found = match &self.question {
-            Question::Resources { cursor } => page(catalog.resources(server, version), cursor),
+            Question::Resources { cursor } => match &context.offering {
+                None => page(catalog.resources(server, version), cursor),
+                Some(offering) => {
+                    let mut items = catalog.listed(server);
+                    items.extend(offering.listed(Listing::Resources));
+                    let member = Listing::Resources.member();
+                    page(&List::new(member, &items, version, server.page_size(), "", &[]), cursor)
+                }
+            },
             Question::Skills { cursor } => page(catalog.skills(server), cursor),
             Question::Directory { uri, cursor } => match catalog.children(server, uri) {
                 Some(children) => {

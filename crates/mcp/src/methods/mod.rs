@@ -11,16 +11,18 @@ pub(crate) mod resources;
 mod search;
 pub(crate) mod tools;
 
+pub(crate) use completion::result as completion_result;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use self::directories::ShowFiles;
-use crate::ProtocolVersion;
 use crate::directory::Catalog;
 use crate::error::Error;
 use crate::exchange::Context;
 use crate::facts::Facts;
 use crate::failure::Failed;
+use crate::front::{self, Forward};
 use crate::http::{Evaluate, Outcome, UpstreamRequest};
 use crate::input::{Capabilities, Retry};
 use crate::jsonrpc::{Params, begin_result, write_error};
@@ -29,6 +31,7 @@ use crate::server::{Callee, Server};
 use crate::session::cut;
 use crate::task::{Errand, TaskRequest};
 use crate::tool::{Answer, Endpoint, Unsent, Written};
+use crate::{Offering, ProtocolVersion};
 
 /// Methods of any revision, whether this server has them or not: those that logs and variables can expect.
 const KNOWN: [&str; 29] = [
@@ -106,6 +109,8 @@ pub(crate) enum Operation {
     GetPrompt { prompt: usize },
     /// `completion/complete`.
     Complete(completion::Completion),
+    /// Any of these, of a server behind this one.
+    Forward(Box<Forward>),
     /// `tasks/get`, `tasks/update`, `tasks/cancel`.
     Task(Box<TaskRequest>),
     /// An error.
@@ -116,6 +121,7 @@ impl Operation {
     /// Reads what a request asks for. `initialize` is not among it: that needs more than a method and parameters.
     pub(crate) fn read(
         server: &Server,
+        offering: Option<&Arc<Offering>>,
         version: ProtocolVersion,
         method: &str,
         params: &Params<'_>,
@@ -123,10 +129,10 @@ impl Operation {
     ) -> Self {
         let offers = server.offers();
         let operation = match method {
-            "tools/call" => tools::read_call(server, params, facts),
-            "resources/read" if offers.resources => resources::read(server, params, facts),
-            "prompts/get" if offers.prompts => prompts::read(server, params, facts),
-            "completion/complete" if offers.completions => completion::read(server, params, facts),
+            "tools/call" => tools::read_call(server, offering, params, facts),
+            "resources/read" if offers.resources => resources::read(server, offering, params, facts),
+            "prompts/get" if offers.prompts => prompts::read(server, offering, params, facts),
+            "completion/complete" if offers.completions => completion::read(server, offering, params, facts),
             "skills/list" | "skills/get" | "resources/directory/read" if offers.skills && version.is_stateless() => {
                 directories::read(method, params)
             }
@@ -134,7 +140,7 @@ impl Operation {
             "ping" if !version.is_stateless() => Ok(Self::Ping),
             "server/discover" if version.is_stateless() => Ok(Self::Discover),
             _ => match Listing::of(method).filter(|listing| offers.list(*listing)) {
-                Some(listing) => lists::read(server, version, listing, params),
+                Some(listing) => lists::read(server, offering, version, listing, params),
                 None => Err(Error::MethodNotFound(cut(method, 128).to_owned())),
             },
         };
@@ -146,6 +152,8 @@ impl Operation {
 pub(crate) enum Performed<'s> {
     /// This result: how it begins, and the rest with the brace that ends the response around it.
     Result(&'s str, Arc<[u8]>),
+    /// The same, of a list that has what servers behind this one list.
+    Merged { opening: String, page: Arc<[u8]> },
     /// This result, whole.
     Made(Vec<u8>),
     /// A `CallToolResult` of this server's own: JSON, and the text to show in its stead, if that is another one.
@@ -156,6 +164,8 @@ pub(crate) enum Performed<'s> {
     Error(Failed),
     /// Somebody else has to be asked, perhaps about a job: this one of [`Server::endpoint`]s.
     Call { endpoint: usize, request: UpstreamRequest, errand: Option<Box<Errand>> },
+    /// A server behind this one has to be asked.
+    Forward { endpoint: usize, request: UpstreamRequest, forward: Box<Forward> },
 }
 
 impl Operation {
@@ -174,6 +184,7 @@ impl Operation {
     /// Whether an upstream may ask the client for input before there is a result.
     pub(crate) fn may_ask(&self, server: &Server) -> bool {
         let endpoint = match self {
+            Self::Forward(forward) => return forward.may_ask(),
             Self::CallTool { tool, .. } => Some(server.tools()[*tool].endpoint()),
             Self::ReadResource { resource } => server.resources()[*resource].source.endpoint(),
             Self::GetPrompt { prompt } => server.prompts()[*prompt].source.endpoint(),
@@ -198,6 +209,8 @@ impl Operation {
             Callee::Prompt(prompt) => Self::GetPrompt { prompt },
             // Nobody asks because of it.
             Callee::Completion => Self::Refuse(Error::Refused(500)),
+            // Who asks keeps what it was asked for.
+            Callee::Upstream(_) => Self::Refuse(Error::Refused(500)),
         }
     }
 
@@ -216,11 +229,17 @@ impl Operation {
             Self::Initialize => Performed::Result("", server.initialize_result(version).clone()),
             Self::Ping => Performed::Result("", server.empty_result().clone()),
             Self::Discover => Performed::Result("", server.discover_result().clone()),
-            Self::List { listing, page } => {
-                let list = server.list(listing, version);
-                Performed::Result(list.opening(), list.body(page).clone())
-            }
-            Self::ShowFiles(show) => show.perform(server, version),
+            Self::List { listing, page } => match &context.offering {
+                None => {
+                    let list = server.list(listing, version);
+                    Performed::Result(list.opening(), list.body(page).clone())
+                }
+                Some(offering) => {
+                    let list = offering.list(server, listing, version);
+                    Performed::Merged { opening: list.opening().to_owned(), page: list.body(page).clone() }
+                }
+            },
+            Self::ShowFiles(show) => show.perform(server, context),
             Self::Task(request) => request.perform(server, context),
             Self::CallTool { tool, .. } if must_take_task(server, tool, version, facts) => {
                 Performed::Error(Error::MissingCapability(Capabilities::TASKS).into())
@@ -241,6 +260,7 @@ impl Operation {
                 prompts::perform(server, version, &server.prompts()[prompt], facts, retry, evaluate)
             }
             Self::Complete(completion) => completion::perform(server, version, &completion, facts, evaluate),
+            Self::Forward(forward) => forward.perform(server, context, facts, retry, evaluate),
             Self::Refuse(error) => Performed::Error(error.into()),
         }
     }
@@ -264,6 +284,10 @@ pub(crate) fn write_answer(
             let written = server.tools()[tool].write_result(version, *answer, meta, out);
             out.push(b'}');
             return (200, written);
+        }
+        Callee::Upstream(upstream) => {
+            out.truncate(start);
+            return front::write_answer(server, version, facts, upstream, answer, out);
         }
         Callee::Resource(resource) => {
             resources::write_answer(server, version, &server.resources()[resource], facts, answer, out)

@@ -1,24 +1,38 @@
 //! `prompts/get`.
 
+use std::sync::Arc;
+
 use super::nearest::nearest;
 use super::tools::keep_arguments;
 use super::{Operation, Performed, arguments};
-use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::failure::{Failed, good};
+use crate::front::Forward;
 use crate::http::Evaluate;
 use crate::input::Retry;
 use crate::jsonrpc::{Params, text};
+use crate::list::Listing;
 use crate::prompt::{Prompt, Source, write_messages};
 use crate::server::Server;
 use crate::session::cut;
 use crate::tool::{Answer, Misuse};
+use crate::{Offering, ProtocolVersion};
 
 /// Finds the prompt that is wanted.
-pub(super) fn read(server: &Server, params: &Params<'_>, facts: &mut Facts) -> Result<Operation, Error> {
+pub(super) fn read(
+    server: &Server,
+    offering: Option<&Arc<Offering>>,
+    params: &Params<'_>,
+    facts: &mut Facts,
+) -> Result<Operation, Error> {
     let name = params.name.and_then(text);
     let name = name.ok_or_else(|| Error::InvalidParams("\"name\" must be the name of a prompt".into()))?;
+    if let Some(forward) = Forward::of_name(offering, Listing::Prompts, &name) {
+        facts.prompt = forward.public().cloned();
+        keep_arguments(params, facts)?;
+        return Ok(Operation::Forward(Box::new(forward)));
+    }
     let prompt = find(server, &name, facts)?;
     keep_arguments(params, facts)?;
     Ok(Operation::GetPrompt { prompt })

@@ -1,12 +1,14 @@
 //! `resources/read`.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::{Operation, Performed, arguments};
-use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::failure::{Failed, good, is_absent};
+use crate::front::Forward;
 use crate::http::Evaluate;
 use crate::input::Retry;
 use crate::jsonrpc::{Params, text};
@@ -14,6 +16,7 @@ use crate::listen::MAX_URI;
 use crate::resource::{Around, Resource, Source, write_contents};
 use crate::server::Server;
 use crate::tool::{Answer, Misuse};
+use crate::{Offering, ProtocolVersion};
 
 /// The URI that a request names.
 pub(crate) fn read_uri(params: &Params<'_>) -> Result<String, Error> {
@@ -23,9 +26,19 @@ pub(crate) fn read_uri(params: &Params<'_>) -> Result<String, Error> {
 }
 
 /// Finds the resource that is read.
-pub(super) fn read(server: &Server, params: &Params<'_>, facts: &mut Facts) -> Result<Operation, Error> {
+pub(super) fn read(
+    server: &Server,
+    offering: Option<&Arc<Offering>>,
+    params: &Params<'_>,
+    facts: &mut Facts,
+) -> Result<Operation, Error> {
     let uri = read_uri(params)?;
     let Some((resource, values)) = server.find_resource(&uri) else {
+        if let Some((forward, listed)) = Forward::of_uri(offering, &uri) {
+            facts.resource = Some(listed);
+            facts.set_uri(&uri);
+            return Ok(Operation::Forward(Box::new(forward)));
+        }
         return Err(Error::UnknownResource { uri, why: None });
     };
     facts.resource = Some(server.resources()[resource].shared_uri());

@@ -1,28 +1,43 @@
 //! `tools/call`.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::nearest::nearest;
 use super::{Operation, Performed, arguments, search};
-use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::facts::Facts;
+use crate::front::Forward;
 use crate::headers::{Header, decode, spelled};
 use crate::http::{Evaluate, Headers};
 use crate::input::Retry;
 use crate::jsonrpc::{Params, begin_result, text, write_json};
+use crate::list::Listing;
 use crate::server::Server;
 use crate::session::cut;
+use crate::{Offering, ProtocolVersion};
 
 /// Finds the tool that is called.
-pub(super) fn read_call(server: &Server, params: &Params<'_>, facts: &mut Facts) -> Result<Operation, Error> {
+pub(super) fn read_call(
+    server: &Server,
+    offering: Option<&Arc<Offering>>,
+    params: &Params<'_>,
+    facts: &mut Facts,
+) -> Result<Operation, Error> {
     let name = params.name.and_then(text);
     let name = name.ok_or_else(|| Error::InvalidParams("\"name\" must be the name of a tool".into()))?;
     let Some(tool) = server.find_tool(&name) else {
         if let Some(tool) = server.search().tool(&name) {
             return search::read_call(server, tool, params, facts);
         }
-        let nearest = nearest(&name, server.tool_names()).cloned();
+        if let Some(forward) = Forward::of_name(offering, Listing::Tools, &name) {
+            facts.tool = forward.public().cloned();
+            keep_arguments(params, facts)?;
+            return Ok(Operation::Forward(Box::new(forward)));
+        }
+        let fronted = offering.map(|offering| offering.names(Listing::Tools)).unwrap_or_default();
+        let nearest = nearest(&name, server.tool_names()).or_else(|| nearest(&name, &fronted)).cloned();
         return Err(Error::UnknownTool { name: cut(&name, 128).to_owned(), nearest });
     };
     facts.tool = Some(server.tool_names()[tool].clone());

@@ -79,8 +79,7 @@ impl Prompt {
         out: &mut Vec<u8>,
     ) -> Result<(), Failed> {
         if reply == Reply::Mcp {
-            return self
-                .write_mcp(version, response.body, meta, out)
+            return write_mcp_prompt((self.name(), self.description()), version, response.body, meta, out)
                 .map_err(|why| Failed::noted(format!("the MCP result of its backend is invalid: {why}")));
         }
         let media_type = MediaType::parse(response.content_type);
@@ -111,49 +110,56 @@ impl Prompt {
         end(object, version, meta);
         Ok(())
     }
+}
 
-    /// A `GetPromptResult` of the upstream's own making. Its messages are copied, held to what the revision may receive.
-    fn write_mcp(&self, version: ProtocolVersion, body: &[u8], meta: &str, out: &mut Vec<u8>) -> Result<(), String> {
-        let result = Members::of(checked_json(body)?, "it")?;
-        if result.get("jsonrpc").is_some() {
-            return Err("it is a whole JSON-RPC message; answer with its \"result\" alone".into());
-        }
-        match result.text("resultType")?.as_deref() {
-            None | Some("complete") => {}
-            Some(other) => return Err(format!("its \"resultType\" is \"{other}\", not \"complete\"")),
-        }
-        let description = match result.text("description")? {
-            Some(theirs) => Some(Cow::Owned(theirs)),
-            None => self.description().map(Cow::Borrowed),
-        };
-        let messages = result.get("messages").ok_or("it has no \"messages\"")?;
-        let messages: Vec<&RawValue> = serde_json::from_str(messages).map_err(|_| "its \"messages\" is not a list")?;
-        let mut object = begin(version, description.as_deref(), out);
-        for (index, message) in messages.iter().enumerate() {
-            if index > 0 {
-                object.out.push(b',');
-            }
-            let at = format!("messages[{index}]");
-            let message = Members::of(message.get(), &at)?;
-            let role = match message.get("role") {
-                Some("\"user\"") => "user",
-                Some("\"assistant\"") => "assistant",
-                _ => return Err(format!("{at}.role is not \"user\" or \"assistant\"")),
-            };
-            let content = message.get("content").ok_or_else(|| format!("{at} has no \"content\""))?;
-            let mut item = Object::begin(object.out);
-            item.text("role", role);
-            item.key("content");
-            write_item(self.name(), version, &format!("{at}.content"), content, item.out)?;
-            item.end();
-        }
-        object.out.push(b']');
-        const OWN: [&str; 4] = ["messages", "description", "resultType", "_meta"];
-        for (name, json) in result.present().filter(|(name, _)| !OWN.contains(name)) {
-            object.member(name, json);
-        }
-        write_meta(&result, version.is_stateless().then_some(meta), &mut object)?;
-        object.end();
-        Ok(())
+/// A `GetPromptResult` of the upstream's own making. Its messages are copied, held to what the revision may receive. The
+/// prompt is known by a name and perhaps a description.
+pub(crate) fn write_mcp_prompt(
+    (name, description): (&str, Option<&str>),
+    version: ProtocolVersion,
+    body: &[u8],
+    meta: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
+    let result = Members::of(checked_json(body)?, "it")?;
+    if result.get("jsonrpc").is_some() {
+        return Err("it is a whole JSON-RPC message; answer with its \"result\" alone".into());
     }
+    match result.text("resultType")?.as_deref() {
+        None | Some("complete") => {}
+        Some(other) => return Err(format!("its \"resultType\" is \"{other}\", not \"complete\"")),
+    }
+    let description = match result.text("description")? {
+        Some(theirs) => Some(Cow::Owned(theirs)),
+        None => description.map(Cow::Borrowed),
+    };
+    let messages = result.get("messages").ok_or("it has no \"messages\"")?;
+    let messages: Vec<&RawValue> = serde_json::from_str(messages).map_err(|_| "its \"messages\" is not a list")?;
+    let mut object = begin(version, description.as_deref(), out);
+    for (index, message) in messages.iter().enumerate() {
+        if index > 0 {
+            object.out.push(b',');
+        }
+        let at = format!("messages[{index}]");
+        let message = Members::of(message.get(), &at)?;
+        let role = match message.get("role") {
+            Some("\"user\"") => "user",
+            Some("\"assistant\"") => "assistant",
+            _ => return Err(format!("{at}.role is not \"user\" or \"assistant\"")),
+        };
+        let content = message.get("content").ok_or_else(|| format!("{at} has no \"content\""))?;
+        let mut item = Object::begin(object.out);
+        item.text("role", role);
+        item.key("content");
+        write_item(name, version, &format!("{at}.content"), content, item.out)?;
+        item.end();
+    }
+    object.out.push(b']');
+    const OWN: [&str; 4] = ["messages", "description", "resultType", "_meta"];
+    for (name, json) in result.present().filter(|(name, _)| !OWN.contains(name)) {
+        object.member(name, json);
+    }
+    write_meta(&result, version.is_stateless().then_some(meta), &mut object)?;
+    object.end();
+    Ok(())
 }

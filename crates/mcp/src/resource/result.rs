@@ -75,7 +75,7 @@ impl Resource {
         out: &mut Vec<u8>,
     ) -> Result<(), Failed> {
         if read == Read::Mcp {
-            return write_mcp(around, response.body, out)
+            return write_mcp_contents(around, response.body, out)
                 .map_err(|why| Failed::noted(format!("the MCP result of its backend is invalid: {why}")));
         }
         let theirs = MediaType::parse(response.content_type);
@@ -118,7 +118,7 @@ impl Resource {
 }
 
 /// A `ReadResourceResult` of the upstream's own making. Its contents are copied as they are; nulls are left out.
-fn write_mcp(around: &Around<'_>, body: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+pub(crate) fn write_mcp_contents(around: &Around<'_>, body: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
     let result = Members::of(checked_json(body)?, "it")?;
     if result.get("jsonrpc").is_some() {
         return Err("it is a whole JSON-RPC message; answer with its \"result\" alone".into());

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Callee, Server, ServerInfo};
 use crate::completion::Completer;
+use crate::front::McpUpstream;
 use crate::list::{List, Listed, Listing};
 use crate::methods::initialize::{discover_result, initialize_result};
 use crate::offers::Offers;
@@ -34,6 +35,7 @@ pub struct ServerBuilder {
     hidden: Vec<usize>,
     resources: Vec<Resource>,
     prompts: Vec<Prompt>,
+    upstreams: Vec<McpUpstream>,
     origins: AllowedOrigins,
     secret: Option<[u8; 32]>,
     page_size: usize,
@@ -59,6 +61,7 @@ impl ServerBuilder {
             hidden: Vec::new(),
             resources: Vec::new(),
             prompts: Vec::new(),
+            upstreams: Vec::new(),
             origins: AllowedOrigins::default(),
             secret: None,
             page_size: 0,
@@ -127,14 +130,16 @@ impl ServerBuilder {
         Ok(())
     }
 
-    /// What a list shows.
-    fn items(&self, listing: Listing) -> Vec<Listed<'_>> {
-        match listing {
-            Listing::Tools => self.listed(),
-            Listing::Resources => shown(&self.resources, false),
-            Listing::Templates => shown(&self.resources, true),
-            Listing::Prompts => self.prompts.iter().map(Listed::Prompt).collect(),
+    /// Adds a server whose tools, resources and prompts are offered behind this server's own.
+    pub fn upstream(&mut self, upstream: McpUpstream) -> Result<(), ConfigError> {
+        if self.upstreams.iter().any(|other| other.name() == upstream.name()) {
+            return Err(ConfigError(format!(
+                "duplicate server \"{}\": give one of them another name",
+                upstream.name()
+            )));
         }
+        self.upstreams.push(upstream);
+        Ok(())
     }
 
     /// Gives every endpoint its number, tools' first, and says whose each of the others is.
@@ -158,20 +163,10 @@ impl ServerBuilder {
             }
             prompt.completers.iter_mut().filter_map(Completer::site).for_each(|site| add(Callee::Completion, site));
         }
-        callees
-    }
-
-    /// The tools that `tools/list` shows.
-    fn listed(&self) -> Vec<Listed<'_>> {
-        let mut listed = Vec::new();
-        for (place, tool) in self.tools.iter().enumerate() {
-            match self.hidden.binary_search(&place) {
-                Err(_) => listed.push(Listed::Tool(tool)),
-                Ok(0) => listed.extend(SearchTool::ALL.map(|tool| Listed::Search(tool, self.hidden.len()))),
-                Ok(_) => {}
-            }
+        for (index, upstream) in self.upstreams.iter_mut().enumerate() {
+            add(Callee::Upstream(index), &mut upstream.site);
         }
-        listed
+        callees
     }
 
     /// `mcp_allowed_origins ORIGIN …`: `scheme://host[:port]`, or `*` for any. Unless it is called, pages of this
@@ -222,11 +217,13 @@ impl ServerBuilder {
         let mut completers = self.resources.iter().map(|resource| &resource.completers);
         let completions = completers.any(|completers| !completers.is_empty())
             || self.prompts.iter().any(|prompt| !prompt.completers.is_empty());
+        // What servers behind this one have is not known yet, and may change.
+        let is_fronting = !self.upstreams.is_empty();
         let offers = Offers {
             tools: true,
-            prompts: !self.prompts.is_empty(),
-            resources: !self.resources.is_empty(),
-            completions,
+            prompts: is_fronting || !self.prompts.is_empty(),
+            resources: is_fronting || !self.resources.is_empty(),
+            completions: is_fronting || completions,
             skills: self.resources.iter().any(|resource| !resource.is_shown()),
             tasks: self.tools.iter().any(|tool| tool.task().is_some()),
             channels: self.channels,
@@ -234,22 +231,20 @@ impl ServerBuilder {
         let newest = self.info.shown(ProtocolVersion::V2026_07_28);
         let meta = json!({"io.modelcontextprotocol/serverInfo": newest}).to_string();
         let scope = scope(self.cache_private);
-        let cacheable = format!("\"ttlMs\":{},\"cacheScope\":\"{scope}\",\"_meta\":{meta}", self.cache_ttl);
+        let cacheable = cacheable((self.cache_ttl, scope), &meta);
         let lists = Listing::ALL.map(|listing| {
-            let items = self.items(listing);
+            let items = items((&self.tools, &self.hidden), &self.resources, &self.prompts, listing);
             let mut lists: Vec<List> = Vec::with_capacity(VERSIONS.len());
             for version in VERSIONS {
-                let members = match version.is_stateless() {
-                    true => format!("\"resultType\":\"complete\",{cacheable},"),
-                    false => String::new(),
-                };
+                let members = list_members(version, &cacheable);
                 lists.push(List::new(listing.member(), &items, version, self.page_size, &members, &lists));
             }
             lists
         });
         let mut tools = self.tools;
-        let search = Search::new(&tools, self.hidden);
-        if search.is_empty() {
+        let search = Search::new(&tools, self.hidden.clone());
+        // Lists are made anew when servers behind this one list something else.
+        if search.is_empty() && !is_fronting {
             tools.iter_mut().for_each(Tool::forget_definition);
         }
         let names: Vec<Arc<str>> = tools.iter().map(|tool| Arc::from(tool.name())).collect();
@@ -266,6 +261,8 @@ impl ServerBuilder {
             by_uri: self.resources.iter().enumerate().map(|(index, one)| (one.shared_uri(), index)).collect(),
             resources: self.resources,
             prompts: self.prompts,
+            upstreams: self.upstreams,
+            hidden: self.hidden,
             callees,
             caching: (self.cache_ttl, scope),
             page_size: self.page_size,
@@ -274,8 +271,50 @@ impl ServerBuilder {
             seals: Seals::new(&secret),
             lists,
             meta: meta.into(),
+            info: newest.to_string().into(),
             offers,
         })
+    }
+}
+
+/// What a list shows. Of the tools, those that are hidden are given by their places.
+pub(super) fn items<'s>(
+    (tools, hidden): (&'s [Tool], &[usize]),
+    resources: &'s [Resource],
+    prompts: &'s [Prompt],
+    listing: Listing,
+) -> Vec<Listed<'s>> {
+    match listing {
+        Listing::Tools => listed(tools, hidden),
+        Listing::Resources => shown(resources, false),
+        Listing::Templates => shown(resources, true),
+        Listing::Prompts => prompts.iter().map(Listed::Prompt).collect(),
+    }
+}
+
+/// The tools that `tools/list` shows.
+fn listed<'s>(tools: &'s [Tool], hidden: &[usize]) -> Vec<Listed<'s>> {
+    let mut listed = Vec::new();
+    for (place, tool) in tools.iter().enumerate() {
+        match hidden.binary_search(&place) {
+            Err(_) => listed.push(Listed::Tool(tool)),
+            Ok(0) => listed.extend(SearchTool::ALL.map(|tool| Listed::Search(tool, hidden.len()))),
+            Ok(_) => {}
+        }
+    }
+    listed
+}
+
+/// The members that say how long a result may be kept, and by whom, and whose it is.
+pub(super) fn cacheable((ttl, scope): (u64, &str), meta: &str) -> String {
+    format!("\"ttlMs\":{ttl},\"cacheScope\":\"{scope}\",\"_meta\":{meta}")
+}
+
+/// What a revision has in the result of a list beside what is listed.
+pub(super) fn list_members(version: ProtocolVersion, cacheable: &str) -> String {
+    match version.is_stateless() {
+        true => format!("\"resultType\":\"complete\",{cacheable},"),
+        false => String::new(),
     }
 }
 
@@ -297,7 +336,7 @@ pub(crate) fn scope(private: bool) -> &'static str {
 }
 
 /// What is listed of these in any case.
-pub(super) fn shown(resources: &[Resource], templates: bool) -> Vec<Listed<'_>> {
+fn shown(resources: &[Resource], templates: bool) -> Vec<Listed<'_>> {
     let wanted = resources.iter().filter(|resource| resource.is_template() == templates && resource.is_shown());
     wanted.map(Listed::Resource).collect()
 }
@@ -365,7 +404,8 @@ mod tests {
                     None => builder.tool(tool(name)).unwrap(),
                 }
             }
-            let listed: Vec<_> = builder.listed().iter().map(|tool| tool.name().to_owned()).collect();
+            let listed: Vec<_> =
+                listed(&builder.tools, &builder.hidden).iter().map(|tool| tool.name().to_owned()).collect();
             assert_eq!(listed.join(" "), expected);
         }
     }

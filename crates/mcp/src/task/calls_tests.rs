@@ -35,6 +35,7 @@ fn send(server: &Server, principal: &str, method: &str, name: &str, capabilities
         body,
         hosts: &[],
         session_state: None,
+        offering: None,
         now: 1000,
     };
     let mut exchange = server.receive(&request, &|| [0; 16]);

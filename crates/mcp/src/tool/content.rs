@@ -44,7 +44,7 @@ pub(super) fn write_content(
 
 /// What a member of a content item must be.
 #[derive(Clone, Copy)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Text,
     Uri,
     Integer,
@@ -148,7 +148,7 @@ pub(super) fn write_older(tool: &str, kind: &str, item: &Members<'_>, out: &mut 
     Ok(())
 }
 
-pub(super) fn check_shape(at: &str, json: &str, shape: Shape) -> Result<(), String> {
+pub(crate) fn check_shape(at: &str, json: &str, shape: Shape) -> Result<(), String> {
     let wrong = |what: &str| Err(format!("{at} is not {what}"));
     match shape {
         Shape::Text if !json.starts_with('"') => wrong("a string"),

@@ -3,7 +3,7 @@
 //!
 //! A tool has one; so have resources, prompts and completions that need an answer from elsewhere.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::argument::Argument;
 use super::defaults::Defaults;
@@ -13,6 +13,7 @@ use super::schema::{self, Failure, Schema};
 use super::target::{Method, is_safe};
 use super::url::Url;
 use super::{Answer, ConfigError, InvalidArguments};
+use crate::front::result_of;
 use crate::http::UpstreamRequest;
 use crate::input::{HEADERS, Question, Retry, find_question};
 
@@ -34,6 +35,12 @@ pub struct Endpoint {
 pub(super) enum Way {
     Upstream(Layout),
     File(FilePath),
+    /// An MCP server, which is sent messages.
+    Messages {
+        origin: Box<str>,
+        header_names: Vec<String>,
+        operator_values: Vec<String>,
+    },
 }
 
 /// Why a call is not made.
@@ -70,6 +77,7 @@ impl Endpoint {
         match &self.way {
             Way::Upstream(layout) => &layout.method,
             Way::File(_) => "GET",
+            Way::Messages { .. } => "POST",
         }
     }
 
@@ -78,6 +86,7 @@ impl Endpoint {
         match &self.way {
             Way::Upstream(layout) => &layout.origin,
             Way::File(_) => "",
+            Way::Messages { origin, .. } => origin,
         }
     }
 
@@ -85,7 +94,7 @@ impl Endpoint {
     /// outside of it may be read.
     pub fn file_root(&self) -> Option<&str> {
         match &self.way {
-            Way::Upstream(_) => None,
+            Way::Upstream(_) | Way::Messages { .. } => None,
             Way::File(path) => Some(path.root()),
         }
     }
@@ -101,12 +110,17 @@ impl Endpoint {
         match &self.way {
             Way::Upstream(layout) => &layout.operator_values,
             Way::File(_) => &[],
+            Way::Messages { operator_values, .. } => operator_values,
         }
     }
 
     /// Whether its calls, or requests about its jobs, may carry a request body.
     pub fn has_body(&self) -> bool {
-        let has_body = matches!(&self.way, Way::Upstream(layout) if layout.has_body());
+        let has_body = match &self.way {
+            Way::Upstream(layout) => layout.has_body(),
+            Way::File(_) => false,
+            Way::Messages { .. } => true,
+        };
         has_body || (self.begins_jobs && self.may_ask)
     }
 
@@ -138,7 +152,11 @@ impl Endpoint {
 
     /// What an answer asks for, if it is a question that can be passed on.
     pub(crate) fn question<'a>(&self, answer: Answer<'a>) -> Option<Question<'a>> {
-        if self.may_ask { find_question(answer) } else { None }
+        match self.way {
+            Way::Messages { .. } => find_question(result_of(answer)?),
+            _ if self.may_ask => find_question(answer),
+            _ => None,
+        }
     }
 
     /// Puts what the client has answered into a request.
@@ -154,6 +172,7 @@ impl Endpoint {
         match &self.way {
             Way::Upstream(layout) => &layout.header_names,
             Way::File(_) => &[],
+            Way::Messages { header_names, .. } => header_names,
         }
     }
 
@@ -162,6 +181,7 @@ impl Endpoint {
         match &self.way {
             Way::Upstream(layout) => layout.declares(name),
             Way::File(path) => path.names().any(|known| known == name),
+            Way::Messages { .. } => false,
         }
     }
 
@@ -195,6 +215,7 @@ impl Endpoint {
                 }
             }),
             Way::File(path) => Ok(UpstreamRequest { uri: path.below_root(&arguments)?, ..UpstreamRequest::default() }),
+            Way::Messages { .. } => Err(Misuse::Setup("a server is sent messages".into())),
         }
     }
 }
@@ -351,6 +372,28 @@ impl EndpointBuilder {
         }
         Ok(())
     }
+}
+
+/// Where the messages to an MCP server go, and their path and query.
+pub(crate) fn message_endpoint(
+    directive: &str,
+    url: &str,
+    header_names: Vec<String>,
+    operator_values: Vec<String>,
+) -> Result<(Endpoint, String), ConfigError> {
+    let parsed = Url::parse(directive, url)?;
+    if parsed.placeholders().next().is_some() {
+        return Err(ConfigError(format!("invalid URL \"{url}\" in \"{directive}\": it takes no {{argument}}")));
+    }
+    let Url { origin, .. } = parsed;
+    let uri = match &url[origin.len()..] {
+        target if target.starts_with('/') => target.to_owned(),
+        target => format!("/{target}"),
+    };
+    let input = Input::compile(directive, &json!({"type": "object"}))?;
+    let way = Way::Messages { origin: origin.into(), header_names, operator_values };
+    let accept = Some("application/json, text/event-stream".into());
+    Ok((Endpoint { input, way, accept, may_ask: true, begins_jobs: false }, uri))
 }
 
 /// `[METHOD] URL`

@@ -11,7 +11,7 @@ use crate::scan::{Scanner, plain_run};
 /// The body as JSON text, once it is known to be JSON; the error says what is wrong.
 pub(crate) fn checked(body: &[u8]) -> Result<&str, String> {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
+    let text = simdutf8::compat::from_utf8(body).map_err(|error| error.to_string())?;
     let mut scanner = Scanner::new(text);
     if scanner.skip().and_then(|()| scanner.end()).is_err() {
         // It is nested more deeply than the scanner goes, or serde_json says what is wrong with it.

@@ -10,13 +10,13 @@ use crate::input::{INPUT_REQUIRED, Question};
 
 /// What was written.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Summary<'j> {
-    pub(super) is_error: bool,
-    pub(super) structured: Option<&'j str>,
+pub(crate) struct Summary<'j> {
+    pub(crate) is_error: bool,
+    pub(crate) structured: Option<&'j str>,
 }
 
 /// Appends the result; the error says what is wrong with it, and something may have been appended then.
-pub(super) fn write<'j>(
+pub(crate) fn write<'j>(
     tool: &str,
     version: ProtocolVersion,
     json: &'j str,

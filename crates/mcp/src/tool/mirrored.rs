@@ -38,7 +38,7 @@ impl MirroredHeader {
 }
 
 /// Finds the annotations of an input schema and holds them to the specification's rules.
-pub(super) fn collect(schema: &Value) -> Result<Vec<MirroredHeader>, ConfigError> {
+pub(crate) fn collect(schema: &Value) -> Result<Vec<MirroredHeader>, ConfigError> {
     let mut found: Vec<MirroredHeader> = Vec::new();
     let walked = walk(schema, &mut |subschema| {
         let Some(annotation) = subschema.json.get(ANNOTATION) else { return Ok(()) };

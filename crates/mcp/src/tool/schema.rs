@@ -86,17 +86,20 @@ impl Schema {
         if version >= ProtocolVersion::V2026_07_28 || !self.has_flags {
             return Cow::Borrowed(&self.text);
         }
-        let mut json = self.json();
-        let properties = json.get_mut("properties").and_then(Value::as_object_mut);
-        for schema in properties.into_iter().flat_map(Map::values_mut) {
-            match schema {
-                Value::Bool(true) => *schema = Value::Object(Map::new()),
-                Value::Bool(false) => *schema = serde_json::json!({"not": {}}),
-                _ => {}
-            }
-        }
-        Cow::Owned(json.to_string())
+        in_long_form(self.json()).map_or(Cow::Borrowed(&self.text), Cow::Owned)
     }
+}
+
+/// A schema whose properties' schemas are all objects; none if it is one already.
+pub(crate) fn in_long_form(mut schema: Value) -> Option<String> {
+    let mut has_flags = false;
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for property in properties.into_iter().flat_map(Map::values_mut) {
+        let Value::Bool(flag) = *property else { continue };
+        has_flags = true;
+        *property = if flag { Value::Object(Map::new()) } else { serde_json::json!({"not": {}}) };
+    }
+    has_flags.then(|| schema.to_string())
 }
 
 /// Checks and compiles; the error names the place in the schema.

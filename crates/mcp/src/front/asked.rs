@@ -1,0 +1,83 @@
+//! What a server of the revisions with sessions asks for while a call runs.
+//!
+//! Its requests come on the stream of the call and want a reply in a message of its own. A client of a session is asked on
+//! its own stream, and what it answers comes over the bus, as for a question of 2026-07-28. A client that cannot be asked so is
+//! not asked: the server gets an error, and goes on as it likes.
+
+use super::link::{self, Outcome};
+use super::peer::credential;
+use crate::exchange::Pending;
+use crate::http::{Evaluate, UpstreamRequest};
+use crate::input::{InputRequest, ask_id, write_request};
+use crate::listen::Delivery;
+use crate::server::Server;
+use crate::stream::{ServerRequest, write_event};
+
+/// Replies to a server, by the ids of its requests.
+pub(crate) type Replies = Vec<(String, Outcome)>;
+
+/// What the client was asked: the id of that, and the server's own.
+pub(crate) type Asked = Vec<(String, String)>;
+
+impl Pending {
+    /// Replies to what the server has asked for, or asks the client.
+    pub(crate) fn serve(&mut self, out: &mut Vec<u8>) {
+        for request in self.stream.take_requests() {
+            let outcome = match request.method.as_str() {
+                "ping" => Ok("{}".to_owned()),
+                _ => match self.pass_on(&request, out) {
+                    Ok(()) => continue,
+                    Err(why) => Err(refusal(&why)),
+                },
+            };
+            self.forward.iter_mut().for_each(|forward| forward.replies.push((request.id.clone(), outcome.clone())));
+        }
+    }
+
+    /// Asks the client; the error says why it cannot be asked.
+    fn pass_on(&mut self, request: &ServerRequest, out: &mut Vec<u8>) -> Result<(), String> {
+        let asked = InputRequest::new(&request.method, request.params.as_deref())?;
+        if self.context.version.is_stateless() {
+            return Err("the client of this call cannot be asked while it runs".to_owned());
+        }
+        let nonce = self.can_ask(asked.needs())?;
+        self.rounds += 1;
+        let id = ask_id(nonce, self.rounds, 0);
+        write_event(out, |out| write_request(self.context.version, &id, &asked, out));
+        self.forward.iter_mut().for_each(|forward| forward.asked.push((id.clone(), request.id.clone())));
+        Ok(())
+    }
+
+    /// Takes what the bus carries. True if there is something for the server by that.
+    pub fn hear(&mut self, delivery: &Delivery) -> bool {
+        let is_own = self.topic().as_ref() == Some(delivery.topic());
+        let (Some(answered), Some(forward)) = (delivery.answered().filter(|_| is_own), &mut self.forward) else {
+            return false;
+        };
+        let Some(place) = forward.asked.iter().position(|(id, _)| *id == answered.id) else { return false };
+        let (_, theirs) = forward.asked.swap_remove(place);
+        forward.replies.push((theirs, answered.outcome.clone()));
+        true
+    }
+
+    /// Messages that the host sends to the server beside the call, and whose answers say nothing.
+    pub fn replies(&mut self, server: &Server, evaluate: &mut Evaluate<'_>) -> Vec<UpstreamRequest> {
+        let Some(forward) = self.forward.as_mut().filter(|forward| !forward.replies.is_empty()) else {
+            return Vec::new();
+        };
+        let upstream = &server.upstreams()[forward.upstream];
+        let replies = std::mem::take(&mut forward.replies);
+        // A server of 2026-07-28 sends no requests.
+        let replies = replies.into_iter().filter(|_| !forward.link().version.is_stateless());
+        let requests = replies.map(|(id, outcome)| {
+            let credential = credential(upstream, &mut |index| evaluate(upstream.site(), index));
+            link::reply(upstream, forward.link(), credential, &id, &outcome)
+        });
+        requests.collect()
+    }
+}
+
+/// An error for a server.
+fn refusal(why: &str) -> String {
+    serde_json::json!({"code": -32601, "message": why}).to_string()
+}

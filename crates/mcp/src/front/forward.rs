@@ -1,0 +1,258 @@
+//! A client's request that a server behind this one answers.
+
+use std::sync::Arc;
+
+use super::asked::{Asked, Replies};
+use super::link::{Link, Outgoing};
+use super::offering::Place;
+use super::peer::{Peer, credential, is_lost};
+use super::relay::is_response;
+use super::{Learned, Offering};
+use crate::LogLevel;
+use crate::error::Error;
+use crate::exchange::{Context, Pending, Step};
+use crate::facts::Facts;
+use crate::http::{Evaluate, UpstreamRequest};
+use crate::input::{Capabilities, Retry};
+use crate::list::Listing;
+use crate::methods::Performed;
+use crate::server::Server;
+use crate::tool::{Answer, Object};
+
+/// One request that goes on to a server behind this one.
+#[derive(Debug, Clone)]
+pub(crate) struct Forward {
+    subject: Subject,
+    pub(super) upstream: usize,
+    learned: Arc<Learned>,
+    /// The id of the last request that was made of it.
+    id: u64,
+    /// The server was agreed with anew because of it.
+    is_second: bool,
+    /// What the client wants to hear, once that is known.
+    wanted: Option<Wanted>,
+    /// What the client was asked for the server.
+    pub(super) asked: Asked,
+    /// What is to be sent to the server.
+    pub(super) replies: Replies,
+}
+
+/// What a client wants to hear of its request from the server.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    progress: bool,
+    log_level: Option<LogLevel>,
+}
+
+/// What it is about.
+#[derive(Debug, Clone)]
+enum Subject {
+    /// In this list under this name; the server knows it by the other one.
+    Listed { listing: Listing, public: Arc<str>, own: String },
+    /// A resource of this URI.
+    Resource(String),
+    /// A completion for something in a list; `params` are `argument` and `context`, raw.
+    Completion { listing: Listing, public: Arc<str>, own: String, params: [Option<String>; 2] },
+}
+
+impl Forward {
+    /// A call of a tool, or a prompt that is asked for; none if no server behind this one has it.
+    pub(crate) fn of_name(offering: Option<&Arc<Offering>>, listing: Listing, name: &str) -> Option<Forward> {
+        let offering = offering?;
+        let (place, item) = offering.find(listing, name)?;
+        Forward::new(offering, place, Subject::Listed { listing, public: item.public.clone(), own: item.own.clone() })
+    }
+
+    /// A resource that is read, and what it is listed as.
+    pub(crate) fn of_uri(offering: Option<&Arc<Offering>>, uri: &str) -> Option<(Forward, Arc<str>)> {
+        let offering = offering?;
+        let (place, item) = offering.find(Listing::Resources, uri).or_else(|| offering.find_template(uri))?;
+        Some((Forward::new(offering, place, Subject::Resource(uri.to_owned()))?, item.public.clone()))
+    }
+
+    /// A completion for a prompt of this name, or for a template as it is listed.
+    pub(crate) fn of_completion(
+        offering: Option<&Arc<Offering>>,
+        listing: Listing,
+        name: &str,
+        params: [Option<&str>; 2],
+    ) -> Option<Forward> {
+        let offering = offering?;
+        let (place, item) = offering.find(listing, name)?;
+        let params = params.map(|raw| raw.map(str::to_owned));
+        let (public, own) = (item.public.clone(), item.own.clone());
+        Forward::new(offering, place, Subject::Completion { listing, public, own, params })
+    }
+
+    fn new(offering: &Offering, place: Place, subject: Subject) -> Option<Forward> {
+        let learned = Arc::clone(offering.learned(place.upstream)?);
+        let (upstream, wanted) = (place.upstream, None);
+        let (asked, replies) = (Asked::new(), Replies::new());
+        Some(Forward { subject, upstream, learned, id: 0, is_second: false, wanted, asked, replies })
+    }
+
+    /// What it is known as here.
+    pub(crate) fn public(&self) -> Option<&Arc<str>> {
+        match &self.subject {
+            Subject::Listed { public, .. } | Subject::Completion { public, .. } => Some(public),
+            Subject::Resource(_) => None,
+        }
+    }
+
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.learned.link
+    }
+
+    /// The id of the upstream request, under which its answer is known.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Whether the server may ask the client for input.
+    pub(crate) fn may_ask(&self) -> bool {
+        !matches!(self.subject, Subject::Completion { .. })
+    }
+
+    /// The same request as what is known by now has it.
+    fn again(&self, offering: &Arc<Offering>) -> Option<Forward> {
+        let known = Some(offering);
+        let again = match &self.subject {
+            Subject::Listed { listing, public, .. } => Forward::of_name(known, *listing, public),
+            Subject::Resource(uri) => Forward::of_uri(known, uri).map(|(forward, _)| forward),
+            Subject::Completion { listing, public, params, .. } => {
+                Forward::of_completion(known, *listing, public, params.each_ref().map(Option::as_deref))
+            }
+        };
+        again.map(|again| Forward { is_second: true, wanted: self.wanted, ..again })
+    }
+
+    /// The request to the server. `retry` is what the client answers to the server's question.
+    pub(crate) fn perform<'s>(
+        mut self: Box<Self>,
+        server: &'s Server,
+        context: &Context,
+        facts: &Facts,
+        retry: Retry,
+        evaluate: &mut Evaluate<'_>,
+    ) -> Performed<'s> {
+        self.id = self.learned.link.next_id();
+        let hearing = &context.hearing;
+        self.wanted.get_or_insert(Wanted { progress: hearing.wants_progress(), log_level: hearing.log_level });
+        let site = server.upstreams()[self.upstream].site();
+        let request = self.request(server, facts, &retry, &mut |index| evaluate(site, index));
+        Performed::Forward { endpoint: site, request, forward: self }
+    }
+
+    fn request(
+        &self,
+        server: &Server,
+        facts: &Facts,
+        retry: &Retry,
+        evaluate: &mut dyn FnMut(usize) -> String,
+    ) -> UpstreamRequest {
+        let upstream = &server.upstreams()[self.upstream];
+        let link = &self.learned.link;
+        let (method, name) = match &self.subject {
+            Subject::Listed { listing: Listing::Prompts, own, .. } => ("prompts/get", Some(own)),
+            Subject::Listed { own, .. } => ("tools/call", Some(own)),
+            Subject::Resource(uri) => ("resources/read", Some(uri)),
+            Subject::Completion { .. } => ("completion/complete", None),
+        };
+        // A task is this server's affair.
+        let capabilities = match self.may_ask() {
+            true => facts.capabilities.missing_in(Capabilities::TASKS),
+            false => Capabilities::NONE,
+        };
+        let outgoing = Outgoing {
+            version: link.version,
+            session: link.session.as_deref(),
+            method,
+            name: name.map(String::as_str),
+            id: Some(self.id),
+            capabilities: &capabilities.to_json().to_string(),
+            wants_progress: self.wanted.is_some_and(|wanted| wanted.progress),
+            log_level: self.wanted.and_then(|wanted| wanted.log_level).map(LogLevel::as_str),
+            trace: facts.trace().collect(),
+            credential: credential(upstream, evaluate),
+        };
+        outgoing.write(server, upstream, |params| {
+            self.write_params(facts, params);
+            if let Some(responses) = &retry.responses {
+                params.member("inputResponses", responses);
+            }
+            if let Some(state) = &retry.state {
+                params.text("requestState", state);
+            }
+        })
+    }
+
+    fn write_params(&self, facts: &Facts, params: &mut Object<'_>) {
+        match &self.subject {
+            Subject::Listed { own, .. } => {
+                params.text("name", own);
+                if let Some(arguments) = facts.arguments() {
+                    params.member("arguments", arguments);
+                }
+            }
+            Subject::Resource(uri) => params.text("uri", uri),
+            Subject::Completion { listing, own, params: raw, .. } => {
+                let (kind, key) = match listing {
+                    Listing::Prompts => ("ref/prompt", "name"),
+                    _ => ("ref/resource", "uri"),
+                };
+                params.key("ref");
+                let mut reference = Object::begin(params.out);
+                reference.text("type", kind);
+                reference.text(key, own);
+                reference.end();
+                for (name, raw) in ["argument", "context"].into_iter().zip(raw) {
+                    raw.iter().for_each(|raw| params.member(name, raw));
+                }
+            }
+        }
+    }
+}
+
+impl Pending {
+    /// Whether the server behind must be agreed with anew before the call can be answered: its session is over.
+    pub(crate) fn has_lost_session(&self, answer: &Answer<'_>) -> bool {
+        let Answer::Response(response) = answer else { return false };
+        let is_first = self.forward.as_ref().is_some_and(|forward| !forward.is_second) && self.batch.is_none();
+        // A response to this very request is an answer, whatever its status.
+        is_first && is_lost(response.status) && !is_response(response.body)
+    }
+
+    /// Which of [`Server::upstreams`] the call is for.
+    pub fn upstream(&self) -> Option<usize> {
+        self.forward.as_ref().map(|forward| forward.upstream)
+    }
+
+    /// Whether the call was made as the server is spoken to now, so that it is to be agreed with anew.
+    pub fn is_of(&self, peer: &Peer) -> bool {
+        self.forward.as_ref().is_some_and(|forward| peer.has_link_of(forward))
+    }
+
+    /// Goes on with a call whose server was looked at ([`Step::Renew`]); `offering` has what was learned by that.
+    pub fn renewed(mut self, server: &Server, offering: &Arc<Offering>, evaluate: &mut Evaluate<'_>) -> Step {
+        let again = self.forward.take().and_then(|forward| forward.again(offering));
+        let Some(again) = again else {
+            let text = "the server behind this one has been started anew, and does not offer this any more".to_owned();
+            return self.explain(server, Vec::new(), &text, None);
+        };
+        self.context.offering = Some(Arc::clone(offering));
+        // It was right before.
+        let retry = Retry::of(server, &self.context, &self.facts).unwrap_or_default();
+        match Box::new(again).perform(server, &self.context, &self.facts, retry, evaluate) {
+            Performed::Forward { endpoint, request, forward } => self.forward(endpoint, request, forward),
+            _ => self.fail(Vec::new(), &Error::Refused(500), None),
+        }
+    }
+
+    /// Makes a request of a server behind this one.
+    pub(crate) fn forward(mut self, endpoint: usize, request: UpstreamRequest, forward: Box<Forward>) -> Step {
+        self.stream.expect_messages(forward.id());
+        self.endpoint = endpoint;
+        self.forward = Some(forward);
+        Step::call(endpoint, request, self)
+    }
+}
