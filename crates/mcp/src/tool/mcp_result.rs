@@ -85,10 +85,17 @@ fn write_complete<'j>(
     Ok(())
 }
 
+/// Whose results these are, which an upstream that is a server itself says of its own.
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+
 /// `_meta`, with the server's own members over those of the upstream.
 pub(crate) fn write_meta(result: &Members<'_>, meta: Option<&str>, object: &mut Object<'_>) -> Result<(), String> {
-    let theirs = result.get("_meta").map(|json| Members::of(json, "its \"_meta\"")).transpose()?;
+    let mut theirs = result.get("_meta").map(|json| Members::of(json, "its \"_meta\"")).transpose()?;
+    if let Some(members) = &mut theirs {
+        members.0.retain(|(name, _)| name != SERVER_INFO);
+    }
     let ours = meta.map(|json| Members::of(json, "the server's \"_meta\"")).transpose()?;
+    let theirs = theirs.filter(|members| !members.0.is_empty());
     if theirs.is_none() && ours.is_none() {
         return Ok(());
     }
@@ -193,6 +200,9 @@ mod tests {
         let value: Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["_meta"], json!({"a": 1, "b": 3, "c": 4}));
         assert_eq!(written(LEGACY, json!({"content": [], "_meta": {"a": 1}})).unwrap()["_meta"], json!({"a": 1}));
+        // Clients of sessions know of no such member, and it would be of another server.
+        let whose = json!({"content": [], "_meta": {SERVER_INFO: {"name": "other", "version": "1"}}});
+        assert_eq!(written(LEGACY, whose).unwrap().get("_meta"), None);
     }
 
     #[test]
