@@ -193,8 +193,12 @@ pub(crate) struct LocationConf {
     pub(crate) location: Option<Rc<Location>>,
     /// The location of Nchan's channel.
     pub(crate) channels: Option<Channels>,
+    /// Where a `resumable on` stands in a block of this location.
+    pub(crate) resumable_place: Option<Place>,
     /// Where `mcp_channels` stands.
     pub(crate) channels_block: Option<Place>,
+    /// `resumable` in a block.
+    pub(crate) resumable: Option<bool>,
     /// `publish` in a block: a channel's name.
     pub(crate) watch: Option<String>,
     /// `mcp_publish`: the path of an MCP location.
@@ -359,6 +363,10 @@ impl LocationConf {
             cf.report_at(declared.place, declared.directive, |_| Ok(builder.upstream(declared.what)?))?;
         }
         let listens = self.settings.listen != Some(false);
+        if let Some(place) = self.resumable_place.filter(|_| !listens) {
+            let error = Error::new("needs \"mcp_listen on\": whoever resumes a call listens");
+            return cf.report_at(place, "resumable", |_| Err(error));
+        }
         builder.channels(listens);
         let name = cf.served().key(main.served.len());
         let link = self.channels.map(|channels| Link::new(channels, name.clone()));

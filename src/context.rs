@@ -124,6 +124,11 @@ impl Context {
         self.set_stage(Stage::Received(Box::new(exchange)));
     }
 
+    /// What the request is, is known without its having been read.
+    pub(crate) fn describe(&self, facts: Arc<Facts>) {
+        let _ = self.facts.set(facts);
+    }
+
     pub(crate) fn facts(&self) -> Option<&Facts> {
         self.facts.get().map(Arc::as_ref)
     }

@@ -46,7 +46,7 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 ///
 /// Three groups: our own; the words of our blocks; and directives of other modules that we look at ([`ProxySettings`]) or
 /// refuse inside of our blocks, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 126] = [
+pub(crate) static DIRECTIVES: [Directive; 127] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
     directive(c"mcp_server_info", ANYWHERE | NGX_CONF_2MORE, |cf, conf| {
         let words = cf.arguments()?;
@@ -123,6 +123,11 @@ pub(crate) static DIRECTIVES: [Directive; 126] = [
     directive(c"output_schema", TOOL | NGX_CONF_TAKE1, |cf, conf| {
         let text = file(cf)?;
         Ok(draft(conf)?.output_schema(&text)?)
+    }),
+    directive(c"resumable", TOOL | OPENAPI | OPERATION | NGX_CONF_FLAG, |cf, conf| {
+        let on = flag(cf)?;
+        conf.resumable_place = on.then(|| cf.place());
+        once(&mut conf.resumable, on)
     }),
     directive(c"publish", TOOL | OPENAPI | OPERATION | NGX_CONF_TAKE1, record::publish),
     directive(c"pass", OPENAPI | NGX_CONF_TAKE1, |cf, conf| openapi::draft(conf)?.pass(one(cf)?)),
@@ -279,7 +284,11 @@ fn mcp_tool(cf: Conf, conf: &mut LocationConf) -> Result<(), Error> {
         let context = context?;
         let own = context.own_conf();
         let Some(Draft::Tool(draft)) = own.take_draft() else { return Err(Error::memory()) };
-        let tool = draft.build()?;
+        let mut tool = draft.build()?;
+        if own.resumable == Some(true) {
+            tool.let_resume();
+            conf.resumable_place = conf.resumable_place.or(own.resumable_place);
+        }
         own.endpoint = Some(EndpointLocation::new(tool.endpoint(), Block::Tool(name), place));
         let watch = Watch::make(cf, &[], context)?;
         conf.add_tool(DeclaredTool { tool, context, hidden: false, watch });

@@ -9,7 +9,14 @@ use crate::call;
 use crate::context::{Context, Stage, location_of};
 use crate::front::{self, Fronts};
 use crate::ngx::{self, Request, Status};
-use crate::{listening, nchan, reply, secret, websocket};
+use crate::{listening, nchan, reply, resumable, secret, websocket};
+
+/// The first phase: what was admitted before does what it is for.
+pub(crate) fn post_read(request: Request) -> Status {
+    let Some(begin) = request.take_begin() else { return Status::DECLINED };
+    request.finalize(begin(request));
+    Status::DONE
+}
 
 /// Rewrite phase: reads the body, once.
 pub(crate) fn rewrite(request: Request) -> Status {
@@ -155,7 +162,7 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
             }
             proceed(request, context, *then, beside)
         }
-        Step::Listen { reply, listener } => listening::start(request, context, reply, listener),
+        Step::Listen { reply, listener } => listening::start(request, context, reply, listener, None),
         Step::Upgrade => websocket::open(request, context),
         Step::Cancel { request: id, reply } => {
             request.outlet().iter().for_each(|outlet| outlet.cancel(&id));
@@ -167,7 +174,7 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
             call::start_beside(request, context, endpoint, upstream, pending)
         }
         Step::Call { endpoint, request: upstream, pending } => {
-            call::start(request, context, endpoint, upstream, pending)
+            resumable::start(request, context, endpoint, upstream, pending)
         }
     }
 }

@@ -46,6 +46,7 @@ mod proxy;
 mod publish;
 mod record;
 mod reply;
+mod resumable;
 mod secret;
 mod variables;
 mod websocket;

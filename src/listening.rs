@@ -1,12 +1,14 @@
 //! A stream on which a client hears what happens between its requests.
 
 use mcp::http::{Body, Headers, HttpReply};
-use mcp::{BusId, Delivered, Delivery, KEEPALIVE, Listener};
+use mcp::{BusId, Delivered, Delivery, Heard, KEEPALIVE, Listener};
 
+use crate::bus::Bus;
 use crate::conf::Location;
 use crate::context::{Context, Stage};
 use crate::ngx::{self, Request, Status, Wake};
 use crate::reply;
+use crate::resumable::Beginning;
 
 /// Bytes under way to a client after which its stream is given up, beside what was kept for it: it can come again.
 const LARGEST_BACKLOG: usize = 1 << 20;
@@ -22,6 +24,8 @@ pub(crate) struct Listening {
     number: Option<u64>,
     /// What opens it, until it is open.
     reply: Option<HttpReply>,
+    /// The call that begins then.
+    call: Option<Box<Beginning>>,
     /// What was sent of what had been published before, sorted; and how many bytes that were.
     kept: Vec<BusId>,
     kept_size: usize,
@@ -38,9 +42,20 @@ impl Drop for Listening {
     }
 }
 
-/// Opens a stream, as soon as the bus is heard.
-pub(crate) fn start(request: Request, context: &'static Context, reply: HttpReply, listener: Listener) -> Status {
+/// Opens a stream, as soon as the bus is heard, and begins its call, if it is that of one.
+pub(crate) fn start(
+    request: Request,
+    context: &'static Context,
+    reply: HttpReply,
+    listener: Listener,
+    call: Option<Box<Beginning>>,
+) -> Status {
     let Some(bus) = &context.location.bus else { return Status::INTERNAL_SERVER_ERROR };
+    if call.is_none() && listener.is_of_call() && kept(bus, &listener).is_empty() {
+        // It is not known here, or was over long ago.
+        let refusal = context.location.server.refuse_unread(Headers(&request.headers()), 410);
+        return reply::send(request, context, refusal);
+    }
     let Some(wake) = Wake::new(request, wake) else { return Status::INTERNAL_SERVER_ERROR };
     let topics = listener.topics().to_vec();
     request.hold_stream();
@@ -49,6 +64,7 @@ pub(crate) fn start(request: Request, context: &'static Context, reply: HttpRepl
         listener,
         number: None,
         reply: Some(reply),
+        call,
         kept: Vec::new(),
         kept_size: 0,
         wake,
@@ -86,8 +102,13 @@ pub(crate) fn opened(request: Request) {
     with(request, |context, listening| {
         let Some(reply) = listening.reply.take() else { return };
         let Some(bus) = &context.location.bus else { return };
-        context.note(reply.outcome);
-        let kept = listening.listener.resumes().map(|(session, heard)| bus.kept(session, heard)).unwrap_or_default();
+        let call = listening.call.take();
+        match &call {
+            Some(call) => bus.publish(context.location, &call.begun(), |_| {}),
+            // How a call goes is said of the request that makes it.
+            None => context.note(reply.outcome),
+        }
+        let kept = kept(bus, &listening.listener);
         listening.kept = kept.iter().map(|(id, _)| *id).collect();
         listening.kept_size = kept.iter().map(|(_, envelope)| envelope.len() + EVENT).sum();
         // First, so that no stream which is opened once this one is seen to be open counts as older.
@@ -110,7 +131,16 @@ pub(crate) fn opened(request: Request) {
                 listening.deliver(request, context, &delivery, id);
             }
         }
+        call.into_iter().for_each(|call| call.begin(request, context));
     });
+}
+
+/// What was published before for a stream. Of that of a call all is: it says whether the call is over.
+fn kept(bus: &Bus, listener: &Listener) -> Vec<(BusId, Vec<u8>)> {
+    let nothing = Heard::default();
+    let resumed = listener.resumes();
+    let resumed = resumed.map(|(session, heard)| (session, if listener.is_of_call() { &nothing } else { heard }));
+    resumed.map(|(session, heard)| bus.kept(session, heard)).unwrap_or_default()
 }
 
 /// Something was published that the client may want to hear.

@@ -29,7 +29,7 @@ const OWN_LINES: [&[u8]; 15] = [
     b"upgrade",
 ];
 /// The beginnings of their names.
-const OWN_PREFIXES: [&[u8]; 3] = [b"if-", b"mcp-", b"sec-websocket-"];
+const OWN_PREFIXES: [&[u8]; 2] = [b"if-", b"sec-websocket-"];
 
 /// What a client and its server say to each other.
 pub(crate) trait Conversation {
@@ -87,7 +87,7 @@ impl Message {
             inner: RefCell::default(),
         });
         let lines = client.headers();
-        let kept = lines.iter().copied().filter(|(name, _)| !is_own(name));
+        let kept = lines.iter().copied().filter(|(name, _)| !is_own(name) && !name.starts_with(b"mcp-"));
         let accept: HeaderLine<'_> = (b"Accept", b"application/json, text/event-stream");
         let length = body.len().to_string();
         let content: [HeaderLine<'_>; 2] =
@@ -96,7 +96,7 @@ impl Message {
         let session = session.map(|session| (&b"Mcp-Session-Id"[..], session));
         let lines = kept.chain([accept]).chain(content).chain(session);
         let outlet: Rc<dyn Outlet> = Rc::clone(&message) as _;
-        let inner = Inner::start(client, method, lines, body, outlet)?;
+        let inner = Inner::start(client, method, lines, body, outlet, None)?;
         message.inner.replace(Some(inner));
         Some(message)
     }
@@ -190,6 +190,7 @@ fn say(conversation: &dyn Conversation, inner: Request, message: &str) {
     }
 }
 
-fn is_own(name: &[u8]) -> bool {
+/// Whether a header line is about a request itself and not about its client.
+pub(crate) fn is_own(name: &[u8]) -> bool {
     OWN_LINES.contains(&name) || OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }

@@ -36,7 +36,7 @@ pub(crate) use complex::ComplexValue;
 pub(crate) use conf::{
     Conf, LocationContext, Place, Served, ServerNames, own_conf, parse_milliseconds, parse_seconds, parse_size,
 };
-pub(crate) use detached::{Detached, is_exiting, is_first_worker};
+pub(crate) use detached::{Detached, is_exiting, is_first_worker, worker_connections};
 pub(crate) use digests::ListDigests;
 pub(crate) use event::Wake;
 pub(crate) use inner::{Inner, Outlet};

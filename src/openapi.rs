@@ -303,7 +303,7 @@ fn load(
         if !origin.tool {
             continue;
         }
-        let tool = match Tool::from_operation(operation) {
+        let mut tool = match Tool::from_operation(operation) {
             Ok(tool) => tool,
             Err(error) => {
                 left_out(error);
@@ -317,6 +317,11 @@ fn load(
             )));
         }
         let own = origin.edit.and_then(|edit| watches.get(edit)).cloned().flatten();
+        let says = [around.own_conf(), context.own_conf()].map(|conf| conf.resumable.zip(Some(conf.resumable_place)));
+        if let Some((true, place)) = says[0].or(says[1]) {
+            tool.let_resume();
+            conf.resumable_place = conf.resumable_place.or(place);
+        }
         let location = locate(tool.endpoint())?;
         conf.add_tool(DeclaredTool { tool, context: location, hidden, watch: own.or_else(|| watch.clone()) });
     }

@@ -64,6 +64,12 @@ extern "C" fn bury(_event: *mut ngx_event_t) {
     });
 }
 
+/// Connections that the worker may have: `worker_connections`.
+pub(crate) fn worker_connections() -> usize {
+    // SAFETY: the running cycle.
+    unsafe { (*ngx_cycle).connection_n }
+}
+
 /// Whether this worker is the one that does what is to be done once for all of them.
 pub(crate) fn is_first_worker() -> bool {
     // SAFETY: nginx's global, set before the worker starts.

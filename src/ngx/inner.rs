@@ -13,8 +13,8 @@ use mcp::http::{HeaderLine, Transport};
 use super::buf::length;
 use super::entry::guard;
 use super::log::Log;
-use super::request::{Request, method_bit};
-use super::string::borrowed;
+use super::request::{Request, Status, method_bit};
+use super::string::{borrowed, bytes};
 use super::sys::*;
 
 /// Who hears the response to such a request.
@@ -33,6 +33,9 @@ pub(crate) trait Outlet {
 
     /// The client wants the request of this id no more, which it has sent by the same way.
     fn cancel(&self, id: &str);
+
+    /// Some time has passed, for an outlet that wants to know.
+    fn remind(&self) {}
 }
 
 /// What connects a request and its outlet.
@@ -40,7 +43,11 @@ struct Line {
     /// Null once nginx is done with the request.
     connection: Cell<*mut ngx_connection_t>,
     outlet: Rc<dyn Outlet>,
+    begin: Cell<Option<Begin>>,
 }
+
+/// What a request does in the place of nginx's phases.
+pub(crate) type Begin = Box<dyn FnOnce(Request) -> Status>;
 
 /// A request that was made; it runs on when this is dropped.
 pub(crate) struct Inner(Rc<Line>);
@@ -48,14 +55,19 @@ pub(crate) struct Inner(Rc<Line>);
 impl Inner {
     /// Makes a request of a client's, which need not outlive it: to the same URI, with this method, these header lines and this
     /// body. It runs soon, but not from within this. None when there is no connection or memory left.
+    ///
+    /// With `begin` it is for what the client's request was admitted for already: it knows the values of variables that this
+    /// has found, and goes through no phases, but does that.
     pub(crate) fn start<'a>(
         client: Request,
         method: &'static str,
         lines: impl Iterator<Item = HeaderLine<'a>>,
         body: &[u8],
         outlet: Rc<dyn Outlet>,
+        begin: Option<Begin>,
     ) -> Option<Inner> {
-        let line = Rc::new(Line { connection: Cell::new(ptr::null_mut()), outlet });
+        let is_admitted = begin.is_some();
+        let line = Rc::new(Line { connection: Cell::new(ptr::null_mut()), outlet, begin: Cell::new(begin) });
         let (mut name, mut content) = (borrowed(method.as_bytes()), borrowed(body));
         let kept = Rc::into_raw(Rc::clone(&line));
         // SAFETY: the client's request is alive; what is lent is copied, but for the static name of the method.
@@ -76,6 +88,9 @@ impl Inner {
                 if mcp_add_header(request.as_ptr(), &mut borrowed(name), &mut borrowed(value)) != NGX_OK as ngx_int_t {
                     mcp_leave_inner((*r).connection);
                 }
+            }
+            if is_admitted && !request.take_variables(client) {
+                mcp_leave_inner((*r).connection);
             }
             mcp_start_inner(request.as_ptr());
         }
@@ -112,6 +127,32 @@ impl Request {
     fn line<'a>(self) -> Option<&'a Line> {
         // SAFETY: null, or what `Inner::start` gave, which lives as long as the request.
         unsafe { mcp_inner_line(self.as_ptr()).cast::<Line>().as_ref() }
+    }
+
+    /// What it does in the place of nginx's phases, once.
+    pub(crate) fn take_begin(self) -> Option<Begin> {
+        self.line()?.begin.take()
+    }
+
+    /// Takes over what another request has found of variables; false without memory for it.
+    fn take_variables(self, from: Request) -> bool {
+        // SAFETY: both requests are of the same configuration, and each has an array with a place for every variable.
+        let (own, others) = unsafe {
+            let main_conf = *(*self.as_ptr()).main_conf.add(ngx_http_core_module.ctx_index);
+            let count = (*main_conf.cast::<ngx_http_core_main_conf_t>()).variables.nelts;
+            let own = std::slice::from_raw_parts_mut((*self.as_ptr()).variables, count);
+            (own, std::slice::from_raw_parts((*from.as_ptr()).variables, count))
+        };
+        for (own, other) in own.iter_mut().zip(others) {
+            if other.valid() == 0 || other.no_cacheable() != 0 {
+                continue;
+            }
+            let value = ngx_str_t { len: other.len() as usize, data: other.data };
+            let Some(copy) = self.copy(bytes(&value)) else { return false };
+            *own = *other;
+            own.data = copy.as_ptr().cast_mut();
+        }
+        true
     }
 
     /// Who hears the response; none for a request that came on a client's connection.

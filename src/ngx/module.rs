@@ -260,6 +260,13 @@ extern "C" fn filter_postconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
             return NGX_ERROR as ngx_int_t;
         }
         *slot = Some(rewrite);
+        // Before all others of the first phase: a request that is admitted goes through none.
+        let handlers = &mut (*core).phases[NGX_HTTP_POST_READ_PHASE as usize].handlers;
+        let slot = ngx_array_push(handlers).cast::<ngx_http_handler_pt>();
+        if slot.is_null() {
+            return NGX_ERROR as ngx_int_t;
+        }
+        *slot = Some(post_read);
 
         NEXT_HEADER_FILTER.store(pointer(ngx_http_top_header_filter.map(|f| f as *mut c_void)), Ordering::Relaxed);
         ngx_http_top_header_filter = Some(header_filter);
@@ -307,6 +314,10 @@ pub(crate) fn flush(request: Request) -> Status {
 fn enter(r: *mut ngx_http_request_t, act: fn(Request) -> Status) -> ngx_int_t {
     let Some(request) = Request::new(r) else { return NGX_ERROR as ngx_int_t };
     guard(request.log(), Status::INTERNAL_SERVER_ERROR, || act(request)).0
+}
+
+extern "C" fn post_read(r: *mut ngx_http_request_t) -> ngx_int_t {
+    enter(r, handler::post_read)
 }
 
 extern "C" fn rewrite(r: *mut ngx_http_request_t) -> ngx_int_t {

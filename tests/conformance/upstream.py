@@ -43,6 +43,7 @@ ANSWERS = {
 # path: events that come one after the other
 STREAMS = {
     "/with-logging": [("log", {"level": "info", "data": f"step {step}"}) for step in (1, 2, 3)],
+    "/reconnection": [("retry", "200"), ("ping", ""), ("ping", ""), ("ping", "")],
     "/with-progress": [("progress", {"progress": progress, "total": 100}) for progress in (0, 50, 100)],
 }
 

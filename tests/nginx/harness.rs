@@ -20,7 +20,7 @@ pub(crate) use client::{Connection, Request, Response};
 pub(crate) use conf::Conf;
 pub(crate) use events::Events;
 pub(crate) use message::{Session, call, request};
-pub(crate) use nginx::{Nginx, nginx};
+pub(crate) use nginx::{Nginx, WORKERS, nginx};
 pub(crate) use port::Port;
 pub(crate) use redis::Redis;
 pub(crate) use upstream::{Act, Gate, Received, Upstream, json, response};

@@ -28,6 +28,7 @@ mod openapi;
 mod proxying;
 mod reload;
 mod results;
+mod resumable;
 mod search;
 mod sessions;
 mod streams;

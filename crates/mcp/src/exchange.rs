@@ -516,7 +516,7 @@ impl Context {
     }
 
     /// The beginning of a stream.
-    fn stream(&self, events: Vec<u8>) -> HttpReply {
+    pub(crate) fn stream(&self, events: Vec<u8>) -> HttpReply {
         let body = if events.is_empty() { Body::Empty } else { Body::Bytes(events) };
         let mut reply = self.reply(200, body, Outcome::Ok);
         reply.content_type = Some(EVENT_STREAM);

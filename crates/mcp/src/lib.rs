@@ -80,8 +80,8 @@ pub use front::{Learned, McpUpstream, McpUpstreamBuilder, Offering, Peer, Turn};
 pub use input::Waiting;
 pub use level::LogLevel;
 pub use listen::{
-    Audience, BusId, Delivered, Delivery, Heard, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI, MessageLog,
-    Passed, Publication, PublishRequest, Subscriptions, Topic, Wish,
+    Audience, BusId, CallStream, Delivered, Delivery, Heard, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI,
+    MessageLog, Passed, Publication, PublishRequest, Subscriptions, Topic, Wish,
 };
 pub use prompt::{Prompt, PromptBuilder};
 pub use record::Record;

@@ -32,11 +32,20 @@ impl ReplyReader {
 
     /// Takes the next piece; `sink` gets the messages that are complete with it, each a line of JSON.
     pub fn push(&mut self, piece: &[u8], sink: &mut dyn FnMut(&str)) {
+        self.read(piece, &mut |name, message| {
+            if name.is_empty() {
+                sink(message)
+            }
+        });
+    }
+
+    /// The same for who also wants to hear of events that have a name and are no messages of the protocol.
+    pub(crate) fn read(&mut self, piece: &[u8], sink: &mut dyn FnMut(&str, &str)) {
         match &mut self.0 {
             Body::Whole(body) => body.extend_from_slice(piece),
             Body::Events(reader) => {
                 // There is no limit that it could exceed.
-                let taken = reader.push(piece, &mut |event| tell(event.data, sink));
+                let taken = reader.push(piece, &mut |event| tell(event.data, &mut |text| sink(event.name, text)));
                 debug_assert!(taken.is_ok());
             }
         }

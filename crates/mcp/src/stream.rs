@@ -9,6 +9,7 @@
 //! | `event: log`: an object with `level`, `data`, `logger`, or anything else | `notifications/message` |
 //! | `event: result` | the result |
 //! | `event: error` | a result with `isError` |
+//! | `event: retry`: milliseconds | the end of its connection, if the call outlives that, and when to come back |
 //! | `event: ping`, the data `[DONE]` | nothing |
 //! | any other: an object with the number `progress`, or anything else | `notifications/progress`; the last one is the result, too |
 
@@ -24,6 +25,10 @@ use crate::tool::Answer;
 
 /// Bytes of an event without a message of its own that are shown as one.
 const MESSAGE: usize = 1024;
+/// The event by which an upstream sends the client away, with the milliseconds after which it comes back.
+pub(crate) const RETRY: &str = "retry";
+/// Milliseconds that a client is sent away for at the most: what it misses is not kept longer.
+const LONGEST_PAUSE: u64 = 240_000;
 /// What progress grows by when there is none: it must grow with every notification.
 const STEP: f64 = 0.001;
 
@@ -51,6 +56,8 @@ pub(crate) struct Stream {
     intake: Option<Intake>,
     /// The client's stream has begun.
     pub(crate) is_open: bool,
+    /// The client can be sent away for a while, as the call outlives its connection.
+    pub(crate) can_pause: bool,
 }
 
 /// A request that a server has sent on the stream of a call.
@@ -184,6 +191,7 @@ impl Stream {
         let members = Members::of(&data);
         match (event.name, members.method.and_then(text).as_deref()) {
             ("ping", _) => {}
+            (RETRY, _) => self.pause(&data, out),
             (_, Some("notifications/progress")) => self.progress(&Members::of(members.params.unwrap_or("{}")), "", out),
             (_, Some("notifications/message")) => self.log(members.params.unwrap_or("{}"), out),
             (_, method) if self.messages.is_some() => self.message(method, &members, &data, outcome),
@@ -203,6 +211,13 @@ impl Stream {
             }
             // Another notification: nothing that may stand on the stream of a call.
             (_, Some(_)) => {}
+        }
+    }
+
+    /// The client is to come back after so many milliseconds. That is for whoever keeps the call's stream.
+    fn pause(&self, data: &str, out: &mut Vec<u8>) {
+        if let Some(milliseconds) = data.trim().parse::<u64>().ok().filter(|_| self.can_pause) {
+            out.extend_from_slice(format!("event: {RETRY}\ndata: {}\n\n", milliseconds.min(LONGEST_PAUSE)).as_bytes());
         }
     }
 

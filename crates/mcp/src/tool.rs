@@ -140,6 +140,7 @@ pub struct Tool {
     rules: ResultRules,
     task: Option<TaskRules>,
     is_recorded: bool,
+    is_resumable: bool,
 }
 
 impl Tool {
@@ -151,6 +152,15 @@ impl Tool {
     /// What its calls are.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// From now on calls of it outlive the connection that they came on, if their clients can come back.
+    pub fn let_resume(&mut self) {
+        self.is_resumable = true;
+    }
+
+    pub(crate) fn is_resumable(&self) -> bool {
+        self.is_resumable
     }
 
     /// What is left of it where it is no tool: its name, how it is shown, and what its calls are.

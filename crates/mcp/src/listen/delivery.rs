@@ -70,6 +70,21 @@ impl Publication {
         Publication::new(Topic::of_session(id), "ended", "true")
     }
 
+    /// A call has begun whose stream this is, or still goes on.
+    pub(super) fn begun(topic: Topic) -> Publication {
+        Publication::new(topic, "begun", "true")
+    }
+
+    /// The answer to the call whose stream this is, which ends with it; none if there is no answer.
+    pub(super) fn last(topic: Topic, answer: Option<&str>) -> Publication {
+        Publication::new(topic, "last", answer.unwrap_or("null"))
+    }
+
+    /// The connections that the stream of a call has are to be closed; its client comes back after so many milliseconds.
+    pub(super) fn pause(topic: Topic, milliseconds: u64) -> Publication {
+        Publication::new(topic, "pause", &milliseconds.to_string())
+    }
+
     /// The client of a session wants to hear no more of its request with this id, raw JSON.
     pub(crate) fn cancelled(topic: Topic, request_id: &str) -> Publication {
         Publication::new(topic, "cancelled", request_id)
@@ -100,7 +115,7 @@ impl Publication {
             write_json(value, &mut envelope);
         }
         envelope.extend_from_slice(format!(",\"{content}\":{json}}}").as_bytes());
-        let keep = content == "message" && topic.session().is_some();
+        let keep = matches!(content, "message" | "begun" | "last") && topic.session().is_some();
         Publication { topic, envelope, keep }
     }
 }
@@ -121,6 +136,12 @@ pub(super) enum Content {
     Opened { stream: String },
     /// The session has ended.
     Ended,
+    /// The call goes on whose stream this is.
+    Begun,
+    /// Its answer, if there is one: its stream has ended.
+    Last(Option<String>),
+    /// Its client is to come back after so many milliseconds.
+    Pause(u64),
     /// The session's client wants to hear no more of its request with this id, raw JSON.
     Cancelled { request: String },
     /// The session's client answers a request of ours.
@@ -183,10 +204,14 @@ impl Delivery {
             Name::Message => Content::Message(Message::new(value)?),
             Name::Opened => Content::Opened { stream: text(value)?.into_owned() },
             Name::Ended if value == "true" => Content::Ended,
+            Name::Begun if value == "true" => Content::Begun,
+            Name::Last if value == "null" => Content::Last(None),
+            Name::Last => Content::Last(Some(value.starts_with('{').then(|| value.to_owned())?)),
+            Name::Pause => Content::Pause(value.parse().ok()?),
             Name::Cancelled if is_id(value) => Content::Cancelled { request: value.to_owned() },
             Name::Response => Content::Response(Answered::read(value)?),
             Name::Subscription => Content::Subscription(serde_json::from_str(value).ok()?),
-            Name::Ended | Name::Cancelled => return None,
+            Name::Ended | Name::Cancelled | Name::Begun => return None,
         };
         let of = || members.of.and_then(text).map(Cow::into_owned);
         let topic = match &*text(members.topic?)? {
@@ -201,7 +226,8 @@ impl Delivery {
 
     /// Whether it is kept for streams that come later.
     pub fn is_kept(&self) -> bool {
-        matches!(self.content, Content::Message(_)) && self.topic.session().is_some()
+        let is_wanted = matches!(self.content, Content::Message(_) | Content::Begun | Content::Last(_));
+        is_wanted && self.topic.session().is_some()
     }
 
     /// Whom it is for.
@@ -260,6 +286,9 @@ enum Name {
     Cancelled,
     Response,
     Subscription,
+    Begun,
+    Last,
+    Pause,
 }
 
 impl<'a> Members<'a> {
@@ -280,6 +309,9 @@ impl<'a> Members<'a> {
             "cancelled" => Name::Cancelled,
             "response" => Name::Response,
             "subscription" => Name::Subscription,
+            "begun" => Name::Begun,
+            "last" => Name::Last,
+            "pause" => Name::Pause,
             _ => return Ok(()),
         };
         self.is_ambiguous |= self.content.replace((content, value)).is_some();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::delivery::{BusId, Content, Delivery, Publication};
-use super::event::{event, retry};
+use super::event::{StreamName, event, retry};
 use super::topic::{LIST_CHANGES, Topic, hex};
 use super::{Heard, MAX_RESOURCES, SUBSCRIPTION_ID};
 use crate::ProtocolVersion;
@@ -32,13 +32,15 @@ enum Kind {
         /// The `_meta` of the server's results.
         meta: Arc<str>,
     },
-    /// A session's own stream.
+    /// A session's own stream, or that of one of its calls.
     Session(SessionStream),
 }
 
 #[derive(Debug, Clone)]
 struct SessionStream {
     version: ProtocolVersion,
+    name: StreamName,
+    /// The topic of the session, or of the call.
     session: Topic,
     /// Tells this stream from the others of its session.
     nonce: [u8; 16],
@@ -85,10 +87,27 @@ impl Listener {
     ) -> Listener {
         let mut topics: Vec<Topic> = lists.chain([session.clone()]).collect();
         topics.sort_unstable();
-        Listener {
-            topics,
-            kind: Kind::Session(SessionStream { version, session, nonce, opened: None, other: None, heard }),
-        }
+        let name = StreamName::Session;
+        let stream = SessionStream { version, name, session, nonce, opened: None, other: None, heard };
+        Listener { topics, kind: Kind::Session(stream) }
+    }
+
+    /// The listener of the stream of a call, which has a topic of its own.
+    pub(super) fn call(
+        version: ProtocolVersion,
+        (call, topic): ([u8; 16], Topic),
+        nonce: [u8; 16],
+        heard: Heard,
+    ) -> Listener {
+        let name = StreamName::Call(call);
+        let topics = vec![topic.clone()];
+        let stream = SessionStream { version, name, session: topic, nonce, opened: None, other: None, heard };
+        Listener { topics, kind: Kind::Session(stream) }
+    }
+
+    /// Whether it is of the stream of a call, of which there is always something kept as long as it can be resumed.
+    pub fn is_of_call(&self) -> bool {
+        matches!(&self.kind, Kind::Session(SessionStream { name: StreamName::Call(_), .. }))
     }
 
     /// What it hears of. The channels to listen to are those of [`Topic::session`].
@@ -170,9 +189,17 @@ impl Listener {
                 if id.is_some_and(|id| stream.heard.has(id)) {
                     return Delivered::Nothing;
                 }
-                let heard = id.map(|id| stream.hear(id));
-                Delivered::Event(event(heard, message.as_bytes()))
+                Delivered::Event(stream.event(id, message.as_bytes()))
             }
+            (Kind::Session(stream), Content::Begun) => stream.place(id.filter(|id| !stream.heard.has(*id))),
+            (Kind::Session(stream), Content::Last(answer)) => {
+                let is_new = id.is_none_or(|id| !stream.heard.has(id));
+                match answer.as_ref().filter(|_| is_new) {
+                    Some(answer) => Delivered::Close(stream.event(id, answer.as_bytes())),
+                    None => Delivered::Close(Vec::new()),
+                }
+            }
+            (Kind::Session(_), Content::Pause(milliseconds)) => Delivered::Close(retry(*milliseconds)),
         }
     }
 
@@ -230,10 +257,21 @@ impl SessionStream {
         }
         // A place to resume from, even if no message comes. Clients of older revisions want JSON in every event.
         let is_own = self.opened.is_some() && self.opened == id;
-        match id.filter(|_| is_own && self.version >= ProtocolVersion::V2025_11_25) {
-            Some(id) => Delivered::Event(event(Some(self.hear(id)), b"")),
+        self.place(id.filter(|_| is_own))
+    }
+
+    /// An id to resume from, without a message.
+    fn place(&mut self, id: Option<BusId>) -> Delivered {
+        match id.filter(|_| self.version >= ProtocolVersion::V2025_11_25) {
+            Some(_) => Delivered::Event(self.event(id, b"")),
             None => Delivered::Nothing,
         }
+    }
+
+    /// An event, by which its client has heard what has this id.
+    fn event(&mut self, id: Option<BusId>, data: &[u8]) -> Vec<u8> {
+        let name = self.name;
+        event(id.map(|id| (name, self.hear(id))), data)
     }
 }
 

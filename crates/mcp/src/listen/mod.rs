@@ -7,6 +7,7 @@
 //! A stream is opened by `subscriptions/listen` (2026-07-28), or by a GET in a session of the revisions before.
 
 mod audience;
+mod call;
 mod change;
 mod delivery;
 mod event;
@@ -23,6 +24,7 @@ mod subscriptions;
 mod topic;
 
 pub use audience::Audience;
+pub use call::CallStream;
 pub(crate) use delivery::Answered;
 pub use delivery::{BusId, Delivery, Publication, Wish};
 pub use event::KEEPALIVE;

@@ -1,7 +1,7 @@
 //! GET: the stream of a session.
 
 use super::Listener;
-use super::event::last_event_id;
+use super::event::{StreamName, last_event_id};
 use super::topic::{LIST_CHANGES, Topic};
 use crate::error::Error;
 use crate::exchange::Work;
@@ -19,7 +19,17 @@ impl Reception<'_, '_> {
         let offers = self.server.offers();
         let lists = LIST_CHANGES.into_iter().map(|change| change.topic).filter(|topic| offers.announces(topic));
         let last = Header::find(self.request.headers, "last-event-id");
-        let heard = last.value.filter(|_| !last.is_ambiguous).and_then(last_event_id).unwrap_or_default();
-        Ok(Work::Listen(Box::new(Listener::session(version, session, lists, (self.nonce)(), heard))))
+        let nonce = (self.nonce)();
+        let listener = match last.value.filter(|_| !last.is_ambiguous).and_then(last_event_id) {
+            Some((StreamName::Call(call), heard)) => {
+                let topic = Topic::of_call(self.facts.session().unwrap_or_default(), &call);
+                Listener::call(version, (call, topic), nonce, heard)
+            }
+            last => {
+                let heard = last.map(|(_, heard)| heard).unwrap_or_default();
+                Listener::session(version, session, lists, nonce, heard)
+            }
+        };
+        Ok(Work::Listen(Box::new(listener)))
     }
 }

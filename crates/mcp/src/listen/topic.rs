@@ -18,7 +18,8 @@ pub enum Topic {
     ResourcesListChanged,
     /// The resource of this URI has changed.
     ResourceUpdated(String),
-    /// Messages to one session. The name is made of its id, which cannot be found out from it: 32 hexadecimal digits.
+    /// Messages to one session, or on the stream of one of its calls. The name is made of its id, which cannot be found out
+    /// from it: 32 hexadecimal digits.
     Session(String),
 }
 
@@ -34,6 +35,12 @@ impl Topic {
     /// The topic of a session's messages, from its id.
     pub(crate) fn of_session(id: &str) -> Topic {
         Topic::Session(hex(&Sha256::digest(id)[..SESSION_NAME]))
+    }
+
+    /// The topic of the stream of a call of a session. Who does not know the session's id does not find it.
+    pub(crate) fn of_call(session: &str, call: &[u8; 16]) -> Topic {
+        let digest = Sha256::new().chain_update(call).chain_update(session).finalize();
+        Topic::Session(hex(&digest[..SESSION_NAME]))
     }
 }
 

@@ -153,6 +153,7 @@ impl ToolBuilder {
             rules,
             task: self.task,
             is_recorded: false,
+            is_resumable: false,
         })
     }
 

@@ -79,6 +79,7 @@ fn assemble(operation: Operation) -> Result<Tool, String> {
         rules,
         task: None,
         is_recorded: false,
+        is_resumable: false,
     })
 }
 
