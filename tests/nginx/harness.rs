@@ -10,6 +10,8 @@ mod message;
 mod nginx;
 mod port;
 mod redis;
+#[path = "../../crates/mcp/tests/support/specification.rs"]
+mod specification;
 mod upstream;
 mod websocket;
 

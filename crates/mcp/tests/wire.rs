@@ -6,6 +6,8 @@
 mod asks;
 #[path = "support/compare.rs"]
 mod compare;
+#[path = "support/specification.rs"]
+mod specification;
 #[path = "support/stream.rs"]
 mod stream;
 #[path = "support/upstream.rs"]
@@ -551,6 +553,9 @@ fn run_once(server: &Server, files: &Value, upstream: &Upstream<'_>, case: &Valu
     assert_eq!(Some(u64::from(reply.status)), expected["status"].as_u64(), "status of {text:?}");
     check_headers(&expected["headers"], &reply);
     check_outcome(body.as_ref(), &reply);
+    if let (Some(body), Some(revision)) = (&body, case["request"]["as"].as_str()) {
+        specification::check(revision, case["request"]["body"]["method"].as_str().unwrap_or_default(), body);
+    }
     assert_eq!(json!(seen.calls), *case.get("calls").unwrap_or(&json!([])), "calls");
     assert_eq!(json!(seen.waits), *case.get("waits").unwrap_or(&json!([])), "waits");
     let published = published(&sent, &seen.published);

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::DEADLINE;
 use super::journal::Journal;
+use super::specification;
 use super::websocket::Parts;
 
 /// A request to the MCP location.
@@ -69,6 +70,29 @@ impl Request {
         }
         head += "\r\n";
         head.into_bytes()
+    }
+
+    /// The revision that it is of, and the method that it asks for, as far as it says.
+    pub(crate) fn asks(&self) -> (String, String) {
+        let header = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("mcp-protocol-version"));
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        (
+            header.map(|(_, value)| value.clone()).unwrap_or_default(),
+            body["method"].as_str().unwrap_or_default().to_owned(),
+        )
+    }
+
+    /// Sees that a response to it is what the specification has there.
+    fn judge(&self, response: &Response) {
+        let (mut revision, method) = self.asks();
+        if response.header("content-type") != Some("application/json") {
+            return;
+        }
+        let Ok(message) = serde_json::from_slice::<Value>(&response.body) else { return };
+        if method == "initialize" {
+            message["result"]["protocolVersion"].as_str().unwrap_or_default().clone_into(&mut revision);
+        }
+        specification::check(&revision, &method, &message);
     }
 
     /// The request as it goes over the wire.
@@ -164,7 +188,9 @@ impl Connection {
     /// Sends a request and receives its response.
     pub(crate) fn exchange(&mut self, request: &Request) -> Response {
         self.send(&request.bytes());
-        self.receive_for(&request.method)
+        let response = self.receive_for(&request.method);
+        request.judge(&response);
+        response
     }
 
     /// The same; none if the connection is closed before the whole response came.

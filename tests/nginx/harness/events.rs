@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::client::{Connection, Request, Response};
+use super::specification;
 
 /// One event, or a comment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(crate) struct Event {
 pub(crate) struct Events {
     pub(crate) head: Response,
     connection: Connection,
+    /// Revision and method of the request.
+    asked: (String, String),
     text: String,
     has_ended: bool,
 }
@@ -30,7 +33,7 @@ impl Events {
         assert_eq!((head.status, head.header("content-type")), (200, Some("text/event-stream")), "{head:?}");
         assert_eq!(head.header("x-accel-buffering"), Some("no"));
         assert_eq!(head.header("content-length"), None);
-        Events { head, connection, text: String::new(), has_ended: false }
+        Events { head, connection, asked: request.asks(), text: String::new(), has_ended: false }
     }
 
     /// The next event or comment; none at the end of the response.
@@ -76,6 +79,7 @@ impl Events {
             assert_eq!(event.name, None, "{event:?}");
             let message: Value = serde_json::from_str(&event.data.expect("data")).expect("a message");
             assert_eq!(message["jsonrpc"], "2.0", "{message}");
+            specification::check(&self.asked.0, &self.asked.1, &message);
             return message;
         }
     }

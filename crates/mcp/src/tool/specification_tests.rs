@@ -1,6 +1,7 @@
 //! What goes over the wire, against the JSON schemas of the specification.
 //!
-//! They are not part of this repository: `MCP_SCHEMA_DIR` names a directory that has `<revision>/schema.json`.
+//! They are not part of this repository: `MCP_SCHEMA_DIR` names a directory that has `<revision>/schema.json`, as
+//! `scripts/conformance --schemas` makes one.
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -17,7 +18,8 @@ fn validator(version: ProtocolVersion, definition: &str) -> Option<Validator> {
         return None;
     };
     let file = format!("{directory}/{version}/schema.json");
-    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    // There is none of 2024-11-05.
+    let text = std::fs::read_to_string(&file).ok()?;
     let mut schema: Value = serde_json::from_str(&text).unwrap();
     let definitions = if schema.get("$defs").is_some() { "$defs" } else { "definitions" };
     let root = schema.as_object_mut().unwrap();
@@ -59,7 +61,7 @@ fn tools() -> Vec<Tool> {
 #[test]
 fn definitions_are_valid_in_every_revision() {
     for version in ProtocolVersion::ALL {
-        let Some(validator) = validator(version, "Tool") else { return };
+        let Some(validator) = validator(version, "Tool") else { continue };
         for tool in tools() {
             assert_valid(&validator, &tool.definition(version).into(), version.as_str());
         }
@@ -86,7 +88,7 @@ fn results_are_valid_in_every_revision() {
     ];
     let meta = r#"{"io.modelcontextprotocol/serverInfo":{"name":"n","version":"1"}}"#;
     for version in ProtocolVersion::ALL {
-        let Some(complete) = validator(version, "CallToolResult") else { return };
+        let Some(complete) = validator(version, "CallToolResult") else { continue };
         let asking = version.is_stateless().then(|| validator(version, "InputRequiredResult")).flatten();
         for tool in tools() {
             let mut answers: Vec<_> =
