@@ -163,6 +163,8 @@ pub(crate) fn mcp_module() -> &'static ngx_module_t {
 
 /// A configuration is about to be run, in the master.
 extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    // SAFETY: the cycle that has it is not freed before this.
+    unsafe { mcp_take_log_back() };
     if let Some(main) = main_conf(cycle) {
         guard(Log::cycle(), (), || main.announce());
     }
@@ -198,6 +200,10 @@ extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
 }
 
 extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
+    // SAFETY: `cf` is nginx's, which begins to read `http {}`.
+    if unsafe { mcp_lend_log(cf) } != NGX_OK as ngx_int_t {
+        return ptr::null_mut();
+    }
     let memory = || {
         let (messages, lists) = (Messages::add(cf)?, ListDigests::add(cf)?);
         Some(Memory {
