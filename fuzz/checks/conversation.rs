@@ -125,6 +125,7 @@ fn open(server: &Server, revision: &str) -> String {
     let request = HttpRequest {
         transport: Transport::StreamableHttp,
         method: "POST",
+        target: b"/mcp",
         headers,
         body: body.as_bytes(),
         hosts: &[],
@@ -133,7 +134,7 @@ fn open(server: &Server, revision: &str) -> String {
         now: 1000,
     };
     match server.receive(&request, &|| [9; 16]).start(server, &mut |_, _| String::new()) {
-        Step::Reply(reply) => {
+        Step::Reply(reply) | Step::KeepSession { reply, .. } => {
             assert!(matches!(reply.body, Body::Bytes(_) | Body::Page { .. }));
             let session = reply.headers.into_iter().find(|(name, _)| *name == "Mcp-Session-Id");
             session.map(|(_, id)| id).unwrap_or_default()

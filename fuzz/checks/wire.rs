@@ -54,6 +54,8 @@ pub(crate) fn check_events(events: &[u8]) -> Vec<Value> {
             let (name, value) = line.split_once(": ").expect("a field");
             match name {
                 "data" if value.is_empty() => {}
+                "data" if event.starts_with("event: endpoint\n") => assert!(value.contains("?session_id="), "{value}"),
+                "event" => assert!(matches!(value, "endpoint" | "message"), "{event:?}"),
                 "data" => {
                     assert!(value.starts_with(r#"{"jsonrpc":"2.0","#), "{value}");
                     serde_json::from_str::<IgnoredAny>(value).unwrap_or_else(|error| panic!("{error}: {value}"));

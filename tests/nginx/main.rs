@@ -32,6 +32,7 @@ mod resumable;
 mod search;
 mod security;
 mod sessions;
+mod sse;
 mod streams;
 mod subscriptions;
 mod tasks;
