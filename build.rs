@@ -1,8 +1,9 @@
 //! Makes the bindings from the headers of the nginx that the module is built for.
 //!
 //! `NGINX_SOURCE_DIR` holds nginx's `src/`, `NGINX_BUILD_DIR` the `objs/` that `./configure` wrote (`ngx_auto_config.h`,
-//! `Makefile`); `scripts/build` sets both. Five C files are compiled beside them: `shim.c`, nginx's macros and inline
-//! functions, `bell.c`, which workers are rung with, `roll.c`, which of them live, and `inner.c`, requests that come on no client's
+//! `Makefile`); `scripts/build` sets both. Six C files are compiled beside them: `shim.c`, nginx's macros and inline
+//! functions, `bell.c`, which workers are rung with, `roll.c`, which of them live,
+//! `lasting_log.c`, a log that outlives its cycle, and `inner.c`, requests that come on no client's
 //! connection, go into the module; `layout.c`, the C side of `tests/layout.rs`, only into that test.
 
 use std::env;
@@ -21,6 +22,7 @@ fn main() {
     bindings(&includes, &out.join("bindings.rs"));
     compile("mcp_shim", "src/ngx/shim.c", &includes).compile("mcp_shim");
     compile("mcp_bell", "src/ngx/bell.c", &includes).compile("mcp_bell");
+    compile("mcp_lasting_log", "src/ngx/lasting_log.c", &includes).compile("mcp_lasting_log");
     compile("mcp_roll", "src/ngx/roll.c", &includes).compile("mcp_roll");
     compile("mcp_inner", "src/ngx/inner.c", &includes).compile("mcp_inner");
     compile("mcp_layout", "src/ngx/layout.c", &includes).cargo_metadata(false).compile("mcp_layout");

@@ -13,6 +13,7 @@ use mcp::{BusId, Delivery, Heard, Publication, Server, Topic};
 
 use crate::call;
 use crate::conf::Location;
+use crate::front;
 use crate::link::Link;
 use crate::listening;
 use crate::nchan;
@@ -306,10 +307,12 @@ impl Bus {
 
     /// Hands a message to those that it is for.
     fn deliver(&self, delivery: &Delivery, id: BusId) {
-        if delivery.is_for_calls() {
-            let calls = self.calls();
+        if delivery.is_for_calls() || delivery.is_end() {
             // None of them ends by that at once.
-            return calls.into_iter().for_each(|request| call::hear(request, delivery));
+            self.calls().into_iter().for_each(|request| call::hear(request, delivery));
+        }
+        if delivery.is_for_calls() {
+            return;
         }
         let numbers = self.state.borrow().by_topic.get(delivery.topic()).cloned().unwrap_or_default();
         for number in numbers {
@@ -378,6 +381,7 @@ fn rung() {
 /// The worker is to end: streams end gracefully, and their clients come again to another one. Whose lists it has, they are
 /// told when the new ones can be had.
 fn ending() {
+    front::ending();
     websocket::end_all();
     let locations = WORKER.with_borrow(|worker| worker.locations.clone());
     for location in locations {

@@ -22,6 +22,7 @@ use super::sys::*;
 use crate::bus::Memory;
 use crate::conf::{Error, LocationConf, MainConf, find_published};
 use crate::directives::DIRECTIVES;
+use crate::handler::Judged;
 use crate::{filter, handler, listening, publish, variables, websocket};
 
 /// The context inside `mcp_tool { … }`: a bit of `ngx_command_t.type` that nginx does not use.
@@ -163,6 +164,8 @@ pub(crate) fn mcp_module() -> &'static ngx_module_t {
 
 /// A configuration is about to be run, in the master.
 extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    // SAFETY: the cycle that has it is not freed before this.
+    unsafe { mcp_take_log_back() };
     if let Some(main) = main_conf(cycle) {
         guard(Log::cycle(), (), || main.announce());
     }
@@ -198,6 +201,10 @@ extern "C" fn preconfiguration(cf: *mut ngx_conf_t) -> ngx_int_t {
 }
 
 extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
+    // SAFETY: `cf` is nginx's, which begins to read `http {}`.
+    if unsafe { mcp_lend_log(cf) } != NGX_OK as ngx_int_t {
+        return ptr::null_mut();
+    }
     let memory = || {
         let (messages, lists) = (Messages::add(cf)?, ListDigests::add(cf)?);
         Some(Memory {
@@ -330,11 +337,8 @@ pub(crate) extern "C" fn content(r: *mut ngx_http_request_t) -> ngx_int_t {
 
 pub(crate) extern "C" fn body_ready(r: *mut ngx_http_request_t) {
     let Some(request) = Request::new(r) else { return };
-    match guard(request.log(), Err(handler::Unreadable), || handler::body_ready(request)) {
-        Ok(true) => request.resume_phases(),
-        Ok(false) => {}
-        Err(handler::Unreadable) => request.finalize(Status::INTERNAL_SERVER_ERROR),
-    }
+    let failed = Judged::Ends(Status::INTERNAL_SERVER_ERROR);
+    guard(request.log(), failed, || handler::body_ready(request)).carry_out(request);
 }
 
 pub(crate) extern "C" fn body_event(r: *mut ngx_http_request_t) {

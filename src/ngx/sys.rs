@@ -52,6 +52,10 @@ unsafe extern "C" {
     pub fn mcp_hear_bell(cycle: *mut ngx_cycle_t, handler: ngx_event_handler_pt) -> ngx_int_t;
     /// Rings it (bell.c).
     pub fn mcp_ring_bell();
+    /// Gives the cycle that ends a log that lasts, while the next one is read (lasting_log.c).
+    pub fn mcp_lend_log(cf: *mut ngx_conf_t) -> ngx_int_t;
+    /// Gives it its own back (lasting_log.c).
+    pub fn mcp_take_log_back();
     /// Makes the roll of the processes that live (roll.c).
     pub fn mcp_make_roll(log: *mut ngx_log_t) -> ngx_int_t;
     /// Takes a place on it (roll.c).

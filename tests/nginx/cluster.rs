@@ -145,3 +145,25 @@ fn a_redis_that_falls_silent_is_told_of_and_missed_for_no_longer_than_that() {
     publish(&nginx, None, &changed());
     events.notification("notifications/tools/list_changed");
 }
+
+#[test]
+fn a_reload_leaves_nchan_nothing_that_is_gone() {
+    let redis = Redis::start();
+    let conf = |location: &str| {
+        let upstream = format!("upstream redis {{ nchan_redis_server {}; }}", redis.url());
+        // What is freed holds no traces of what it was.
+        let publish = "location = /publish { mcp_publish /mcp; }";
+        Conf::location(location).http(&upstream).server(publish).started_by(&["env", "MALLOC_PERTURB_=90"])
+    };
+    let mut nginx = conf(TOOL).start();
+    nginx.expect_in_log("no_such_directive");
+    await_link(&nginx);
+    for _ in 0..2 {
+        nginx.reload_with(&conf(TOOL));
+        await_link(&nginx);
+        // The log is still there after a configuration that is none.
+        nginx.reload_in_vain_with(&conf("no_such_directive;"));
+    }
+    nginx.reload_with(&conf(TOOL));
+    await_link(&nginx);
+}
