@@ -306,10 +306,12 @@ impl Bus {
 
     /// Hands a message to those that it is for.
     fn deliver(&self, delivery: &Delivery, id: BusId) {
-        if delivery.is_for_calls() {
-            let calls = self.calls();
+        if delivery.is_for_calls() || delivery.is_end() {
             // None of them ends by that at once.
-            return calls.into_iter().for_each(|request| call::hear(request, delivery));
+            self.calls().into_iter().for_each(|request| call::hear(request, delivery));
+        }
+        if delivery.is_for_calls() {
+            return;
         }
         let numbers = self.state.borrow().by_topic.get(delivery.topic()).cloned().unwrap_or_default();
         for number in numbers {

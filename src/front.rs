@@ -381,10 +381,7 @@ fn arrive(request: Request) {
     let Stage::Arriving(Arrival { _waiter, reader, wake }) = context.take_stage() else { return };
     wake.cancel();
     request.set_read_event_handler(reader);
-    match handler::judge(request, context) {
-        true => request.resume_phases(),
-        false => request.finalize(Status::INTERNAL_SERVER_ERROR),
-    }
+    handler::judge(request, context).carry_out(request);
 }
 
 /// Lets a call wait until its server has been looked at; none if that is done already.

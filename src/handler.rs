@@ -9,7 +9,7 @@ use crate::call;
 use crate::context::{Context, Stage, location_of};
 use crate::front::{self, Fronts};
 use crate::ngx::{self, Request, Status};
-use crate::{listening, nchan, reply, resumable, secret, websocket};
+use crate::{listening, nchan, reply, resumable, secret, sse, websocket};
 
 /// The first phase: what was admitted before does what it is for.
 pub(crate) fn post_read(request: Request) -> Status {
@@ -49,20 +49,38 @@ pub(crate) fn body_event(request: Request) {
     }
 }
 
-/// The body is complete: judges the request, at once or later; false: later. The error is that it could not be read back.
-pub(crate) fn body_ready(request: Request) -> Result<bool, Unreadable> {
-    let context = Context::of(request).ok_or(Unreadable)?;
-    if !front::receives(request, context) {
-        return Ok(false);
-    }
-    if judge(request, context) { Ok(true) } else { Err(Unreadable) }
+/// What becomes of a request that was read.
+pub(crate) enum Judged {
+    /// Limits and access rules are next.
+    GoesOn,
+    /// It is judged later.
+    Waits,
+    /// It is finished with this.
+    Ends(Status),
 }
 
-/// The body of a request could not be read back.
-pub(crate) struct Unreadable;
+impl Judged {
+    /// Lets it become that.
+    pub(crate) fn carry_out(self, request: Request) {
+        match self {
+            Judged::GoesOn => request.resume_phases(),
+            Judged::Waits => {}
+            Judged::Ends(status) => request.finalize(status),
+        }
+    }
+}
 
-/// Judges a request; false if its body could not be read back.
-pub(crate) fn judge(request: Request, context: &'static Context) -> bool {
+/// The body is complete: judges the request, at once or later.
+pub(crate) fn body_ready(request: Request) -> Judged {
+    match Context::of(request) {
+        None => Judged::Ends(Status::INTERNAL_SERVER_ERROR),
+        Some(context) if !front::receives(request, context) => Judged::Waits,
+        Some(context) => judge(request, context),
+    }
+}
+
+/// Judges a request.
+pub(crate) fn judge(request: Request, context: &'static Context) -> Judged {
     let spilled;
     let body = match request.body_in_one_piece() {
         Some(body) => body,
@@ -73,11 +91,22 @@ pub(crate) fn judge(request: Request, context: &'static Context) -> bool {
             }
             Err(error) => {
                 request.log().write(ngx::Level::Error, format_args!("reading the request's body failed: {error}"));
-                return false;
+                return Judged::Ends(Status::INTERNAL_SERVER_ERROR);
             }
         },
     };
-    let lines = request.headers();
+    let mut lines = request.headers();
+    let transport = match request.outlet() {
+        Some(outlet) => outlet.transport(),
+        None if websocket::is_wanted(request) => Transport::Upgrade,
+        None => match sse::session_of(request, Headers(&lines)) {
+            Some(session) => {
+                lines.push((b"mcp-session-id", session));
+                Transport::Post
+            }
+            None => Transport::StreamableHttp,
+        },
+    };
     let headers = Headers(&lines);
     let location = context.location;
     let now = request.now();
@@ -85,14 +114,10 @@ pub(crate) fn judge(request: Request, context: &'static Context) -> bool {
     let session_state = headers.get("mcp-session-id").and_then(|session| location.session_states.get(session, now));
     let offering = location.fronts.as_ref().map(Fronts::offering);
     let offering = offering.as_ref();
-    let transport = match request.outlet() {
-        Some(outlet) => outlet.transport(),
-        None if websocket::is_wanted(request) => Transport::Upgrade,
-        None => Transport::StreamableHttp,
-    };
-    let http = HttpRequest { transport, method: request.method(), headers, body, hosts, session_state, offering, now };
+    let (method, target) = (request.method(), request.target());
+    let http = HttpRequest { transport, target, method, headers, body, hosts, session_state, offering, now };
     context.receive(location.server.receive(&http, &secret::nonce));
-    true
+    sse::forward(request, context, body).map_or(Judged::GoesOn, Judged::Ends)
 }
 
 /// Content phase: the request has passed its limits and access rules.

@@ -48,5 +48,6 @@ mod record;
 mod reply;
 mod resumable;
 mod secret;
+mod sse;
 mod variables;
 mod websocket;

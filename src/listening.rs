@@ -251,6 +251,8 @@ impl Listening {
     fn leave(&mut self) {
         if let (Some(number), Some(bus)) = (self.number.take(), &self.location.bus) {
             bus.leave(number);
+            let end = self.listener.closed();
+            end.iter().for_each(|end| bus.publish(self.location, end, |_| {}));
         }
     }
 

@@ -2,7 +2,7 @@
 //! what that is answered with is said in its [`Conversation`].
 
 use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use mcp::http::{HeaderLine, Transport};
 use mcp::{Facts, ReplyReader};
@@ -39,24 +39,24 @@ pub(crate) trait Conversation {
     /// Whether the client has more to hear than should wait for it. If so, [`Message::resume`] follows.
     fn is_crowded(&self) -> bool;
 
-    /// Tells the client a message, a line of JSON.
-    fn say(&self, message: &str);
+    /// Tells the client a message, a line of JSON, which comes of this request.
+    fn say(&self, inner: Request, message: &str);
 
     /// The client's messages belong to this session from now on.
-    fn begin_session(&self, session: &[u8]);
+    fn begin_session(&self, _session: &[u8]) {}
 
     /// The client wants the request of this id no more, raw JSON.
-    fn cancel(&self, id: &str);
+    fn cancel(&self, _id: &str) {}
 
     /// The message of this number is done with, or the stream (none) has ended, which may have said something.
-    fn over(&self, message: Option<u64>, has_spoken: bool);
+    fn over(&self, _message: Option<u64>, _has_spoken: bool) {}
 }
 
 /// A message on its way; or the stream of a session, which is opened by a request as well.
 pub(crate) struct Message {
     /// None: it is the stream.
     number: Option<u64>,
-    conversation: Weak<dyn Conversation>,
+    conversation: Rc<dyn Conversation>,
     reader: RefCell<Option<ReplyReader>>,
     has_begun: Cell<bool>,
     /// There is something in the response that can be said.
@@ -75,7 +75,7 @@ impl Message {
         session: Option<&[u8]>,
         body: &[u8],
         number: Option<u64>,
-        conversation: Weak<dyn Conversation>,
+        conversation: Rc<dyn Conversation>,
     ) -> Option<Rc<Message>> {
         let message = Rc::new(Message {
             number,
@@ -118,6 +118,13 @@ impl Message {
         request.and_then(facts).and_then(Facts::request_id) == Some(id)
     }
 
+    /// To a notification nothing is said, whatever a response has to say of it.
+    fn say(&self, inner: Request, message: &str) {
+        if !facts(inner).is_some_and(Facts::is_notification) {
+            self.conversation.say(inner, message);
+        }
+    }
+
     /// The first part of the response has come.
     fn begin(&self, inner: Request) {
         if self.has_begun.replace(true) {
@@ -138,30 +145,28 @@ fn facts(request: Request) -> Option<&'static Facts> {
 
 impl Outlet for Message {
     fn transport(&self) -> Transport {
-        self.conversation.upgrade().map_or_else(Transport::default, |conversation| conversation.transport())
+        self.conversation.transport()
     }
 
     fn take(&self, inner: Request, part: &[u8]) -> bool {
-        let Some(conversation) = self.conversation.upgrade() else { return true };
-        if conversation.is_crowded() {
+        if self.conversation.is_crowded() {
             return false;
         }
         self.begin(inner);
         let reader = self.reader.take();
         self.reader.replace(reader.map(|mut reader| {
-            reader.push(part, &mut |message| say(&*conversation, inner, message));
+            reader.push(part, &mut |message| self.say(inner, message));
             reader
         }));
         true
     }
 
     fn complete(&self, inner: Request) {
-        let Some(conversation) = self.conversation.upgrade() else { return };
         if let Some(session) = inner.headers_out().get("Mcp-Session-Id") {
-            conversation.begin_session(session);
+            self.conversation.begin_session(session);
         }
         if let Some(reader) = self.reader.take() {
-            reader.finish(&mut |message| say(&*conversation, inner, message));
+            reader.finish(&mut |message| self.say(inner, message));
         }
         // What has no body says nothing, and what another module has answered is no answer.
         let is_answer = !self.has_begun.get() || self.has_spoken.get();
@@ -170,23 +175,15 @@ impl Outlet for Message {
 
     fn over(&self, inner: Request) {
         self.inner.take();
-        let Some(conversation) = self.conversation.upgrade() else { return };
         if let (false, Some(context)) = (self.is_settled.get(), Context::of(inner)) {
             let answer = context.facts().and_then(|facts| context.location.server.abandoned(facts));
-            answer.iter().for_each(|answer| conversation.say(&String::from_utf8_lossy(answer)));
+            answer.iter().for_each(|answer| self.conversation.say(inner, &String::from_utf8_lossy(answer)));
         }
-        conversation.over(self.number, self.has_spoken.get());
+        self.conversation.over(self.number, self.has_spoken.get());
     }
 
     fn cancel(&self, id: &str) {
-        self.conversation.upgrade().iter().for_each(|conversation| conversation.cancel(id));
-    }
-}
-
-/// To a notification nothing is said, whatever a response has to say of it.
-fn say(conversation: &dyn Conversation, inner: Request, message: &str) {
-    if !facts(inner).is_some_and(Facts::is_notification) {
-        conversation.say(message);
+        self.conversation.cancel(id);
     }
 }
 

@@ -277,7 +277,7 @@ impl WebSocket {
 
     fn start(&self, method: &'static str, number: Option<u64>, body: &[u8]) -> Option<Rc<Message>> {
         let session = self.session.borrow();
-        Message::start(self.client, method, session.as_deref(), body, number, self.this.clone())
+        Message::start(self.client, method, session.as_deref(), body, number, Rc::new(self.this.clone()))
     }
 
     /// No connection or memory is left for what the client wants.
@@ -322,44 +322,49 @@ impl WebSocket {
     }
 }
 
-impl Conversation for WebSocket {
+/// A socket that may be gone while its messages end.
+impl Conversation for Weak<WebSocket> {
     fn transport(&self) -> Transport {
         Transport::WebSocket
     }
 
     fn is_crowded(&self) -> bool {
-        let Some(context) = Context::of(self.client) else { return false };
-        let is_crowded = self.is_full(context);
-        self.is_crowded.set(self.is_crowded.get() || is_crowded);
+        let Some((context, socket)) = self.upgrade().and_then(|socket| of(socket.client)) else { return false };
+        let is_crowded = socket.is_full(context);
+        socket.is_crowded.set(socket.is_crowded.get() || is_crowded);
         is_crowded
     }
 
-    fn say(&self, message: &str) {
-        self.socket.borrow_mut().send(message);
-        self.backlog.set(self.backlog.get() + message.len());
-        self.wake.post();
+    fn say(&self, _inner: Request, message: &str) {
+        let Some(socket) = self.upgrade() else { return };
+        socket.socket.borrow_mut().send(message);
+        socket.backlog.set(socket.backlog.get() + message.len());
+        socket.wake.post();
     }
 
     fn begin_session(&self, session: &[u8]) {
-        self.session.replace(Some(session.to_vec()));
+        let Some(socket) = self.upgrade() else { return };
+        socket.session.replace(Some(session.to_vec()));
         // That of a session before.
-        self.stream.take().iter().for_each(|message| message.leave());
+        socket.stream.take().iter().for_each(|message| message.leave());
     }
 
     fn cancel(&self, id: &str) {
-        let running = self.running.borrow();
+        let Some(socket) = self.upgrade() else { return };
+        let running = socket.running.borrow();
         running.values().filter(|message| message.has_id(id)).for_each(|message| message.leave());
     }
 
     fn over(&self, message: Option<u64>, has_spoken: bool) {
+        let Some(socket) = self.upgrade() else { return };
         match message {
-            Some(number) => _ = self.running.borrow_mut().remove(&number),
+            Some(number) => _ = socket.running.borrow_mut().remove(&number),
             // Without its stream the client would miss something without a word.
-            None if has_spoken && !self.is_ending.get() => {
-                self.close(GOING_AWAY, "what is published cannot be heard any more");
+            None if has_spoken && !socket.is_ending.get() => {
+                socket.close(GOING_AWAY, "what is published cannot be heard any more");
             }
             None => {}
         }
-        self.wake.post();
+        socket.wake.post();
     }
 }

@@ -81,7 +81,8 @@ flags! {
         disable_not_modified by set_disable_not_modified in mcp_layout_ngx_http_request_t_disable_not_modified,
         preserve_body by set_preserve_body in mcp_layout_ngx_http_request_t_preserve_body,
         header_sent by set_header_sent in mcp_layout_ngx_http_request_t_header_sent,
-        lingering_close by set_lingering_close in mcp_layout_ngx_http_request_t_lingering_close;
+        lingering_close by set_lingering_close in mcp_layout_ngx_http_request_t_lingering_close,
+        logged by set_logged in mcp_layout_ngx_http_request_t_logged;
     ngx_buf_t:
         memory by set_memory in mcp_layout_ngx_buf_t_memory,
         temporary by set_temporary in mcp_layout_ngx_buf_t_temporary,

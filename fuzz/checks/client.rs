@@ -63,6 +63,7 @@ fn send(server: &Server, method: &str, tool: &str, arguments: &[u8], operator: &
     let lines = if tool.is_empty() { &headers[..5] } else { &headers[..] };
     let request = HttpRequest {
         transport: Transport::StreamableHttp,
+        target: b"/mcp",
         method: "POST",
         headers: Headers(lines),
         body: &body,

@@ -22,6 +22,7 @@ use super::sys::*;
 use crate::bus::Memory;
 use crate::conf::{Error, LocationConf, MainConf, find_published};
 use crate::directives::DIRECTIVES;
+use crate::handler::Judged;
 use crate::{filter, handler, listening, publish, variables, websocket};
 
 /// The context inside `mcp_tool { … }`: a bit of `ngx_command_t.type` that nginx does not use.
@@ -336,11 +337,8 @@ pub(crate) extern "C" fn content(r: *mut ngx_http_request_t) -> ngx_int_t {
 
 pub(crate) extern "C" fn body_ready(r: *mut ngx_http_request_t) {
     let Some(request) = Request::new(r) else { return };
-    match guard(request.log(), Err(handler::Unreadable), || handler::body_ready(request)) {
-        Ok(true) => request.resume_phases(),
-        Ok(false) => {}
-        Err(handler::Unreadable) => request.finalize(Status::INTERNAL_SERVER_ERROR),
-    }
+    let failed = Judged::Ends(Status::INTERNAL_SERVER_ERROR);
+    guard(request.log(), failed, || handler::body_ready(request)).carry_out(request);
 }
 
 pub(crate) extern "C" fn body_event(r: *mut ngx_http_request_t) {

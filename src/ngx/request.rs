@@ -196,6 +196,16 @@ impl Request {
         }
     }
 
+    /// Path and query of the request line, as they came.
+    pub(crate) fn target(self) -> &'static [u8] {
+        bytes(&self.raw().unparsed_uri)
+    }
+
+    /// Keeps the request out of the access log.
+    pub(crate) fn forgo_log(self) {
+        self.raw_mut().set_logged(1);
+    }
+
     /// The path of the request line, decoded; empty when the request line could not be read.
     pub(crate) fn path(self) -> &'static [u8] {
         bytes(&self.raw().uri)

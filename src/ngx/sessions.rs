@@ -12,11 +12,14 @@ use super::zone::Zone;
 const WAYS: usize = 8;
 const SETS: usize = 2048;
 
+const DECLARED: u64 = 1 << 16;
+
 #[derive(Clone, Copy)]
 struct Entry {
     session: u64,
     until: u64,
-    /// 0: it has ended; else a log level, counted from 1.
+    /// 0: it has ended; else a log level, counted from 1; or, with `DECLARED`, what its client can be asked above that, and
+    /// perhaps a log level.
     state: u64,
 }
 
@@ -38,6 +41,9 @@ impl SessionStates {
         let state = match state {
             SessionState::Ended => 0,
             SessionState::LogLevel(level) => 1 + level as u64,
+            SessionState::Declared { capabilities, log_level } => {
+                DECLARED | u64::from(capabilities) << 8 | log_level.map_or(0, |level| 1 + level as u64)
+            }
         };
         self.with(|table| {
             let set = &mut table[session as usize % SETS];
@@ -61,8 +67,13 @@ impl SessionStates {
             let set = &table[session as usize % SETS];
             found = set.iter().find(|entry| entry.session == session && entry.until > now).copied();
         });
-        let level = usize::try_from(found?.state).ok()?.checked_sub(1);
-        level.map_or(Some(SessionState::Ended), |level| LogLevel::ALL.get(level).copied().map(SessionState::LogLevel))
+        let [level, capabilities, declared, ..] = found?.state.to_le_bytes();
+        let log_level = level.checked_sub(1).and_then(|level| LogLevel::ALL.get(usize::from(level)).copied());
+        match (declared, log_level) {
+            (0, None) => Some(SessionState::Ended),
+            (0, Some(level)) => Some(SessionState::LogLevel(level)),
+            _ => Some(SessionState::Declared { capabilities, log_level }),
+        }
     }
 
     fn with(self, act: impl FnOnce(&mut Table)) {

@@ -31,6 +31,7 @@ mod results;
 mod resumable;
 mod search;
 mod sessions;
+mod sse;
 mod streams;
 mod subscriptions;
 mod tasks;

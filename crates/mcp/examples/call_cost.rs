@@ -35,6 +35,7 @@ fn main() -> Result<(), mcp::ConfigError> {
     let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
     let request = |headers, body: &'static str| HttpRequest {
         transport: Transport::StreamableHttp,
+        target: b"/mcp",
         method: "POST",
         headers: Headers(headers),
         body: body.as_bytes(),

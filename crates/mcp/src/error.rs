@@ -171,7 +171,7 @@ impl Error {
                 None,
             ),
             Self::UnknownSession => {
-                (404, 404, 404, "the session has ended or is unknown: send \"initialize\" again".into(), None)
+                (404, 404, 404, "the session has ended or is unknown: begin a new one".into(), None)
             }
             Self::PublicationTooLarge(why) => (413, 413, 413, why.into(), None),
             Self::UnknownAddressee => (404, 404, 404, "the session of ?session= has ended or is unknown".into(), None),

@@ -9,7 +9,7 @@ use crate::facts::Facts;
 use crate::failure::Failed;
 use crate::front::Forward;
 use crate::headers::EVENT_STREAM;
-use crate::http::{Body, Evaluate, HttpReply, Outcome, UpstreamFailure, UpstreamRequest, UpstreamResponse};
+use crate::http::{Body, Evaluate, HttpReply, Outcome, Transport, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::input::{Retry, Waiting};
 use crate::jsonrpc::{begin_result, write_error};
 use crate::listen::{Delivery, Listener, Publication, Subscription, Topic};
@@ -45,6 +45,8 @@ pub(crate) enum Work {
     Subscribe(Box<Subscription>),
     /// A WebSocket is asked for.
     Upgrade,
+    /// A message of HTTP+SSE is to be worked on.
+    Forward,
     /// A request on the same WebSocket, given by its raw id, is wanted no more.
     Cancel { request: Box<str> },
     /// A stream is opened.
@@ -65,6 +67,17 @@ impl Exchange {
     /// Whether the body is an array of messages, which [`Facts`] can describe only in part.
     pub fn is_batch(&self) -> bool {
         matches!(self.work, Work::Batch(_))
+    }
+
+    /// Whether it is a message of HTTP+SSE that can be taken: the host makes a request of [`Transport::Sse`](crate::http::Transport) of
+    /// its body, to which limits and access rules apply, and replies what [`Exchange::start`] says at once.
+    pub fn is_forwarded(&self) -> bool {
+        matches!(self.work, Work::Forward)
+    }
+
+    /// The reply to such a message if nobody hears what the session is told: its stream is not open.
+    pub fn refuse_without_stream(&self) -> HttpReply {
+        self.context.error(None, &Error::UnknownSession)
     }
 
     /// Says who the client is (its user name, the subject of its token …; any text, empty if nothing is known), so that
@@ -106,6 +119,9 @@ impl Exchange {
             Work::KeepSession { state, until } => {
                 let session = facts.session().unwrap_or_default().to_owned();
                 let reply = match facts.request_id() {
+                    Some(id) if facts.method() == Some("initialize") => {
+                        context.page(id, "", server.initialize_result(context.version).clone())
+                    }
                     None => context.reply(204, Body::Empty, Outcome::Ok),
                     Some(id) => context.empty_result(server, id),
                 };
@@ -120,6 +136,7 @@ impl Exchange {
                 Step::Subscribe { session, uri, wanted, until, publication, reply, refusal }
             }
             Work::Upgrade => Step::Upgrade,
+            Work::Forward => Step::Reply(context.reply(202, Body::Empty, Outcome::Ok)),
             Work::Cancel { request } => Step::Cancel { request, reply: context.reply(202, Body::Empty, Outcome::Ok) },
             Work::Listen(listener) => Step::Listen { reply: context.stream(listener.opening()), listener: *listener },
             Work::Single(operation) => context.answer(server, facts, operation, evaluate),
@@ -137,7 +154,9 @@ impl Exchange {
         match &self.work {
             Work::Single(_) | Work::Listen(_) => self.context.error(self.facts.request_id(), &error),
             Work::Batch(requests) => Batch::refused(requests, &error, &self.context),
-            Work::Reply { .. } | Work::Upgrade | Work::Cancel { .. } => self.context.error(None, &error),
+            Work::Reply { .. } | Work::Upgrade | Work::Forward | Work::Cancel { .. } => {
+                self.context.error(None, &error)
+            }
             Work::KeepSession { .. } | Work::Subscribe(_) => self.context.error(self.facts.request_id(), &error),
         }
     }
@@ -309,7 +328,8 @@ impl Pending {
     /// Whether the client has said that it wants to hear no more of this call (`notifications/cancelled`). Then the host
     /// gives up the upstream request and goes on with [`Pending::cancel`].
     pub fn is_cancelled_by(&self, delivery: &Delivery) -> bool {
-        let is_meant = delivery.cancelled().is_some_and(|id| self.facts.request_id() == Some(id));
+        let is_meant = (delivery.is_end() && self.facts.transport == Transport::Sse)
+            || delivery.cancelled().is_some_and(|id| self.facts.request_id() == Some(id));
         is_meant && self.topic().as_ref() == Some(delivery.topic())
     }
 

@@ -34,6 +34,7 @@ fn send(server: &Server, session: &str, body: &str) -> Step {
     let headers = Headers(&headers);
     let request = HttpRequest {
         transport: Transport::StreamableHttp,
+        target: b"/mcp",
         method: "POST",
         headers,
         body: body.as_bytes(),
@@ -123,6 +124,7 @@ fn ask(server: &Server, state: Option<&str>, principal: &str, now: u64) -> Resul
     let headers = Headers(&headers);
     let request = HttpRequest {
         transport: Transport::StreamableHttp,
+        target: b"/mcp",
         method: "POST",
         headers,
         body: body.as_bytes(),

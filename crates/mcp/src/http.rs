@@ -15,6 +15,11 @@ pub enum Transport {
     /// On a WebSocket, answered there: the request is one that the host has made of a message. Its headers are those of the
     /// request that asked for the WebSocket and say nothing of the message, apart from `Mcp-Session-Id`, which the host adds.
     WebSocket,
+    /// The HTTP request that brings a message of HTTP+SSE (2024-11-05): a POST to the URL that its client was told when it opened
+    /// its stream. The host adds the session in that URL as `Mcp-Session-Id`.
+    Post,
+    /// In such a POST, answered on the stream: the request is one that the host has made of it, with that line.
+    Sse,
 }
 
 impl Transport {
@@ -23,12 +28,13 @@ impl Transport {
         match self {
             Transport::StreamableHttp => "streamable_http",
             Transport::Upgrade | Transport::WebSocket => "websocket",
+            Transport::Post | Transport::Sse => "sse",
         }
     }
 
     /// Whether a request's headers say of its message what the protocol wants them to say.
     pub(crate) fn has_headers(self) -> bool {
-        self == Transport::StreamableHttp
+        matches!(self, Transport::StreamableHttp | Transport::Post)
     }
 }
 
@@ -37,6 +43,8 @@ impl Transport {
 pub struct HttpRequest<'a> {
     /// How the message came.
     pub transport: Transport,
+    /// Path and query as they came, what the client of HTTP+SSE is to send its messages to.
+    pub target: &'a [u8],
     /// The HTTP method, upper case: `POST`, `GET`, `DELETE`, `OPTIONS` …
     pub method: &'a str,
     /// The request's header lines.

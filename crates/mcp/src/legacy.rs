@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::exchange::Work;
 use crate::facts::Facts;
 use crate::headers::shown;
+use crate::http::Transport;
 use crate::input::{Capabilities, publish_answer};
 use crate::jsonrpc::{self, Message, Params, Response, is_id};
 use crate::listen::{Publication, Topic};
@@ -28,7 +29,13 @@ impl Reception<'_, '_> {
         let session = self.open_session()?;
         match message {
             Message::Request { method, params, .. } if method == "logging/setLevel" => {
-                let state = SessionState::LogLevel(log_level(params.level, "level")?);
+                let level = log_level(params.level, "level")?;
+                let state = match self.request.session_state {
+                    Some(SessionState::Declared { capabilities, .. }) => {
+                        SessionState::Declared { capabilities, log_level: Some(level) }
+                    }
+                    _ => SessionState::LogLevel(level),
+                };
                 Ok(Work::KeepSession { state, until: self.server.sessions().until(session) })
             }
             Message::Request { method, params, .. } if self.is_subscription(&method) => {
@@ -73,6 +80,9 @@ impl Reception<'_, '_> {
     /// Begins a session. Whatever session the client had is of no interest.
     fn initialize(&mut self, params: &Params<'_>) -> Result<Work, Error> {
         let version = negotiate(params)?;
+        if self.request.transport == Transport::Sse {
+            return self.declare(params);
+        }
         let declared = params.capabilities.map_or(Capabilities::NONE, Capabilities::read);
         // Revisions with sessions have no such extension, whatever the client says.
         let capabilities = declared.missing_in(Capabilities::TASKS);
@@ -87,6 +97,15 @@ impl Reception<'_, '_> {
         self.facts.capabilities = capabilities;
         self.facts.set_session(&id);
         Ok(Work::Single(Operation::Initialize))
+    }
+
+    /// `initialize` in HTTP+SSE: the session has begun with its stream, in the one revision that has this transport.
+    fn declare(&mut self, params: &Params<'_>) -> Result<Work, Error> {
+        let session = self.open_session()?;
+        let declared = params.capabilities.map_or(Capabilities::NONE, Capabilities::read);
+        self.facts.capabilities = declared.missing_in(Capabilities::TASKS);
+        let state = SessionState::Declared { capabilities: self.facts.capabilities.bits(), log_level: None };
+        Ok(Work::KeepSession { state, until: self.server.sessions().until(session) })
     }
 
     /// Finds the session that the request belongs to.
@@ -104,7 +123,10 @@ impl Reception<'_, '_> {
         }
         self.version = session.version;
         self.facts.protocol_version = Some(session.version);
-        self.facts.capabilities = session.capabilities;
+        self.facts.capabilities = match self.request.session_state {
+            Some(SessionState::Declared { capabilities, .. }) => Capabilities::from_bits(capabilities),
+            _ => session.capabilities,
+        };
         std::str::from_utf8(id).iter().for_each(|id| self.facts.set_session(id));
         Ok(session)
     }

@@ -81,7 +81,7 @@ pub use input::Waiting;
 pub use level::LogLevel;
 pub use listen::{
     Audience, BusId, CallStream, Delivered, Delivery, Heard, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI,
-    MessageLog, Passed, Publication, PublishRequest, Subscriptions, Topic, Wish,
+    MessageLog, Passed, Publication, PublishRequest, SESSION_PARAMETER, Subscriptions, Topic, Wish,
 };
 pub use prompt::{Prompt, PromptBuilder};
 pub use record::Record;

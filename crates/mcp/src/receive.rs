@@ -68,8 +68,10 @@ impl Reception<'_, '_> {
     fn judge(&mut self) -> Result<Work, Error> {
         match self.request.method {
             _ if self.request.transport == Transport::Upgrade => Ok(Work::Upgrade),
+            "POST" if self.request.transport == Transport::Post => self.judge_posted(),
             "POST" => self.judge_post(),
             "DELETE" if !self.version.is_stateless() => self.end_session(),
+            "GET" if self.server.offers().channels && self.opens_sse() => Ok(self.open_sse()),
             "GET" if self.server.offers().channels && !self.version.is_stateless() => self.open_stream(),
             "OPTIONS" => {
                 let methods = self.server.methods(self.version);
@@ -102,10 +104,12 @@ impl Reception<'_, '_> {
         if self.is_stateless(&message) { self.judge_stateless(message) } else { self.judge_legacy(message) }
     }
 
+    pub(crate) fn check_content_type(&self) -> Result<(), Error> {
+        if is_json(self.headers.content_type) { Ok(()) } else { Err(Error::UnsupportedMediaType) }
+    }
+
     fn check_media_types(&self) -> Result<(), Error> {
-        if !is_json(self.headers.content_type) {
-            return Err(Error::UnsupportedMediaType);
-        }
+        self.check_content_type()?;
         match accepts(JSON, self.headers.accept, self.request.headers) {
             true => Ok(()),
             false => Err(Error::NotAcceptable(JSON)),
@@ -131,6 +135,9 @@ impl Reception<'_, '_> {
 
     /// Whether a message is of 2026-07-28 or a later revision: its header says so, or its `_meta` does.
     fn is_stateless(&self, message: &Message<'_>) -> bool {
+        if self.request.transport == Transport::Sse {
+            return false;
+        }
         let meta = match message {
             Message::Request { params, .. } | Message::Notification { params, .. } => params.meta.as_ref(),
             Message::Response(_) => None,
@@ -144,7 +151,7 @@ impl Reception<'_, '_> {
     }
 
     /// Keeps what a message says of itself.
-    fn note(&mut self, message: &Message<'_>) {
+    pub(crate) fn note(&mut self, message: &Message<'_>) {
         self.facts.is_notification = matches!(message, Message::Notification { .. });
         let (id, method, params) = match message {
             Message::Request { id, method, params } => (Some(*id), method, params),
@@ -166,7 +173,7 @@ impl Reception<'_, '_> {
         let Message::Request { params, .. } = message else { return Ok(()) };
         self.hearing.accepts_events = self.accepts_events();
         self.hearing.log_level = match self.request.session_state {
-            Some(SessionState::LogLevel(level)) => Some(level),
+            Some(SessionState::LogLevel(level) | SessionState::Declared { log_level: Some(level), .. }) => Some(level),
             // Without `logging/setLevel` it is for the server to decide.
             _ => Some(LogLevel::Info),
         };

@@ -27,6 +27,13 @@ pub enum SessionState {
     Ended,
     /// `logging/setLevel`
     LogLevel(LogLevel),
+    /// What the client of HTTP+SSE has said of itself, whose session is older than that.
+    Declared {
+        /// What it can be asked; the bits are the core's.
+        capabilities: u8,
+        /// `logging/setLevel`
+        log_level: Option<LogLevel>,
+    },
 }
 
 /// What a session's id says, apart from the client's name and version.

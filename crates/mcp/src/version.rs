@@ -22,8 +22,8 @@ impl ProtocolVersion {
     pub const ALL: [ProtocolVersion; 5] =
         [Self::V2026_07_28, Self::V2025_11_25, Self::V2025_06_18, Self::V2025_03_26, Self::V2024_11_05];
 
-    /// The revisions that a client may choose from. 2024-11-05 is answered when asked for, but its transport is not
-    /// here.
+    /// The revisions that a client may choose from. 2024-11-05 has another transport than this choice is offered in, and is answered
+    /// when asked for.
     pub(crate) const ADVERTISED: [ProtocolVersion; 4] =
         [Self::V2026_07_28, Self::V2025_11_25, Self::V2025_06_18, Self::V2025_03_26];
 

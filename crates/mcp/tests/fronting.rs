@@ -101,6 +101,7 @@ fn ask(server: &Server, offering: &Arc<Offering>, method: &str, mut params: Valu
     ];
     let request = HttpRequest {
         transport: Transport::StreamableHttp,
+        target: b"/mcp",
         method: "POST",
         headers: Headers(&lines),
         body: body.as_bytes(),

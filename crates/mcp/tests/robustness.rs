@@ -280,9 +280,10 @@ fn every_request_gets_a_wellformed_reply() {
         let method = if numbers.below(30) == 0 { *numbers.pick(&["GET", "DELETE", "OPTIONS", "X"]) } else { "POST" };
         let lines: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect();
         let transports =
-            [Transport::StreamableHttp, Transport::StreamableHttp, Transport::WebSocket, Transport::Upgrade];
+            [Transport::StreamableHttp, Transport::WebSocket, Transport::Upgrade, Transport::Post, Transport::Sse];
         let request = HttpRequest {
             transport: *numbers.pick(&transports),
+            target: b"/mcp",
             method,
             headers: Headers(&lines),
             body: &body,
@@ -312,6 +313,8 @@ fn check_events(events: &[u8]) {
             let (name, value) = line.split_once(": ").expect("a field");
             match name {
                 "data" if value.is_empty() => {}
+                "data" if event.starts_with("event: endpoint\n") => assert!(value.contains("?session_id="), "{value}"),
+                "event" => assert!(matches!(value, "endpoint" | "message"), "{event:?}"),
                 // A number may be too large for a `Value`.
                 "data" => {
                     assert!(value.starts_with(r#"{"jsonrpc":"2.0","#), "{value}");
@@ -399,6 +402,7 @@ fn listener(server: &Server, method: &str, body: &str, headers: &[(&str, &str)])
     let (headers, body) = (Headers(&lines), body.as_bytes());
     let request = HttpRequest {
         transport: Transport::StreamableHttp,
+        target: b"/mcp",
         method,
         headers,
         body,
@@ -417,6 +421,7 @@ fn session(server: &Server, open: &str) -> String {
     let headers = Headers(&[(b"content-type", b"application/json")]);
     let request = HttpRequest {
         transport: Transport::StreamableHttp,
+        target: b"/mcp",
         method: "POST",
         headers,
         body: open.as_bytes(),

@@ -264,9 +264,11 @@ impl Sent {
             None => Transport::StreamableHttp,
             Some("websocket") if method == "GET" => Transport::Upgrade,
             Some("websocket") => Transport::WebSocket,
+            Some("sse") => Transport::Sse,
+            Some("post") => Transport::Post,
             Some(other) => panic!("over {other}"),
         };
-        if transport == Transport::WebSocket {
+        if matches!(transport, Transport::WebSocket | Transport::Sse) {
             // Those of the handshake say nothing of a message.
             lines.retain(|(name, _)| matches!(name.as_str(), "host" | "origin" | "mcp-session-id"));
         }
@@ -312,6 +314,7 @@ impl Sent {
         let lines: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
         let request = HttpRequest {
             transport: self.transport,
+            target: b"/mcp",
             method: &self.method,
             headers: Headers(&lines),
             body: &self.body,

@@ -124,6 +124,7 @@ fn call(server: &Server, arguments: &Value) -> Result<UpstreamRequest, String> {
     let body = message.to_string();
     let request = HttpRequest {
         transport: Transport::StreamableHttp,
+        target: b"/mcp",
         method: "POST",
         headers: Headers(&lines),
         body: body.as_bytes(),

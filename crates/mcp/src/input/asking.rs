@@ -77,7 +77,8 @@ impl Pending {
     /// What the ids of requests are made of; the error says why there can be none.
     pub(crate) fn can_ask(&self, needs: Capabilities) -> Result<[u8; 16], String> {
         let version = self.context.version;
-        if version == ProtocolVersion::V2024_11_05 {
+        // It has no streams that answer a POST.
+        if version == ProtocolVersion::V2024_11_05 && self.facts.transport.has_headers() {
             return Err(format!("a client of revision {version} cannot be asked while a call runs"));
         }
         let missing = needs.missing_in(self.facts.capabilities);

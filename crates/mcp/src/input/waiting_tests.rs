@@ -30,6 +30,7 @@ fn send(server: &Server, session: &str, body: &str) -> Step {
     let (headers, body) = (Headers(&headers), body.as_bytes());
     let request = HttpRequest {
         transport: Transport::StreamableHttp,
+        target: b"/mcp",
         method: "POST",
         headers,
         body,

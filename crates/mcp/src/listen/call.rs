@@ -176,6 +176,7 @@ mod tests {
         let body = format!(r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"{tool}"}}}}"#);
         let request = HttpRequest {
             transport: Transport::StreamableHttp,
+            target: b"/mcp",
             method: "POST",
             headers: Headers(&lines),
             body: body.as_bytes(),

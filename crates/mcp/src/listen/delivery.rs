@@ -67,7 +67,12 @@ impl Publication {
     /// What to publish when a session has ended ([`SessionState::Ended`](crate::SessionState::Ended)), so that its streams
     /// end in every worker.
     pub fn end_of_session(id: &str) -> Publication {
-        Publication::new(Topic::of_session(id), "ended", "true")
+        Publication::ended(Topic::of_session(id))
+    }
+
+    /// The same for the session whose topic this is.
+    pub(super) fn ended(topic: Topic) -> Publication {
+        Publication::new(topic, "ended", "true")
     }
 
     /// A call has begun whose stream this is, or still goes on.
@@ -93,6 +98,11 @@ impl Publication {
     /// The client of a session answers a request of ours: an object with the request's `id`, and `result` or `error`.
     pub(crate) fn response(topic: Topic, response: &str) -> Publication {
         Publication::new(topic, "response", response)
+    }
+
+    /// An answer for the client of HTTP+SSE: a line of JSON.
+    pub(super) fn reply(topic: Topic, message: &str) -> Publication {
+        Publication::new(topic, "reply", message)
     }
 
     /// The client of a session wants to hear of a resource from now on, or no more; `until` is when the session expires.
@@ -148,6 +158,8 @@ pub(super) enum Content {
     Response(Answered),
     /// The session's client wants to hear of a resource, or no more.
     Subscription(Wish),
+    /// What the client of HTTP+SSE is answered, or hears while it waits for that.
+    Reply(String),
 }
 
 /// What a session's client wants to hear of.
@@ -211,6 +223,7 @@ impl Delivery {
             Name::Cancelled if is_id(value) => Content::Cancelled { request: value.to_owned() },
             Name::Response => Content::Response(Answered::read(value)?),
             Name::Subscription => Content::Subscription(serde_json::from_str(value).ok()?),
+            Name::Reply => Content::Reply(value.to_owned()),
             Name::Ended | Name::Cancelled | Name::Begun => return None,
         };
         let of = || members.of.and_then(text).map(Cow::into_owned);
@@ -247,6 +260,11 @@ impl Delivery {
     /// [`Waiting::take`](crate::Waiting)), not for its stream.
     pub fn is_for_calls(&self) -> bool {
         matches!(self.content, Content::Cancelled { .. } | Content::Response(_))
+    }
+
+    /// Whether the session has ended, and with it its stream and its calls.
+    pub fn is_end(&self) -> bool {
+        matches!(self.content, Content::Ended)
     }
 
     /// What the session of this name wants to hear of: what a machine is told whose
@@ -286,6 +304,7 @@ enum Name {
     Cancelled,
     Response,
     Subscription,
+    Reply,
     Begun,
     Last,
     Pause,
@@ -309,6 +328,7 @@ impl<'a> Members<'a> {
             "cancelled" => Name::Cancelled,
             "response" => Name::Response,
             "subscription" => Name::Subscription,
+            "reply" => Name::Reply,
             "begun" => Name::Begun,
             "last" => Name::Last,
             "pause" => Name::Pause,

@@ -40,6 +40,13 @@ pub(crate) fn event(id: Option<EventId<'_>>, data: &[u8]) -> Vec<u8> {
     out
 }
 
+/// One event of HTTP+SSE, where each has a name.
+pub(crate) fn named_event(name: &str, data: &[u8]) -> Vec<u8> {
+    let mut out = format!("event: {name}\n").into_bytes();
+    write_event(&mut out, |out| out.extend_from_slice(data));
+    out
+}
+
 /// Tells the client when to come back, in milliseconds.
 pub(crate) fn retry(milliseconds: u64) -> Vec<u8> {
     format!("retry: {milliseconds}\n\n").into_bytes()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::delivery::{BusId, Content, Delivery, Publication};
-use super::event::{StreamName, event, retry};
+use super::event::{StreamName, event, named_event, retry};
 use super::topic::{LIST_CHANGES, Topic, hex};
 use super::{Heard, MAX_RESOURCES, SUBSCRIPTION_ID};
 use crate::ProtocolVersion;
@@ -42,6 +42,8 @@ struct SessionStream {
     name: StreamName,
     /// The topic of the session, or of the call.
     session: Topic,
+    /// Of HTTP+SSE, where a session begins and ends with its stream: the URL that its client sends messages to.
+    endpoint: Option<Box<str>>,
     /// Tells this stream from the others of its session.
     nonce: [u8; 16],
     /// When this stream was opened, once the news of it have come; and the latest that another one was.
@@ -88,8 +90,26 @@ impl Listener {
         let mut topics: Vec<Topic> = lists.chain([session.clone()]).collect();
         topics.sort_unstable();
         let name = StreamName::Session;
-        let stream = SessionStream { version, name, session, nonce, opened: None, other: None, heard };
+        let stream = SessionStream { version, name, session, endpoint: None, nonce, opened: None, other: None, heard };
         Listener { topics, kind: Kind::Session(stream) }
+    }
+
+    /// Makes the listener of a session one of HTTP+SSE.
+    pub(super) fn over_sse(mut self, url: String) -> Listener {
+        if let Kind::Session(SessionStream { endpoint, .. }) = &mut self.kind {
+            *endpoint = Some(url.into());
+        }
+        self
+    }
+
+    /// What the host publishes once the stream has ended: its session's calls end, too.
+    pub fn closed(&self) -> Option<Publication> {
+        match &self.kind {
+            Kind::Session(SessionStream { endpoint: Some(_), session, .. }) => {
+                Some(Publication::ended(session.clone()))
+            }
+            _ => None,
+        }
     }
 
     /// The listener of the stream of a call, which has a topic of its own.
@@ -101,7 +121,8 @@ impl Listener {
     ) -> Listener {
         let name = StreamName::Call(call);
         let topics = vec![topic.clone()];
-        let stream = SessionStream { version, name, session: topic, nonce, opened: None, other: None, heard };
+        let stream =
+            SessionStream { version, name, session: topic, endpoint: None, nonce, opened: None, other: None, heard };
         Listener { topics, kind: Kind::Session(stream) }
     }
 
@@ -131,9 +152,13 @@ impl Listener {
         }
     }
 
-    /// What the stream begins with: the acknowledgement of a subscription.
+    /// What the stream begins with: the acknowledgement of a subscription, the endpoint of HTTP+SSE.
     pub(crate) fn opening(&self) -> Vec<u8> {
-        let Kind::Subscription { id, .. } = &self.kind else { return Vec::new() };
+        let id = match &self.kind {
+            Kind::Subscription { id, .. } => id,
+            Kind::Session(SessionStream { endpoint: Some(url), .. }) => return named_event("endpoint", url.as_bytes()),
+            Kind::Session(_) => return Vec::new(),
+        };
         let data = format!(
             "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\
              \"params\":{{\"_meta\":{{\"{SUBSCRIPTION_ID}\":{id}}},\"notifications\":{}}}}}",
@@ -182,6 +207,10 @@ impl Listener {
             // For the session's calls; done above.
             (Kind::Session(_), Content::Cancelled { .. } | Content::Response(_) | Content::Subscription(_)) => {
                 Delivered::Nothing
+            }
+            (Kind::Session(_), Content::Reply(message)) => Delivered::Event(named_event("message", message.as_bytes())),
+            (Kind::Session(SessionStream { endpoint: Some(_), .. }), Content::Message(message)) => {
+                Delivered::Event(named_event("message", message.as_bytes()))
             }
             (Kind::Session(stream), Content::Message(message)) => {
                 // The broadcast channel has ids of its own.

@@ -7,6 +7,13 @@ use crate::error::Error;
 use crate::exchange::Work;
 use crate::headers::{EVENT_STREAM, Header};
 use crate::receive::Reception;
+use crate::server::Server;
+
+/// The lists whose changes a session hears of.
+pub(super) fn lists(server: &Server) -> impl Iterator<Item = Topic> + use<> {
+    let offers = server.offers();
+    LIST_CHANGES.into_iter().map(|change| change.topic).filter(move |topic| offers.announces(topic))
+}
 
 impl Reception<'_, '_> {
     /// Opens the stream of the session that the request names.
@@ -16,8 +23,7 @@ impl Reception<'_, '_> {
         }
         let version = self.open_session()?.version;
         let session = Topic::of_session(self.facts.session().unwrap_or_default());
-        let offers = self.server.offers();
-        let lists = LIST_CHANGES.into_iter().map(|change| change.topic).filter(|topic| offers.announces(topic));
+        let lists = lists(self.server);
         let last = Header::find(self.request.headers, "last-event-id");
         let nonce = (self.nonce)();
         let listener = match last.value.filter(|_| !last.is_ambiguous).and_then(last_event_id) {

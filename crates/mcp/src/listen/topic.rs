@@ -33,7 +33,7 @@ impl Topic {
     }
 
     /// The topic of a session's messages, from its id.
-    pub(crate) fn of_session(id: &str) -> Topic {
+    pub fn of_session(id: &str) -> Topic {
         Topic::Session(hex(&Sha256::digest(id)[..SESSION_NAME]))
     }
 
