@@ -13,6 +13,7 @@ use mcp::{BusId, Delivery, Heard, Publication, Server, Topic};
 
 use crate::call;
 use crate::conf::Location;
+use crate::front;
 use crate::link::Link;
 use crate::listening;
 use crate::nchan;
@@ -380,6 +381,7 @@ fn rung() {
 /// The worker is to end: streams end gracefully, and their clients come again to another one. Whose lists it has, they are
 /// told when the new ones can be had.
 fn ending() {
+    front::ending();
     websocket::end_all();
     let locations = WORKER.with_borrow(|worker| worker.locations.clone());
     for location in locations {

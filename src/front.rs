@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use mcp::http::{UpstreamFailure, UpstreamRequest};
-use mcp::{Learned, McpUpstream, Offering, Peer, Pending, Publication, Server, Turn};
+use mcp::{Ear, Learned, McpUpstream, Offering, Peer, Pending, Publication, Server, Turn};
 
 use crate::call::failure;
 use crate::conf::Location;
@@ -18,7 +18,7 @@ use crate::ngx::{
     self, Chain, Detached, Disguise, Held, Level, ListDigests, ReadHandler, Request, Status, UpstreamFinalizer, Wake,
     run_finalizer,
 };
-use crate::{filter, handler};
+use crate::{bus, filter, handler};
 
 /// Milliseconds that a client's request waits for a look at a server.
 pub(crate) const PATIENCE: usize = 5_000;
@@ -26,6 +26,10 @@ pub(crate) const PATIENCE: usize = 5_000;
 const RETRY: (usize, usize) = (1_000, 60_000);
 /// Milliseconds between two looks at the least, whatever a server says of its lists.
 const SHORTEST: u64 = 5_000;
+/// Milliseconds of silence after which a server's stream of changes is opened anew: nginx's own time-out is 60 s.
+const SILENCE: usize = 50_000;
+/// Milliseconds from the end of such a stream to the next one.
+const LISTEN_AGAIN: usize = 5_000;
 /// Seconds for which the lists of a server that cannot be reached are taken to be right.
 const KEPT: u64 = 600;
 
@@ -54,6 +58,12 @@ struct Front {
     right: Cell<u64>,
     /// What another worker had seen when this one looked again for that.
     chased: Cell<[u64; 3]>,
+    /// The server's stream of changes is open.
+    listens: Cell<bool>,
+    /// What was known of it when it turned out to have none.
+    mute: RefCell<Option<Arc<Learned>>>,
+    /// Something has changed while it was looked at.
+    is_stale: Cell<bool>,
     /// The warnings that were written.
     warned: RefCell<Vec<String>>,
 }
@@ -66,8 +76,7 @@ struct Ground {
 /// A message to a server while it is under way.
 pub(crate) struct Message {
     upstream: usize,
-    /// It is one of a look.
-    is_looking: bool,
+    errand: Errand,
     /// The request that it runs beside, which lives as long as this.
     detached: Option<Detached>,
     disguise: Option<Disguise>,
@@ -75,6 +84,16 @@ pub(crate) struct Message {
     held: Held,
     failure: Option<UpstreamFailure>,
     is_complete: bool,
+}
+
+/// What a message is for.
+enum Errand {
+    /// A look.
+    Look,
+    /// It says something, and its answer nothing.
+    Tell,
+    /// Its answer tells of changes, as long as it goes on; none before it has begun.
+    Listen(Option<(Ear, Wake)>),
 }
 
 /// A client's request that waits for a look.
@@ -109,6 +128,9 @@ impl Fronts {
             looked: Cell::new(0),
             right: Cell::new(0),
             chased: Cell::default(),
+            listens: Cell::new(false),
+            mute: RefCell::default(),
+            is_stale: Cell::new(false),
             warned: RefCell::default(),
         };
         let count = server.upstreams().len();
@@ -188,22 +210,15 @@ impl Fronts {
             return;
         }
         front.looked.set(ngx::now());
-        let request = {
-            let ground = front.ground.borrow().as_ref().map(|ground| ground.detached.request());
-            let site = location.server.upstreams()[upstream].site();
-            let mut evaluate = |index| {
-                let context = ground.and_then(|ground| Some((ground, Context::of(ground)?)));
-                context.map(|(ground, context)| context.operator_value(ground, site, index)).unwrap_or_default()
-            };
-            front.peer.borrow_mut().begin(&location.server, &mut evaluate)
-        };
+        let mut evaluate = |index| front.value(location, upstream, index);
+        let request = front.peer.borrow_mut().begin(&location.server, &mut evaluate);
         self.send(location, upstream, request);
     }
 
     /// Sends a message of a look.
     fn send(&self, location: &'static Location, upstream: usize, message: UpstreamRequest) {
         let front = &self.fronts[upstream];
-        if send(location, upstream, message, true).is_none() {
+        if send(location, upstream, message, Errand::Look).is_none() {
             let turn = front.peer.borrow_mut().end(&location.server, Err(UpstreamFailure::Unavailable));
             self.go_on(location, upstream, turn);
         }
@@ -244,6 +259,11 @@ impl Fronts {
             }
         }
         front.plan(configured);
+        if front.is_stale.take() {
+            self.look(location, upstream);
+        } else if front.failures.get() == 0 {
+            front.listen(location, upstream);
+        }
         let waiting: Vec<Request> = self.waiting.borrow().iter().copied().collect();
         waiting.into_iter().for_each(woken);
     }
@@ -291,6 +311,37 @@ impl Fronts {
 }
 
 impl Front {
+    /// What an operator's text comes to where there is no client.
+    fn value(&self, location: &'static Location, upstream: usize, index: usize) -> String {
+        let ground = self.ground.borrow().as_ref().map(|ground| ground.detached.request());
+        let site = location.server.upstreams()[upstream].site();
+        let context = ground.and_then(|ground| Some((ground, Context::of(ground)?)));
+        context.map(|(ground, context)| context.operator_value(ground, site, index)).unwrap_or_default()
+    }
+
+    /// Hears from the server itself when something changes, if it says that.
+    fn listen(&self, location: &'static Location, upstream: usize) {
+        if self.listens.get() || self.is_mute() || !ngx::is_first_worker() || !bus::hear() {
+            return;
+        }
+        let mut evaluate = |index| self.value(location, upstream, index);
+        let Some(request) = self.peer.borrow().listen(&location.server, &mut evaluate) else { return };
+        self.listens.set(send(location, upstream, request, Errand::Listen(None)).is_some());
+    }
+
+    /// Whether it has no stream of changes. With a new session it may have one.
+    fn is_mute(&self) -> bool {
+        let (mute, peer) = (self.mute.borrow(), self.peer.borrow());
+        mute.as_ref().zip(peer.learned()).is_some_and(|(mute, learned)| mute.has_link_of(learned))
+    }
+
+    /// Looks again after some time.
+    fn look_in(&self, milliseconds: usize) {
+        if let Some(ground) = &*self.ground.borrow() {
+            ground.timer.post_in(milliseconds);
+        }
+    }
+
     /// Says when to look again.
     fn plan(&self, configured: &McpUpstream) {
         let ground = self.ground.borrow();
@@ -312,8 +363,8 @@ impl Front {
     }
 }
 
-/// Sends a message to a server: one of a look, or one whose answer says nothing. None if there is no connection or memory left.
-fn send(location: &'static Location, upstream: usize, message: UpstreamRequest, is_looking: bool) -> Option<()> {
+/// Sends a message to a server. None if there is no connection or memory left.
+fn send(location: &'static Location, upstream: usize, message: UpstreamRequest, errand: Errand) -> Option<()> {
     let site = location.server.upstreams()[upstream].site();
     let detached = Detached::new(location.front_location(upstream))?;
     let request = detached.request();
@@ -321,7 +372,7 @@ fn send(location: &'static Location, upstream: usize, message: UpstreamRequest, 
     let wake = Wake::new(request, |_| {})?;
     let beside = ngx::start_subrequest(request, |beside| {
         let own = Context::create(beside, location)?;
-        own.set_stage(Stage::Fronting(Box::new(Message::new(upstream, is_looking))));
+        own.set_stage(Stage::Fronting(Box::new(Message::new(upstream, errand))));
         own.keep_upstream(beside, site, message).then_some(())
     })?;
     // Not now, as something else may be running.
@@ -335,10 +386,27 @@ fn send(location: &'static Location, upstream: usize, message: UpstreamRequest, 
 /// Sends what is for the server of a call beside the call itself.
 pub(crate) fn send_replies(location: &'static Location, upstream: usize, replies: Vec<UpstreamRequest>) {
     for reply in replies {
-        if send(location, upstream, reply, false).is_none() {
+        if send(location, upstream, reply, Errand::Tell).is_none() {
             ngx::Log::cycle().write(Level::Error, format_args!("no memory or connection for a message to a server"));
         }
     }
+}
+
+thread_local! {
+    /// The requests on which servers tell of changes.
+    static LISTENING: RefCell<Vec<Request>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A server has said nothing for long: it is asked anew, before nginx takes it for a failure.
+fn silent(request: Request) {
+    if request.close_upstream() {
+        request.finalize(Status::OK);
+    }
+}
+
+/// The worker is to end: nothing is heard any more.
+pub(crate) fn ending() {
+    LISTENING.take().into_iter().for_each(silent);
 }
 
 /// It is time to look at a server.
@@ -405,10 +473,10 @@ pub(crate) fn renew(
 }
 
 impl Message {
-    fn new(upstream: usize, is_looking: bool) -> Message {
+    fn new(upstream: usize, errand: Errand) -> Message {
         Message {
             upstream,
-            is_looking,
+            errand,
             detached: None,
             disguise: None,
             finalizer: None,
@@ -443,9 +511,25 @@ pub(crate) fn header(request: Request, context: &'static Context, mut message: B
         let out = request.headers_out();
         message.is_complete |= out.content_length() == Some(0);
         let session = ngx::upstream_header(request, b"mcp-session-id");
-        if let Some(front) = message.front(context).filter(|_| message.is_looking) {
-            let limit = context.location.max_result_size;
-            front.peer.borrow_mut().head(out.status(), out.content_type(), session, limit);
+        let front = message.front(context);
+        match (&mut message.errand, front) {
+            (Errand::Look, Some(front)) => {
+                let limit = context.location.max_result_size;
+                front.peer.borrow_mut().head(out.status(), out.content_type(), session, limit);
+            }
+            (Errand::Listen(hears), Some(front)) => {
+                let ear = Ear::new(out.status(), out.content_type());
+                if ear.is_none() {
+                    *front.mute.borrow_mut() = front.peer.borrow().learned().cloned();
+                }
+                *hears = ear.zip(Wake::new(request, silent));
+                if let Some((_, silence)) = hears {
+                    silence.forgo_at_exit();
+                    silence.post_in(SILENCE);
+                    LISTENING.with_borrow_mut(|listening| listening.push(request));
+                }
+            }
+            _ => {}
         }
     }
     context.set_stage(Stage::Fronting(message));
@@ -456,13 +540,21 @@ pub(crate) fn header(request: Request, context: &'static Context, mut message: B
 pub(crate) fn body(request: Request, context: &'static Context, mut message: Box<Message>, chain: Chain) -> Status {
     let mut held = std::mem::take(&mut message.held);
     let mut is_enough = false;
-    let front = message.front(context).filter(|_| message.is_looking);
-    let mut failure = message.failure;
+    let front = message.front(context);
+    let (mut failure, mut is_news) = (message.failure, false);
     let taken = chain.feed(&mut held, &mut |bytes| {
-        match front.map(|front| front.peer.borrow_mut().push(bytes)) {
-            Some(Ok(is_answered)) => is_enough |= is_answered,
-            Some(Err(why)) => _ = failure.get_or_insert(why),
-            None => {}
+        let pushed = match (&mut message.errand, front) {
+            (Errand::Look, Some(front)) => {
+                front.peer.borrow_mut().push(bytes).map(|is_answered| is_enough |= is_answered)
+            }
+            (Errand::Listen(Some((ear, silence))), _) => {
+                silence.post_in(SILENCE);
+                ear.push(bytes).map(|is_change| is_news |= is_change)
+            }
+            _ => Ok(()),
+        };
+        if let Err(why) = pushed {
+            failure.get_or_insert(why);
         }
         true
     });
@@ -470,7 +562,15 @@ pub(crate) fn body(request: Request, context: &'static Context, mut message: Box
     message.failure = failure;
     message.is_complete |= taken.last_in_chain || is_enough;
     let is_over = is_enough || message.failure.is_some();
+    let upstream = message.upstream;
     context.set_stage(Stage::Fronting(message));
+    if let (true, Some(fronts), Some(front)) = (is_news, &context.location.fronts, front) {
+        if front.peer.borrow().is_looking() {
+            front.is_stale.set(true);
+        } else {
+            fronts.look(context.location, upstream);
+        }
+    }
     if is_over { filter::stop_soon(request) } else { Status::OK }
 }
 
@@ -490,11 +590,21 @@ pub(crate) fn upstream_finished(
 }
 
 /// A message's request is over.
-pub(crate) fn finished(context: &'static Context, message: Message, status: Status) {
+pub(crate) fn finished(request: Request, context: &'static Context, message: Message, status: Status) {
     let location = context.location;
     let (Some(fronts), Some(front)) = (&location.fronts, message.front(context)) else { return };
-    if !message.is_looking {
-        return;
+    match message.errand {
+        Errand::Look => {}
+        Errand::Tell => return,
+        Errand::Listen(_) => {
+            LISTENING.with_borrow_mut(|listening| listening.retain(|other| *other != request));
+            front.listens.set(false);
+            // It may have changed meanwhile.
+            if !front.is_mute() && !ngx::is_exiting() {
+                front.look_in(LISTEN_AGAIN);
+            }
+            return;
+        }
     }
     let outcome = match (message.failure, u16::try_from(status.0)) {
         (Some(failure), _) => Err(failure),

@@ -154,7 +154,7 @@ pub(crate) fn finished_beside(request: Request, status: Status) {
     match context.take_stage() {
         Stage::Channel(channel) => nchan::finished(context, *channel, status),
         Stage::Calling(call) => call::finished_beside(request, call, status),
-        Stage::Fronting(message) => front::finished(context, *message, status),
+        Stage::Fronting(message) => front::finished(request, context, *message, status),
         _ => {}
     }
 }

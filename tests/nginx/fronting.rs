@@ -261,6 +261,64 @@ fn a_list_that_changes_is_announced() {
 }
 
 #[test]
+fn what_a_server_says_of_its_lists_is_heard_at_once() {
+    for is_modern in [true, false] {
+        let tools = Arc::new(std::sync::Mutex::new(vec![tool("a")]));
+        let (changed, closed) = (Gate::default(), Gate::default());
+        let server = Upstream::new({
+            let (tools, changed, closed) = (tools.clone(), changed.clone(), closed.clone());
+            move |received| {
+                let is_listening =
+                    received.line().starts_with("GET ") || message(received)["method"] == "subscriptions/listen";
+                if is_listening {
+                    match is_modern {
+                        true => {
+                            let filter = &message(received)["params"]["notifications"];
+                            assert_eq!(*filter, json!({"toolsListChanged": true}));
+                        }
+                        false => assert_eq!(received.header("mcp-session-id").as_deref(), Some("s")),
+                    }
+                    let news = json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"});
+                    return vec![
+                        Act::Send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n: hello\n\n".to_vec()),
+                        Act::Await(changed.clone()),
+                        Act::Send(format!("data: {news}\n\n").into_bytes()),
+                        Act::AwaitClose(closed.clone()),
+                    ];
+                }
+                let capabilities = json!({"tools": {"listChanged": true}});
+                match message(received)["method"].as_str() {
+                    Some("server/discover") if is_modern => {
+                        result(received, &json!({"supportedVersions": ["2026-07-28"], "capabilities": capabilities}))
+                    }
+                    Some("initialize") => {
+                        let result = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities});
+                        let body = json!({"jsonrpc": "2.0", "id": message(received)["id"], "result": result});
+                        with_lines(200, "Mcp-Session-Id: s\r\n", &body.to_string())
+                    }
+                    _ if is_modern => modern(received, &tools.lock().unwrap()).unwrap(),
+                    _ => legacy(received, "s", &tools.lock().unwrap()).unwrap(),
+                }
+            }
+        });
+        let nginx = front(&server, "cache 1h;").start();
+        assert_eq!(names(&nginx), ["a"]);
+        let filter = json!({"notifications": {"toolsListChanged": true}});
+        let mut events = Events::open(nginx.connect(), &request("s", "subscriptions/listen", filter));
+        events.notification("notifications/subscriptions/acknowledged");
+        tools.lock().unwrap().push(tool("b"));
+        changed.open();
+        events.notification("notifications/tools/list_changed");
+        for response in nginx.send_to_every_worker(&request(1, "tools/list", json!({}))) {
+            assert_eq!(response.result()["tools"][1]["name"], "b");
+        }
+        // A worker that ends does not wait for the server.
+        nginx.reload();
+        closed.wait();
+    }
+}
+
+#[test]
 fn a_stream_is_passed_on_and_what_the_server_asks_is_answered() {
     let (ponged, answered) = (Gate::default(), Gate::default());
     let closed = Gate::default();

@@ -145,8 +145,9 @@ impl List {
     ) -> Self {
         let page_size = if page_size == 0 { usize::MAX } else { page_size };
         let chunks: Vec<&[Listed<'_>]> = if items.is_empty() { vec![&[]] } else { items.chunks(page_size).collect() };
+        let names = if chunks.len() > 1 { digest_of_names(items) } else { Sha256::new() };
         let cursors: Vec<_> =
-            (0..chunks.len()).map(|page| (page > 0).then(|| cursor(items, page_size, page))).collect();
+            (0..chunks.len()).map(|page| (page > 0).then(|| cursor(names.clone(), page_size, page))).collect();
         let pages = chunks.iter().enumerate().map(|(page, items)| {
             let next = cursors.get(page + 1).and_then(Option::as_deref);
             Page { cursor: cursors[page].clone(), body: share(body(member, items, version, next), others) }
@@ -177,14 +178,20 @@ impl List {
     }
 }
 
-/// An opaque name for a page. It depends on what is listed, so that after a change of configuration an old cursor is
-/// refused and the client begins anew, instead of missing or repeating something.
-fn cursor(items: &[Listed<'_>], page_size: usize, page: usize) -> String {
+/// All that is listed, hashed once: there may be a thousand pages.
+fn digest_of_names(items: &[Listed<'_>]) -> Sha256 {
     let mut digest = Sha256::new();
     for item in items {
         digest.update(item.name());
         digest.update([0]);
     }
+    digest
+}
+
+/// An opaque name for a page. It depends on what is listed, so that after a change of configuration an old cursor is
+/// refused and the client begins anew, instead of missing or repeating something.
+fn cursor(names: Sha256, page_size: usize, page: usize) -> String {
+    let mut digest = names;
     digest.update(page_size.to_be_bytes());
     digest.update(page.to_be_bytes());
     URL_SAFE_NO_PAD.encode(&digest.finalize()[..12])

@@ -164,8 +164,10 @@ fn legacy(request: &UpstreamRequest) -> Answer {
     match message["method"].as_str().unwrap() {
         "server/discover" => (400, "text/plain", None, "no session".to_owned()),
         "initialize" => {
-            let (status, content_type, _, body) =
-                result(request, json!({"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}}));
+            let (status, content_type, _, body) = result(
+                request,
+                json!({"protocolVersion": "2025-06-18", "capabilities": {"tools": {"listChanged": true}}}),
+            );
             (status, content_type, Some("s-1"), body)
         }
         "notifications/initialized" => (202, "text/plain", None, String::new()),
@@ -207,6 +209,7 @@ fn the_newest_revision_is_spoken_where_it_is_known() {
     assert_eq!(names(&server, &offering, "resources/templates/list", "resourceTemplates"), ["x", "y"]);
     let (_, list) = reply(ask(&server, &offering, "tools/list", json!({})));
     assert_eq!((&list["result"]["ttlMs"], &list["result"]["cacheScope"]), (&json!(7000), &json!("private")));
+    assert!(peer.listen(&server, &mut |_| String::new()).is_none(), "it says nothing of changes");
     // The next look need not find out again, but may have other capabilities.
     let before = offering;
     assert_eq!(look(&server, &mut peer, &modern).1, Ok(()));
@@ -236,6 +239,9 @@ fn older_servers_get_a_session_and_are_read_page_by_page() {
     }
     let offering = offering(&server, &[&peer]);
     assert_eq!(names(&server, &offering, "tools/list", "tools"), ["own", "t0", "t1", "t2"]);
+    let listen = peer.listen(&server, &mut |_| String::new()).unwrap();
+    assert_eq!((listen.method, &listen.body, listen.uri.as_str()), (Some("GET"), &None, "/mcp?key=1"));
+    assert_eq!(header(&listen, "Mcp-Session-Id"), Some("s-1"));
     // The session goes on.
     let (sent, _) = look(&server, &mut peer, &legacy);
     assert_eq!(message(&sent[0])["method"], "tools/list");

@@ -135,7 +135,7 @@ pub(super) fn reply(
 pub(super) type Outcome = Result<String, String>;
 
 /// A message with the values of its [`HEADERS`].
-fn post(
+pub(super) fn post(
     upstream: &McpUpstream,
     values: [Option<String>; HEADERS.len()],
     credential: Option<String>,

@@ -15,6 +15,7 @@
 //! a client becomes one of the server's revision, and its answer one of the client's ([`relay`]).
 
 mod asked;
+mod ear;
 mod forward;
 mod item;
 mod link;
@@ -25,6 +26,7 @@ mod reply;
 mod selector;
 mod upstream;
 
+pub use ear::Ear;
 pub(crate) use forward::Forward;
 pub(crate) use offering::Fronted;
 pub use offering::Offering;

@@ -57,6 +57,11 @@ impl Learned {
         &self.digests
     }
 
+    /// Whether the server is spoken to as it was then.
+    pub fn has_link_of(&self, other: &Learned) -> bool {
+        Arc::ptr_eq(&self.link, &other.link)
+    }
+
     /// Milliseconds for which its lists may be kept, if it says so.
     pub fn ttl(&self) -> Option<u64> {
         self.ttl
@@ -119,13 +124,22 @@ struct Offered {
     tools: bool,
     resources: bool,
     prompts: bool,
+    /// By listing: whether it is told when that changes.
+    announced: [bool; Listing::ALL.len()],
 }
 
 impl Offered {
     fn read(capabilities: Option<&str>) -> Result<Offered, String> {
         let capabilities = Members::of(capabilities.unwrap_or("{}"), "\"capabilities\"")?;
         let has = |name: &str| capabilities.get(name).is_some();
-        Ok(Offered { tools: has("tools"), resources: has("resources"), prompts: has("prompts") })
+        let announces = |name: &str| {
+            let capability = capabilities.get(name).and_then(|json| Members::of(json, "").ok());
+            capability.is_some_and(|members| members.get("listChanged") == Some("true"))
+        };
+        let announced = Listing::ALL.map(|listing| {
+            listing != Listing::Templates && announces(listing.method().split('/').next().unwrap_or_default())
+        });
+        Ok(Offered { tools: has("tools"), resources: has("resources"), prompts: has("prompts"), announced })
     }
 
     fn list(self, listing: Listing) -> bool {
@@ -184,6 +198,18 @@ impl Peer {
     /// Whether a look is under way.
     pub fn is_looking(&self) -> bool {
         self.look.is_some()
+    }
+
+    pub(super) fn upstream(&self) -> usize {
+        self.upstream
+    }
+
+    /// How the server is spoken to, and the lists whose changes it tells of; none if there are no such lists.
+    pub(super) fn announced(&self) -> Option<(&Link, impl Iterator<Item = Listing>)> {
+        let announced = self.capabilities.announced;
+        let lists = Listing::ALL.into_iter().filter(move |listing| announced[*listing as usize]);
+        let link = self.link.as_deref().filter(|_| announced.contains(&true));
+        link.map(|link| (link, lists))
     }
 
     /// What was learned last.

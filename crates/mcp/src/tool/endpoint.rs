@@ -130,6 +130,11 @@ impl Endpoint {
         self.begins_jobs
     }
 
+    /// Whether all of its requests have that [method](Endpoint::method).
+    pub fn has_one_method(&self) -> bool {
+        !self.begins_jobs && !matches!(self.way, Way::Messages { .. })
+    }
+
     /// Whether its answers may ask for input.
     pub(crate) fn may_ask(&self) -> bool {
         self.may_ask
