@@ -98,7 +98,7 @@ pub(crate) fn judge(request: Request, context: &'static Context) -> Judged {
     let mut lines = request.headers();
     let transport = match request.outlet() {
         Some(outlet) => outlet.transport(),
-        None if websocket::is_wanted(request) => Transport::Upgrade,
+        None if websocket::is_wanted(request, Headers(&lines)) => Transport::Upgrade,
         None => match sse::session_of(request, Headers(&lines)) {
             Some(session) => {
                 lines.push((b"mcp-session-id", session));

@@ -62,7 +62,8 @@ pub(crate) fn start(
             all < ngx::worker_connections() / SHARE && own < MOST_OF_SESSION
         })
     };
-    if request.outlet().is_none() && has_room() {
+    // Most calls do not, and are not to pay for it.
+    if pending.may_outlive(&context.location.server) && request.outlet().is_none() && has_room() {
         if let Some((reply, listener, stream)) =
             pending.outlive(&context.location.server, secret::nonce(), secret::nonce())
         {

@@ -56,14 +56,10 @@ pub(crate) static VARIABLES: [Variable; 23] = [
 
 /// The prefix variable that a name belongs to, and the rest of the name.
 pub(crate) fn prefixed(name: &[u8]) -> Option<(&'static Variable, &str)> {
-    let name = std::str::from_utf8(name).ok()?;
-    VARIABLES
-        .iter()
-        .filter_map(|variable| {
-            let prefix = variable.name.to_str().ok().filter(|prefix| prefix.ends_with('_'))?;
-            Some((variable, name.strip_prefix(prefix)?))
-        })
-        .min_by_key(|(_, rest)| rest.len())
+    let prefixes = VARIABLES.iter().filter(|variable| variable.name.to_bytes().ends_with(b"_"));
+    let found = prefixes.filter_map(|variable| Some((variable, name.strip_prefix(variable.name.to_bytes())?)));
+    let (variable, rest) = found.min_by_key(|(_, rest)| rest.len())?;
+    Some((variable, std::str::from_utf8(rest).ok()?))
 }
 
 fn facts(request: Request) -> Option<&'static Facts> {

@@ -56,10 +56,8 @@ thread_local! {
     static OPEN: RefCell<HashMap<Request, Weak<WebSocket>>> = RefCell::default();
 }
 
-/// Whether a request asks for a WebSocket.
-pub(crate) fn is_wanted(request: Request) -> bool {
-    let lines = request.headers();
-    let headers = Headers(&lines);
+/// Whether a request with these header lines asks for a WebSocket.
+pub(crate) fn is_wanted(request: Request, headers: Headers<'_>) -> bool {
     request.can_upgrade() && is_upgrade(|name| headers.get_all(name))
 }
 

@@ -27,7 +27,18 @@ pub struct CallStream {
 }
 
 impl Pending {
-    /// Lets the call outlive its client's connection, if its tool says so and its client can come back: gives what the reply
+    /// Whether the call can [outlive](Pending::outlive) its client's connection: its tool says so, and its client can come back.
+    pub fn may_outlive(&self, server: &Server) -> bool {
+        let is_meant = server.tools().get(self.endpoint).is_some_and(|tool| tool.is_resumable());
+        is_meant
+            && self.has_session()
+            && !self.context.version.is_stateless()
+            && self.stream.is_welcome()
+            && self.batch.is_none()
+            && server.offers().channels
+    }
+
+    /// Lets the call outlive its client's connection, if it may: gives what the reply
     /// to the request begins with, who hears it, and what the call says. `call` and `stream` are random numbers.
     pub fn outlive(
         &mut self,
@@ -35,13 +46,11 @@ impl Pending {
         call: [u8; 16],
         stream: [u8; 16],
     ) -> Option<(HttpReply, Listener, CallStream)> {
-        let version = self.context.version;
-        let is_meant = server.tools().get(self.endpoint).is_some_and(|tool| tool.is_resumable());
-        let can_resume = self.stream.is_welcome() && self.batch.is_none() && server.offers().channels;
-        let topic = Topic::of_call(self.facts.session()?, &call);
-        if !is_meant || !can_resume || version.is_stateless() {
+        if !self.may_outlive(server) {
             return None;
         }
+        let version = self.context.version;
+        let topic = Topic::of_call(self.facts.session()?, &call);
         self.stream.can_pause = true;
         let reply = self.context.stream(Vec::new());
         let listener = Listener::call(version, (call, topic.clone()), stream, Heard::default());

@@ -1,7 +1,5 @@
 //! What can be heard of.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 
 /// Bytes of the digest that a session's name is made of.
@@ -46,12 +44,9 @@ impl Topic {
 
 /// Bytes as hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // A `String` takes everything.
-        let written = write!(text, "{byte:02x}");
-        debug_assert!(written.is_ok());
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// A list whose changes are announced.
