@@ -13,6 +13,7 @@ mod detached;
 mod digests;
 mod entry;
 mod event;
+mod headers_out;
 mod inner;
 mod log;
 mod messages;

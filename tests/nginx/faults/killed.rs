@@ -63,6 +63,8 @@ fn kill_under_load(conf: Conf) {
     let upstream = Upstream::answering(answer(&json!({"a": 1})));
     let mut nginx = conf.server(PUBLISH).with("UPSTREAM", &upstream).start();
     nginx.expect_in_log("exited on signal 9");
+    // One that was killed while it used shared memory: nginx unlocks it.
+    nginx.expect_in_log("was locked by");
     let session = Session::open(&nginx, "2025-11-25");
     let (is_over, counts) = (AtomicBool::new(false), [AtomicUsize::new(0), AtomicUsize::new(0)]);
     thread::scope(|scope| {
