@@ -18,13 +18,14 @@ export class Refused extends Error {
 }
 
 export function expectations() {
-  const [url, file, revision] = process.argv.slice(2);
-  return { url, revision, expected: JSON.parse(readFileSync(file, "utf8")) };
+  const [url, file, revision, transport] = process.argv.slice(2);
+  return { url, revision, transport, expected: JSON.parse(readFileSync(file, "utf8")) };
 }
 
-// A tool as its revision has it: 2025-03-26 knows no output schemas, and titles among the annotations only.
+// A tool as its revision has it: 2025-03-26 knows no output schemas, and titles among the annotations only; 2024-11-05 neither.
 function asListed(listed, revision) {
   if (revision >= "2025-06-18") return listed;
+  if (revision < "2025") return { name: listed.name, description: listed.description, inputSchema: listed.inputSchema };
   const { title, outputSchema, ...tool } = listed;
   return title ? { ...tool, annotations: { ...tool.annotations, title } } : tool;
 }
@@ -89,15 +90,16 @@ async function checkNews(peer, { progress, change }, revision) {
   assert.fail("the change was not heard of");
 }
 
-// `connect(url, revision, complain)` gives the peer; whatever the SDK complains about is a fault of the server.
+// `connect(url, revision, complain, transport)` gives the peer, by its usual transport where none is named; whatever the SDK
+// complains about is a fault of the server.
 export async function main(name, version, connect) {
-  const { url, revision, expected } = expectations();
+  const { url, revision, transport, expected } = expectations();
   const complaints = [];
   const complain = (...words) => complaints.push(words.map(String).join(" "));
   console.warn = console.error = complain;
   process.on("warning", complain);
 
-  const peer = await connect(url, revision, complain);
+  const peer = await connect(url, revision, complain, transport);
   assert.equal(peer.revision, revision);
   assert.deepEqual({ name: peer.server.name, version: peer.server.version }, expected.server);
   assert.equal(peer.instructions, expected.instructions);

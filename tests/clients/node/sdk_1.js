@@ -2,31 +2,45 @@
 
 import { readFileSync } from "node:fs";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { WebSocketClientTransport } from "@modelcontextprotocol/sdk/client/websocket.js";
 import { McpError, ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { main, Refused } from "./conversation.js";
 
-// An older client: the SDK's own handshake always asks for its latest revision.
-class Transport extends StreamableHTTPClientTransport {
-  constructor(url, revision) {
-    super(url);
-    this.revision = revision;
-  }
+const TRANSPORTS = {
+  streamable_http: StreamableHTTPClientTransport,
+  sse: SSEClientTransport,
+  websocket: WebSocketClientTransport,
+};
 
-  send(message, options) {
-    if (message.method === "initialize") message.params.protocolVersion = this.revision;
-    return super.send(message, options);
-  }
-}
+// An older client: the SDK's own handshake always asks for its latest revision. HTTP+SSE has the one, whatever is asked for.
+const asking = (Transport) =>
+  class extends Transport {
+    constructor(url, revision) {
+      super(url);
+      this.revision = revision;
+    }
 
-async function connect(url, revision, complain) {
+    send(message, options) {
+      if (message.method === "initialize" && this.revision > "2025") message.params.protocolVersion = this.revision;
+      return super.send(message, options);
+    }
+
+    setProtocolVersion(version) {
+      super.setProtocolVersion?.(version);
+      this.negotiated = version;
+    }
+  };
+
+async function connect(url, revision, complain, kind = "streamable_http") {
   const client = new Client({ name: "sdk", version: "1" });
-  const transport = new Transport(new URL(url), revision);
+  const transport = new (asking(TRANSPORTS[kind]))(new URL(url), revision);
   client.onerror = complain;
   const changed = new Promise((resolve) => client.setNotificationHandler(ToolListChangedNotificationSchema, resolve));
   await client.connect(transport);
   return {
-    revision: transport.protocolVersion,
+    revision: transport.negotiated,
     server: client.getServerVersion(),
     instructions: client.getInstructions(),
     tools: async () => (await client.listTools()).tools,
@@ -35,7 +49,7 @@ async function connect(url, revision, complain) {
     changes: async () => ({ heard: changed }),
     ping: () => client.ping(),
     close: async () => {
-      await transport.terminateSession();
+      await transport.terminateSession?.();
       await client.close();
     },
   };

@@ -33,9 +33,11 @@ def same(what, heard, expected):
 
 
 def as_listed(tool, revision):
-    """A tool as its revision has it: 2025-03-26 knows no output schemas, and titles among the annotations only."""
+    """A tool as its revision has it: 2025-03-26 knows no output schemas, and titles among the annotations only; 2024-11-05 neither."""
     if revision >= "2025-06-18":
         return tool
+    if revision < "2025":
+        return {key: tool[key] for key in ("name", "description", "inputSchema")}
     tool = {key: value for key, value in tool.items() if key != "outputSchema"}
     if "title" in tool:
         tool["annotations"] = {**tool.get("annotations", {}), "title": tool.pop("title")}
@@ -128,15 +130,15 @@ async def converse(peer, expected, revision):
 
 
 def main(package, connect):
-    """`connect(url, revision)` is a context manager that gives the peer."""
-    url, expectations, revision = sys.argv[1:]
+    """`connect(url, revision)` is a context manager that gives the peer, and takes a transport where one is named."""
+    url, expectations, revision, *transport = sys.argv[1:]
     with open(expectations, encoding="utf-8") as file:
         expected = json.load(file)
     complaints = Complaints()
     logging.getLogger().addHandler(complaints)
 
     async def run():
-        async with connect(url, revision) as peer:
+        async with connect(url, revision, *transport) as peer:
             await converse(peer, expected, revision)
 
     asyncio.run(run())

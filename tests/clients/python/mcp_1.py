@@ -4,9 +4,13 @@ import asyncio
 from contextlib import asynccontextmanager
 
 from mcp import ClientSession, McpError, types
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.client.websocket import websocket_client
 
 from conversation import Refused, main
+
+TRANSPORTS = {"streamable_http": streamable_http_client, "sse": sse_client, "websocket": websocket_client}
 
 
 class Peer:
@@ -37,7 +41,8 @@ class Peer:
 
 
 async def initialize(session, revision):
-    if revision == types.LATEST_PROTOCOL_VERSION:
+    # HTTP+SSE has the one revision, whatever is asked for.
+    if revision in (types.LATEST_PROTOCOL_VERSION, "2024-11-05"):
         return await session.initialize()
     # An older client: the SDK's own handshake always asks for its latest revision.
     params = types.InitializeRequestParams(
@@ -52,7 +57,7 @@ async def initialize(session, revision):
 
 
 @asynccontextmanager
-async def connect(url, revision):
+async def connect(url, revision, transport="streamable_http"):
     changed = asyncio.Event()
 
     async def hear(message):
@@ -60,7 +65,7 @@ async def connect(url, revision):
             changed.set()
 
     async with (
-        streamable_http_client(url) as (read, write, _),
+        TRANSPORTS[transport](url) as (read, write, *_),
         ClientSession(read, write, message_handler=hear) as session,
     ):
         yield Peer(session, await initialize(session, revision), changed)
