@@ -19,7 +19,7 @@ pub(crate) struct Variable {
 
 /// Every variable. Those that begin with `mcp_upstream_` and are not in the README carry a call to the proxy module,
 /// `mcp_channel` a channel's name to Nchan.
-pub(crate) static VARIABLES: [Variable; 23] = [
+pub(crate) static VARIABLES: [Variable; 26] = [
     Variable { name: c"mcp_method", get: |r, _| text(r, facts(r)?.method()?.into()) },
     Variable { name: c"mcp_tool", get: |r, _| text(r, facts(r)?.tool()?.into()) },
     Variable { name: c"mcp_resource", get: |r, _| text(r, facts(r)?.resource()?.into()) },
@@ -50,6 +50,10 @@ pub(crate) static VARIABLES: [Variable; 23] = [
         name: c"mcp_upstream_content_type",
         get: |r, _| Context::of(r)?.upstream()?.content_type.as_deref().map(str::as_bytes),
     },
+    // Each call is asked for these, so they are not looked for by their prefix.
+    Variable { name: c"mcp_upstream_header_traceparent", get: |r, _| upstream_header(r, "traceparent") },
+    Variable { name: c"mcp_upstream_header_tracestate", get: |r, _| upstream_header(r, "tracestate") },
+    Variable { name: c"mcp_upstream_header_baggage", get: |r, _| upstream_header(r, "baggage") },
     Variable { name: c"mcp_upstream_header_", get: upstream_header },
     Variable { name: c"mcp_upstream_", get: |_, _| None },
 ];
