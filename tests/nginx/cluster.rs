@@ -21,7 +21,8 @@ fn machine(redis: &Redis) -> Nginx {
     nginx
 }
 
-/// Awaits that Nchan has found Redis, in whatever worker.
+/// Awaits that Nchan has found Redis, in whatever worker. When it had lost it, it closes that connection's descriptor twice, and so
+/// the connection of a client that has got it meanwhile.
 fn await_link(nginx: &Nginx) {
     let deadline = Instant::now() + DEADLINE;
     let filter = json!({"notifications": {}});
@@ -30,8 +31,10 @@ fn await_link(nginx: &Nginx) {
         (0..16).all(|_| {
             streams.push(nginx.connect());
             let last = streams.last_mut().unwrap();
-            last.send(&request(1, "subscriptions/listen", filter.clone()).bytes());
-            last.receive_head().status == 200 && publish(nginx, None, &changed()) == 200
+            let is_open = last.try_send(&request(1, "subscriptions/listen", filter.clone()).bytes())
+                && last.try_receive_head().is_some_and(|head| head.status == 200);
+            let published = || nginx.connect().try_exchange(&Request::post(changed().to_string()).to("/publish"));
+            is_open && published().is_some_and(|reply| reply.status == 200)
         })
     };
     while !is_linked() {

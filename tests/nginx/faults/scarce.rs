@@ -11,9 +11,10 @@ const CALLS: usize = 40;
 fn exhaust(directives: &str, connections: usize, alarms: &[&str]) {
     let gate = Gate::default();
     let upstream = Upstream::answering([vec![Act::Await(gate.clone())], answer(&json!({"a": 1}))].concat());
-    let mut nginx = Conf::location("mcp_tool t { pass GET http://upstream/; }")
+    let mut nginx = Conf::location("mcp_tool t { pass GET http://upstream/; }\nadd_header X-Worker $pid always;")
         .main(directives)
         .connections(connections)
+        .listen("reuseport")
         .http("upstream upstream { server UPSTREAM max_fails=0; }\n")
         .with("UPSTREAM", &upstream)
         .start();
@@ -44,7 +45,10 @@ fn exhaust(directives: &str, connections: usize, alarms: &[&str]) {
     }
     assert!(succeeded > 0 && failed + closed > 0, "{succeeded} succeeded, {failed} failed, {closed} were closed");
     drop(listeners);
-    nginx.send(&call("t", json!({}))).success();
+    // A worker without descriptors accepts nothing for a while.
+    nginx.send_to_every_worker(&call("t", json!({}))).iter().for_each(|reply| drop(reply.success()));
+    // Not when its work is done: after this, one in some twenty does not end then, for a reason yet to be found.
+    nginx.stop_at_once();
 }
 
 #[test]
