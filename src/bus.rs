@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ptr;
 
-use mcp::{BusId, Delivery, Heard, Publication, Server, Topic};
+use mcp::{BusId, Delivery, Heard, Publication, Server, SessionState, Topic};
 
 use crate::call;
 use crate::conf::Location;
@@ -73,15 +73,12 @@ thread_local! {
 }
 
 impl Bus {
-    /// The bus of a location with this name.
-    pub(crate) fn new(name: &str, memory: Memory, link: Option<Link>) -> Bus {
-        let mut machine = [0; 2];
-        // Without randomness two machines may give different messages the same id, of which one is not heard.
-        let _ = getrandom::fill(&mut machine);
+    /// The bus of a location with this name. Two machines with the same number may give different messages the same id, of which
+    /// one is not heard.
+    pub(crate) fn new(name: &str, machine: u16, memory: Memory, link: Option<Link>) -> Bus {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
-        let (key, machine) = (u128::from(hasher.finish()), u16::from_ne_bytes(machine));
-        Bus { key, machine, memory, link, state: RefCell::default() }
+        Bus { key: u128::from(hasher.finish()), machine, memory, link, state: RefCell::default() }
     }
 
     /// Publishes something; `then` is told whether everybody was reached.
@@ -103,6 +100,14 @@ impl Bus {
             Some(link) => link.publish(location, id, &publication.envelope, then),
             None => then(true),
         }
+    }
+
+    /// Publishes that a session has ended.
+    pub(crate) fn end_session(&self, location: &'static Location, end: &Publication) {
+        if self.link.is_some() {
+            note_end(location, &end.topic);
+        }
+        self.publish(location, end, |_| {});
     }
 
     /// The configuration with this location is about to be run: says what its server lists.
@@ -129,12 +134,14 @@ impl Bus {
     }
 
     /// Something was published on another machine.
-    pub(crate) fn receive(&self, id: BusId, envelope: &[u8]) {
+    pub(crate) fn receive(&self, location: &'static Location, id: BusId, envelope: &[u8]) {
         // Each worker of this machine may hear of it.
         if self.memory.messages.with(|log| log.receive(self.key, id, envelope)) == Some(true) {
-            if let Some((session, wish)) = Delivery::parse(envelope).as_ref().and_then(Delivery::subscription) {
+            let delivery = Delivery::parse(envelope);
+            if let Some((session, wish)) = delivery.as_ref().and_then(Delivery::subscription) {
                 self.subscribe(session, &wish.uri, wish.wanted, wish.until);
             }
+            delivery.iter().filter(|delivery| delivery.is_end()).for_each(|end| note_end(location, end.topic()));
             ngx::ring();
         }
     }
@@ -339,6 +346,15 @@ impl Bus {
     /// Ends every stream.
     pub(crate) fn close_all(&self) {
         self.requests().into_iter().for_each(listening::close);
+    }
+}
+
+/// A session has ended, on whatever machine: what comes of it here is refused.
+fn note_end(location: &'static Location, session: &Topic) {
+    if let Some(name) = session.session() {
+        let now = ngx::now();
+        let until = now.saturating_add(location.server.session_lifetime());
+        location.session_states.insert(name.as_bytes(), SessionState::Ended, until, now);
     }
 }
 

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use ::openapi::Edit;
 use mcp::{
     ConfigError, McpUpstream, McpUpstreamBuilder, Prompt, PromptBuilder, Resource, ResourceBuilder, Server,
-    ServerBuilder, Tool, ToolBuilder,
+    ServerBuilder, SessionState, Tool, ToolBuilder, Topic,
 };
 
 use crate::bus::{Bus, Memory};
@@ -368,9 +368,11 @@ impl LocationConf {
             return cf.report_at(place, "resumable", |_| Err(error));
         }
         builder.channels(listens);
+        let machine = secret::nonce();
+        builder.machine(machine);
         let name = cf.served().key(main.served.len());
         let link = self.channels.map(|channels| Link::new(channels, name.clone()));
-        let bus = listens.then(|| Bus::new(&name, main.memory, link));
+        let bus = listens.then(|| Bus::new(&name, u16::from_ne_bytes([machine[0], machine[1]]), main.memory, link));
         let server = builder.build()?;
         let location = Rc::new(Location {
             bus,
@@ -444,6 +446,13 @@ impl Location {
     /// Who the client of a request is, empty if that is not known.
     pub(crate) fn principal(&self, request: Request) -> Cow<'static, str> {
         String::from_utf8_lossy(self.principal.evaluate(request).unwrap_or_default())
+    }
+
+    /// What is remembered of a session. That it has ended on another machine is known by the name that the bus has for it.
+    pub(crate) fn session_state(&self, session: &[u8], now: u64) -> Option<SessionState> {
+        let name = self.link().and_then(|_| std::str::from_utf8(session).ok()).map(Topic::of_session);
+        let end = name.as_ref().and_then(Topic::session).and_then(|name| self.session_states.get(name.as_bytes(), now));
+        end.or_else(|| self.session_states.get(session, now))
     }
 
     /// Whether this is its bus.

@@ -15,6 +15,7 @@ use crate::nchan::ChannelRequest;
 use crate::ngx::{self, Outbox, ReadHandler, Request, Wake};
 use crate::pause::Pause;
 use crate::publish::Publishing;
+use crate::sse::Posting;
 use crate::websocket::WebSocket;
 
 /// How far a request is.
@@ -35,6 +36,8 @@ pub(crate) enum Stage {
     WebSocket(Rc<WebSocket>),
     /// A backend's messages are being published.
     Publishing(Rc<Publishing>),
+    /// A message of HTTP+SSE has come, and is not accepted yet.
+    Posting(Rc<Posting>),
     /// A server behind this one is sent a message.
     Fronting(Box<Message>),
     /// Nothing: timers for a server behind this one belong to the request.

@@ -215,6 +215,7 @@ fn settle(request: Request, context: &'static Context, call: Box<Call>, failure:
 /// refusal has set (`WWW-Authenticate`, `Retry-After`).
 fn refuse(request: Request, context: &'static Context, refusal: HttpReply) -> Status {
     request.take_refusal();
+    request.outlet().iter().for_each(|outlet| outlet.refuse(request, &refusal));
     reply::send(request, context, refusal)
 }
 

@@ -111,13 +111,13 @@ pub(crate) fn judge(request: Request, context: &'static Context) -> Judged {
     let location = context.location;
     let now = request.now();
     let hosts = location.server_names.of(request);
-    let session_state = headers.get("mcp-session-id").and_then(|session| location.session_states.get(session, now));
+    let session_state = headers.get("mcp-session-id").and_then(|session| location.session_state(session, now));
     let offering = location.fronts.as_ref().map(Fronts::offering);
     let offering = offering.as_ref();
     let (method, target) = (request.method(), request.target());
     let http = HttpRequest { transport, target, method, headers, body, hosts, session_state, offering, now };
     context.receive(location.server.receive(&http, &secret::nonce));
-    sse::forward(request, context, body).map_or(Judged::GoesOn, Judged::Ends)
+    sse::forward(request, context, body)
 }
 
 /// Content phase: the request has passed its limits and access rules.
@@ -125,6 +125,7 @@ pub(crate) fn content(request: Request) -> Status {
     let Some(context) = Context::of(request) else { return Status::INTERNAL_SERVER_ERROR };
     match context.take_stage() {
         Stage::Received(mut exchange) => {
+            request.outlet().iter().for_each(|outlet| outlet.admit());
             exchange.set_principal(&context.location.principal(request));
             if exchange.wants_catalog() {
                 exchange.set_catalog(context.location.directories.catalog(context.location));
@@ -169,7 +170,7 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
             if let (SessionState::Ended, Some(bus)) = (state, &location.bus) {
                 let end = Publication::end_of_session(&session);
                 end.topic.session().into_iter().for_each(|session| bus.forget(session));
-                bus.publish(location, &end, |_| {});
+                bus.end_session(location, &end);
             }
             reply::send(request, context, reply)
         }

@@ -128,7 +128,7 @@ pub(crate) fn take(location: &'static Location, chain: Chain, received: &mut Vec
         begin += length + 2;
         let data = event.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"data: "));
         if let Some((id, envelope)) = data.and_then(parse) {
-            bus.receive(id, envelope);
+            bus.receive(location, id, envelope);
         }
     }
     received.drain(..begin);

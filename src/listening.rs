@@ -252,7 +252,7 @@ impl Listening {
         if let (Some(number), Some(bus)) = (self.number.take(), &self.location.bus) {
             bus.leave(number);
             let end = self.listener.closed();
-            end.iter().for_each(|end| bus.publish(self.location, end, |_| {}));
+            end.iter().for_each(|end| bus.end_session(self.location, end));
         }
     }
 

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use mcp::http::{HeaderLine, Transport};
+use mcp::http::{HeaderLine, HttpReply, Transport};
 use mcp::{Facts, ReplyReader};
 
 use crate::context::Context;
@@ -41,6 +41,14 @@ pub(crate) trait Conversation {
 
     /// Tells the client a message, a line of JSON, which comes of this request.
     fn say(&self, inner: Request, message: &str);
+
+    /// The message has passed its limits and access rules.
+    fn admit(&self) {}
+
+    /// nginx refuses the message. False: that is said as any other answer.
+    fn refuse(&self, _inner: Request, _refusal: &HttpReply) -> bool {
+        false
+    }
 
     /// The client's messages belong to this session from now on.
     fn begin_session(&self, _session: &[u8]) {}
@@ -146,6 +154,18 @@ fn facts(request: Request) -> Option<&'static Facts> {
 impl Outlet for Message {
     fn transport(&self) -> Transport {
         self.conversation.transport()
+    }
+
+    fn admit(&self) {
+        self.conversation.admit();
+    }
+
+    fn refuse(&self, inner: Request, refusal: &HttpReply) {
+        if self.conversation.refuse(inner, refusal) {
+            // It is not said again.
+            self.has_begun.set(true);
+            self.is_settled.set(true);
+        }
     }
 
     fn take(&self, inner: Request, part: &[u8]) -> bool {

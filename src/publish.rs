@@ -52,7 +52,7 @@ fn publish(request: Request, context: &'static Context) -> Result<(), HttpReply>
     })?;
     let now = request.now();
     let session = request.argument(b"session");
-    let session_state = session.as_ref().and_then(|session| location.session_states.get(session.as_bytes(), now));
+    let session_state = session.as_ref().and_then(|session| location.session_state(session.as_bytes(), now));
     let publications = server.publish(&PublishRequest {
         method: request.method(),
         content_type: Headers(&lines).get("content-type"),

@@ -38,10 +38,10 @@ pub(crate) fn of_this_nginx() -> Result<[u8; 32], Error> {
     Ok(*SECRET.get_or_init(|| secret))
 }
 
-/// Sixteen random bytes for a session id. Its signature, not its randomness, is what makes an id hard to guess, so in
-/// the early boot of a machine, when there are none, zeroes do no harm.
-pub(crate) fn nonce() -> [u8; 16] {
-    let mut nonce = [0; 16];
+/// Random bytes for a session id. Its signature, not its randomness, is what makes an id hard to guess, so in the early
+/// boot of a machine, when there are none, zeroes do no harm.
+pub(crate) fn nonce<const SIZE: usize>() -> [u8; SIZE] {
+    let mut nonce = [0; SIZE];
     let _ = getrandom::fill(&mut nonce);
     nonce
 }

@@ -55,20 +55,27 @@ impl HeadersOut {
 
     /// The value of a line that was set.
     pub(crate) fn get(self, name: &str) -> Option<&'static [u8]> {
-        let mut part: *const ngx_list_part_t = &self.raw_mut().headers.part;
-        while !part.is_null() {
-            // SAFETY: nginx's list of the response's headers; keys and values live in the request's pool.
-            unsafe {
-                let elements = (*part).elts.cast::<ngx_table_elt_t>();
-                for line in (0..(*part).nelts).map(|index| &*elements.add(index)) {
-                    if line.hash != 0 && bytes(&line.key).eq_ignore_ascii_case(name.as_bytes()) {
-                        return Some(bytes(&line.value));
-                    }
-                }
-                part = (*part).next;
-            }
-        }
-        None
+        self.lines().find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// The lines that were set: names and values.
+    fn lines(self) -> impl Iterator<Item = (&'static [u8], &'static [u8])> {
+        let first: *const ngx_list_part_t = &self.raw_mut().headers.part;
+        // SAFETY: nginx's list of the response's headers, whose parts, keys and values live in the request's pool.
+        let parts = std::iter::successors(unsafe { first.as_ref() }, |part| unsafe { part.next.as_ref() });
+        let lines = parts.flat_map(|part| {
+            // SAFETY: a part has so many elements.
+            (0..part.nelts).map(|index| unsafe { &*part.elts.cast::<ngx_table_elt_t>().add(index) })
+        });
+        lines.filter(|line| line.hash != 0).map(|line| (bytes(&line.key), bytes(&line.value)))
+    }
+
+    /// Adds the lines of another response; false without memory for them.
+    pub(crate) fn copy_lines(self, other: HeadersOut) -> bool {
+        other.lines().all(|(name, value)| {
+            let copies = self.0.pool().string(name).zip(self.0.pool().string(value));
+            copies.is_some_and(|(name, value)| self.add(name, value) == Status::OK)
+        })
     }
 
     /// Sets the status that says what protocol follows.
@@ -99,7 +106,14 @@ impl HeadersOut {
 
     /// Adds a line; the value is copied.
     pub(crate) fn push(self, name: &'static str, value: &str) -> Status {
-        let Some(value) = self.0.pool().string(value.as_bytes()) else { return Status::ERROR };
+        match self.0.pool().string(value.as_bytes()) {
+            Some(value) => self.add(borrowed(name.as_bytes()), value),
+            None => Status::ERROR,
+        }
+    }
+
+    /// Adds a line that lives as long as the request.
+    fn add(self, name: ngx_str_t, value: ngx_str_t) -> Status {
         // SAFETY: the list was initialised by nginx or by `clear`.
         unsafe {
             let line = ngx_list_push(&mut self.raw_mut().headers).cast::<ngx_table_elt_t>();
@@ -108,7 +122,7 @@ impl HeadersOut {
             }
             line.write(std::mem::zeroed());
             (*line).hash = 1;
-            (*line).key = borrowed(name.as_bytes());
+            (*line).key = name;
             (*line).value = value;
         }
         Status::OK

@@ -8,7 +8,7 @@ use std::ffi::c_void;
 use std::ptr;
 use std::rc::Rc;
 
-use mcp::http::{HeaderLine, Transport};
+use mcp::http::{HeaderLine, HttpReply, Transport};
 
 use super::buf::length;
 use super::entry::guard;
@@ -21,6 +21,12 @@ use super::sys::*;
 pub(crate) trait Outlet {
     /// By which way the client has sent it.
     fn transport(&self) -> Transport;
+
+    /// The request has passed its limits and access rules.
+    fn admit(&self) {}
+
+    /// nginx refuses the request with this reply, which follows.
+    fn refuse(&self, _inner: Request, _refusal: &HttpReply) {}
 
     /// Takes a part of the response's body; false if it cannot now, and [`Inner::resume`] follows.
     fn take(&self, inner: Request, part: &[u8]) -> bool;

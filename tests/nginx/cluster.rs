@@ -113,6 +113,47 @@ fn what_is_published_on_one_machine_is_heard_on_the_other() {
     }
 }
 
+/// Sends a request until it is refused with 404: what ends is noticed a little later.
+fn await_unknown(nginx: &Nginx, request: &Request) {
+    let deadline = Instant::now() + DEADLINE;
+    while nginx.send(request).status != 404 {
+        assert!(Instant::now() < deadline, "the session has not ended");
+    }
+}
+
+#[test]
+fn a_session_that_has_ended_is_unknown_to_every_machine() {
+    let redis = Redis::start();
+    let mut machines = [machine(&redis), machine(&redis)];
+    let session = Session::open(&machines[0], "2025-11-25");
+    let list = session.request(1, "tools/list", json!({}));
+    machines.iter().for_each(|nginx| assert_eq!(nginx.send(&list).status, 200));
+    assert_eq!(machines[0].send(&session.carry(Request::new("DELETE"))).status, 204);
+    machines.iter().for_each(|nginx| await_unknown(nginx, &list));
+    // By HTTP+SSE, what is posted on one machine is answered on the other, as long as the stream is open.
+    let get = Request::new("GET").header("Accept", "text/event-stream");
+    let open = |nginx: &Nginx| {
+        let mut events = Events::open(nginx.connect(), &get);
+        let ping = Request::post(json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string());
+        let ping = ping.to(&events.next().unwrap().data.unwrap());
+        (events, ping)
+    };
+    let (mut events, ping) = open(&machines[0]);
+    for nginx in &machines {
+        assert_eq!(nginx.send(&ping).status, 202);
+        while events.next().expect("an answer").name.as_deref() != Some("message") {}
+    }
+    drop(events);
+    machines.iter().for_each(|nginx| await_unknown(nginx, &ping));
+    // Whoever is killed cannot say so, but has no listeners any more.
+    let (_events, ping) = open(&machines[0]);
+    assert_eq!(machines[0].send(&ping).status, 202);
+    machines[0].expect_in_log("exited on signal 9");
+    machines[0].expect_in_log("was locked by");
+    machines[0].workers().iter().for_each(|worker| machines[0].kill_worker(worker));
+    await_unknown(&machines[0], &ping);
+}
+
 #[test]
 fn a_redis_that_goes_away_is_told_of_and_missed_for_no_longer_than_that() {
     let mut redis = Redis::start();

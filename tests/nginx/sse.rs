@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Act, Conf, Connection, Events, Gate, Nginx, Request, Upstream, json as answer, session_request};
+use crate::harness::{
+    Act, Conf, Connection, Events, Gate, Nginx, Request, Upstream, json as answer, response, session_request,
+};
 
 const TOOL: &str = "mcp_tool t { description d; pass POST http://UPSTREAM/x; argument text string; }";
 
@@ -194,26 +196,44 @@ fn progress_and_what_is_published_come_as_messages() {
 
 #[test]
 fn a_backend_asks_a_client_that_can_be_asked() {
-    let question = json!({"resultType": "input_required", "inputRequests": {"s": {"method": "sampling/createMessage",
-        "params": {"messages": [{"role": "user", "content": {"type": "text", "text": "?"}}], "maxTokens": 5}}}});
-    let upstream = Upstream::new(move |request| match request.text().contains("inputResponses") {
-        true => answer(&json!({"content": [{"type": "text", "text": "done"}]})),
-        false => answer(&question),
-    });
-    let nginx = conf(&upstream, "mcp_tool ask { description d; pass POST http://UPSTREAM/x; result mcp; }").start();
-    let ask = session_request(1, "tools/call", &json!({"name": "ask", "arguments": {}}));
-    let mut client = Client::begin(&nginx, &json!({"sampling": {}}));
-    client.post(&session_request("v", "logging/setLevel", &json!({"level": "error"})));
-    assert_eq!(client.hear()["id"], "v");
-    client.post(&ask);
-    let asked = client.hear();
-    assert_eq!(asked["method"], "sampling/createMessage", "{asked}");
-    let result = json!({"role": "assistant", "content": {"type": "text", "text": "!"}, "model": "m"});
-    client.post(&json!({"jsonrpc": "2.0", "id": asked["id"], "result": result}));
-    assert_eq!(client.hear()["result"]["content"][0]["text"], "done");
-    let mut other = Client::begin(&nginx, &json!({}));
-    let refused = other.ask(&ask);
-    assert!(refused["error"].is_object() || refused["result"]["isError"] == true, "{refused}");
+    let prompt = json!([{"role": "user", "content": {"type": "text", "text": "?"}}]);
+    let schema = json!({"type": "object", "properties": {"size": {"type": "string"}}});
+    for (capability, method, params, reply) in [
+        (
+            "sampling",
+            "sampling/createMessage",
+            json!({"messages": prompt, "maxTokens": 5}),
+            json!({"role": "assistant", "content": {"type": "text", "text": "large"}, "model": "m"}),
+        ),
+        (
+            "elicitation",
+            "elicitation/create",
+            json!({"message": "Which size?", "requestedSchema": schema}),
+            json!({"action": "accept", "content": {"size": "large"}}),
+        ),
+    ] {
+        let question =
+            json!({"resultType": "input_required", "inputRequests": {"q": {"method": method, "params": params}}});
+        let upstream = Upstream::new(move |request| match request.text().contains("inputResponses") {
+            true => answer(&json!({"content": [{"type": "text", "text": request.text()}]})),
+            false => answer(&question),
+        });
+        let nginx = conf(&upstream, "mcp_tool ask { description d; pass POST http://UPSTREAM/x; result mcp; }").start();
+        let ask = session_request(1, "tools/call", &json!({"name": "ask", "arguments": {}}));
+        let mut client = Client::begin(&nginx, &json!({capability: {}}));
+        client.post(&session_request("v", "logging/setLevel", &json!({"level": "error"})));
+        assert_eq!(client.hear()["id"], "v");
+        client.post(&ask);
+        let asked = client.hear();
+        assert_eq!(asked["method"], method, "{asked}");
+        client.post(&json!({"jsonrpc": "2.0", "id": asked["id"], "result": reply}));
+        let result = client.hear()["result"].clone();
+        assert!(result["content"][0]["text"].as_str().unwrap().contains("large"), "{result}");
+        let mut other = Client::begin(&nginx, &json!({}));
+        let refused = other.result(&ask);
+        let why = format!("does not support {capability}");
+        assert!(refused["content"][0]["text"].as_str().unwrap().contains(&why), "{refused}");
+    }
 }
 
 #[test]
@@ -248,6 +268,74 @@ fn limits_act_on_what_is_posted_and_answer_on_the_stream() {
         nginx.log.await_lines(0, count, line);
     }
     assert!(!nginx.log.since(0).iter().any(|line| line.contains("each 202 POST sse tools/call")));
+}
+
+#[test]
+fn who_is_refused_access_is_told_in_answer_to_the_post() {
+    let service = Upstream::new(|request| match request.header("authorization").as_deref() {
+        Some("Bearer good") => response(204, "text/plain", ""),
+        Some(_) => response(403, "text/plain", "no"),
+        None => vec![Act::Send(
+            b"HTTP/1.1 401 Status\r\nWWW-Authenticate: Bearer scope=\"a\"\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        )],
+    });
+    let upstream = upstream();
+    let directives = "auth_request /auth; add_header X-Once $mcp_tool always; mcp_allowed_origins *;
+        access_log /dev/stderr each;";
+    let nginx = conf(&upstream, directives)
+        .http("log_format each 'each $status $request_method $mcp_method $mcp_status $mcp_error_code';\n")
+        .server("location = /auth { internal; proxy_pass http://SERVICE/; proxy_pass_request_body off; proxy_set_header Content-Length ''; }")
+        .with("SERVICE", &service)
+        .start();
+    let good = |request: Request| request.header("Authorization", "Bearer good");
+    let get = good(Request::new("GET").header("Accept", "text/event-stream"));
+    let mut client = Client::open_by(&nginx, &get);
+    let initialize = session_request(0, "initialize", &json!({"protocolVersion": "2024-11-05", "capabilities": {}}));
+    let notification = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    for message in [&initialize, &call(7, "x"), &notification] {
+        let post = client.request(message).header("Origin", "https://a.example");
+        let refused = nginx.send(&post);
+        assert_eq!((refused.status, refused.error_code()), (401, 401));
+        for (name, value) in [
+            ("www-authenticate", "Bearer scope=\"a\""),
+            ("access-control-allow-origin", "https://a.example"),
+            ("content-type", "application/json"),
+        ] {
+            let lines: Vec<_> = refused.headers.iter().filter(|(other, _)| other == name).collect();
+            assert!(matches!(lines[..], [(_, found)] if found == value), "{name}: {lines:?}");
+        }
+        assert!(refused.headers.iter().filter(|(name, _)| name == "x-once").count() <= 1, "{:?}", refused.headers);
+        let denied = nginx.send(&post.clone().header("Authorization", "Bearer bad"));
+        assert_eq!((denied.status, denied.error_code()), (403, 403));
+        assert_eq!(denied.header("www-authenticate"), None);
+        assert_eq!(nginx.send(&good(post)).status, 202);
+    }
+    // Nothing of what was refused is said on the stream as well.
+    assert_eq!(client.hear()["id"], 0);
+    assert_eq!(client.hear()["id"], 7);
+    assert_eq!(upstream.requests().len(), 1);
+    for (line, count) in [
+        ("each 401 POST tools/call protocol_error 401", 1),
+        ("each 403 POST tools/call protocol_error 403", 1),
+        ("each 200 POST tools/call ok", 1),
+    ] {
+        nginx.log.await_lines(0, count, line);
+    }
+    assert!(!nginx.log.since(0).iter().any(|line| line.contains("each 202 POST tools/call")));
+}
+
+#[test]
+fn a_password_is_asked_for() {
+    let upstream = upstream();
+    let directives = "auth_basic realm; auth_basic_user_file users; satisfy any;";
+    let nginx = conf(&upstream, directives).file("users", "ada:{PLAIN}secret\n").start();
+    let as_ada = |request: Request| request.header("Authorization", "Basic YWRhOnNlY3JldA==");
+    let client = Client::open_by(&nginx, &as_ada(Request::new("GET").header("Accept", "text/event-stream")));
+    let ping = client.request(&session_request(1, "ping", &json!({})));
+    let refused = nginx.send(&ping);
+    assert_eq!((refused.status, refused.error_code(), refused.json()["id"].clone()), (401, 401, json!(1)));
+    assert_eq!(refused.header("www-authenticate"), Some("Basic realm=\"realm\""));
+    assert_eq!(nginx.send(&as_ada(ping)).status, 202);
 }
 
 #[test]

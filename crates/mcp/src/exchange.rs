@@ -70,7 +70,7 @@ impl Exchange {
     }
 
     /// Whether it is a message of HTTP+SSE that can be taken: the host makes a request of [`Transport::Sse`](crate::http::Transport) of
-    /// its body, to which limits and access rules apply, and replies what [`Exchange::start`] says at once.
+    /// its body, to which limits and access rules apply, and replies what [`Exchange::start`] says as soon as that has passed them.
     pub fn is_forwarded(&self) -> bool {
         matches!(self.work, Work::Forward)
     }

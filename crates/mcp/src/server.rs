@@ -29,7 +29,7 @@ use crate::receive;
 use crate::resource::Resource;
 use crate::seal::Seals;
 use crate::search::{Search, SearchTool};
-use crate::session::Sessions;
+use crate::session::{MACHINE, Sessions};
 use crate::tool::{Endpoint, Tool};
 
 /// Whose call something is.
@@ -87,6 +87,8 @@ pub struct Server {
     caching: (u64, &'static str),
     origins: AllowedOrigins,
     sessions: Sessions,
+    /// What tells this server from those of other machines with the same secret.
+    machine: [u8; MACHINE],
     seals: Seals,
     /// By listing, then by revision.
     lists: [Vec<List>; Listing::ALL.len()],
@@ -307,6 +309,15 @@ impl Server {
 
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    pub(crate) fn machine(&self) -> [u8; MACHINE] {
+        self.machine
+    }
+
+    /// Seconds after which a session is over.
+    pub fn session_lifetime(&self) -> u64 {
+        self.sessions.lifetime()
     }
 }
 

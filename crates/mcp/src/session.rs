@@ -11,6 +11,8 @@ use crate::{LogLevel, ProtocolVersion};
 
 /// Bytes of the signature that an id carries.
 const TAG: usize = 16;
+/// Bytes that tell machines apart.
+pub(crate) const MACHINE: usize = 8;
 /// Bytes of the client's name, and of its version, that an id carries.
 const CLIENT: usize = 64;
 /// No id of ours is longer.
@@ -95,6 +97,11 @@ impl Sessions {
         session.issued.saturating_add(self.lifetime)
     }
 
+    /// Seconds for which ids are good.
+    pub(crate) fn lifetime(&self) -> u64 {
+        self.lifetime
+    }
+
     /// A new session's id.
     pub(crate) fn seal(&self, session: Session, client: &Client, nonce: [u8; 16]) -> String {
         let mut payload = Vec::with_capacity(192);
@@ -127,6 +134,13 @@ impl Sessions {
         let session = parse(payload)?;
         (now < self.until(session)).then_some(session)
     }
+}
+
+/// The nonce of an id that was found right.
+pub(crate) fn nonce_of(id: &str) -> Option<[u8; 16]> {
+    let mut buffer = [0; LONGEST];
+    let payload = decode(id.split_once('.')?.0.as_bytes(), &mut buffer)?;
+    payload.get(HEAD - 16..HEAD)?.try_into().ok()
 }
 
 fn decode<'b>(text: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {

@@ -15,7 +15,7 @@ use crate::input::Capabilities;
 use crate::jsonrpc::{self, write_error};
 use crate::receive::Reception;
 use crate::server::Server;
-use crate::session::{Client, Session};
+use crate::session::{Client, MACHINE, Session, nonce_of};
 
 /// The one revision that has it.
 const VERSION: ProtocolVersion = ProtocolVersion::V2024_11_05;
@@ -37,7 +37,9 @@ impl Reception<'_, '_> {
     /// Opens one, and begins its session.
     pub(crate) fn open_sse(&mut self) -> Work {
         let session = Session { version: VERSION, capabilities: Capabilities::NONE, issued: self.request.now };
-        let id = self.server.sessions().seal(session, &Client::default(), (self.nonce)());
+        let mut nonce = (self.nonce)();
+        nonce[..MACHINE].copy_from_slice(&self.server.machine());
+        let id = self.server.sessions().seal(session, &Client::default(), nonce);
         self.version = VERSION;
         self.facts.transport = Transport::Sse;
         self.facts.protocol_version = Some(VERSION);
@@ -69,6 +71,11 @@ fn endpoint(target: &[u8], session: &str) -> String {
 }
 
 impl Server {
+    /// Whether the stream of a session of HTTP+SSE was opened on this machine, by this configuration.
+    pub fn has_begun(&self, session: &str) -> bool {
+        nonce_of(session).is_some_and(|nonce| nonce.starts_with(&self.machine()))
+    }
+
     /// What is to be published so that the client of HTTP+SSE hears `message` on its stream, a line of JSON that is (part of) the
     /// answer to the message with these facts. An error takes the place of what is larger than the bus carries.
     pub fn reply_on_stream(&self, facts: &Facts, message: &str) -> Option<Publication> {
@@ -123,6 +130,10 @@ mod tests {
         let facts = exchange.facts().clone();
         assert_eq!((facts.transport(), facts.protocol_version()), ("sse", Some(VERSION)));
         let session = facts.session().unwrap().to_owned();
+        let mut builder = ServerBuilder::new();
+        builder.secret([1; 32]);
+        builder.machine([9; MACHINE]);
+        assert_eq!([&server, &builder.build().unwrap()].map(|server| server.has_begun(&session)), [true, false]);
         let Step::Listen { reply, mut listener } = exchange.start(&server, &mut |_, _| String::new()) else {
             panic!("no stream")
         };

@@ -15,7 +15,7 @@ use crate::prompt::Prompt;
 use crate::resource::Resource;
 use crate::seal::Seals;
 use crate::search::{Search, SearchTool};
-use crate::session::Sessions;
+use crate::session::{MACHINE, Sessions};
 use crate::tool::{ConfigError, Tool};
 use crate::{ProtocolVersion, prompt, resource};
 
@@ -43,6 +43,7 @@ pub struct ServerBuilder {
     cache_ttl: u64,
     cache_private: bool,
     channels: bool,
+    machine: [u8; MACHINE],
 }
 
 impl Default for ServerBuilder {
@@ -69,6 +70,7 @@ impl ServerBuilder {
             cache_ttl: CACHE_TTL,
             cache_private: false,
             channels: false,
+            machine: [0; MACHINE],
         }
     }
 
@@ -208,6 +210,11 @@ impl ServerBuilder {
         self.channels = on;
     }
 
+    /// Random bytes, by which a session of HTTP+SSE is known to have begun on this machine ([`Server::has_begun`]).
+    pub fn machine(&mut self, machine: [u8; MACHINE]) {
+        self.machine = machine;
+    }
+
     /// Checks everything together and compiles it.
     pub fn build(mut self) -> Result<Server, ConfigError> {
         let secret =
@@ -268,6 +275,7 @@ impl ServerBuilder {
             page_size: self.page_size,
             origins: self.origins,
             sessions: Sessions::new(&secret, self.session_lifetime),
+            machine: self.machine,
             seals: Seals::new(&secret),
             lists,
             meta: meta.into(),
