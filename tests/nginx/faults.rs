@@ -8,3 +8,4 @@ mod disk;
 mod killed;
 mod memory;
 mod scarce;
+mod vanished;

@@ -12,6 +12,7 @@ mod port;
 mod redis;
 #[path = "../../crates/mcp/tests/support/specification.rs"]
 mod specification;
+mod tls;
 mod upstream;
 mod websocket;
 
@@ -23,6 +24,7 @@ pub(crate) use message::{Session, call, request};
 pub(crate) use nginx::{Nginx, WORKERS, nginx};
 pub(crate) use port::Port;
 pub(crate) use redis::Redis;
+pub(crate) use tls::{Authority, Certificate, read_head, read_until};
 pub(crate) use upstream::{Act, Gate, Received, Upstream, json, response};
 pub(crate) use websocket::{WebSocket, handshake, session_request, stateless_request};
 

@@ -41,3 +41,4 @@ mod variables;
 mod watching;
 mod websocket;
 mod wire;
+mod wss;

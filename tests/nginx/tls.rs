@@ -4,10 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::json;
 
-use crate::harness::{Conf, Port, Upstream, call, json as answer, refused, response};
+use crate::harness::{Authority, Certificate, Conf, Port, Upstream, call, json as answer, refused, response};
 
 /// A certificate authority of the test's own, and a server's certificate that it has signed, as PEM.
 struct Certificates {
@@ -17,13 +16,9 @@ struct Certificates {
 }
 
 fn certificates(name: &str) -> Certificates {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(DnType::CommonName, "authority of a test");
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
-    Certificates { authority: authority.pem(), certificate: certificate.pem(), key: key.serialize_pem() }
+    let authority = Authority::new();
+    let Certificate { certificate, key } = authority.certify(name);
+    Certificates { authority: authority.pem(), certificate, key }
 }
 
 /// An https server on `PORT` with a certificate for `name`, in front of an upstream; and MCP locations.

@@ -256,7 +256,63 @@ fn a_client_that_leaves_takes_its_calls_with_it() {
 }
 
 #[test]
-fn progress_and_what_a_backend_asks_go_over_the_socket() {
+fn what_a_backend_asks_goes_over_the_socket() {
+    let schema = json!({"type": "object", "properties": {"size": {"type": "string"}}});
+    let question = json!({"resultType": "input_required", "requestState": "s", "inputRequests": {"q": {
+        "method": "elicitation/create", "params": {"message": "Which size?", "requestedSchema": schema}}}});
+    let upstream = Upstream::new(move |request| match request.text().contains("inputResponses") {
+        true => answer(&json!({"content": [{"type": "text", "text": request.text()}]})),
+        false => answer(&question),
+    });
+    let ask = "mcp_tool ask { description d; pass POST http://UPSTREAM/x; result mcp; }";
+    let nginx = Conf::location(ask).with("UPSTREAM", &upstream).start();
+    let call = |id: u64| session_request(id, "tools/call", &json!({"name": "ask", "arguments": {}}));
+    for version in ["2025-06-18", "2025-11-25"] {
+        let mut socket = WebSocket::open(&nginx);
+        socket.initialize(version, &json!({"elicitation": {}}));
+        // Several at a time, which are answered in another order.
+        let asked: Vec<Value> = (1..=3)
+            .map(|id| {
+                socket.say(&call(id));
+                let asked = socket.hear();
+                assert_eq!(asked["method"], "elicitation/create", "{asked}");
+                assert_eq!(asked["params"]["message"], "Which size?");
+                asked["id"].clone()
+            })
+            .collect();
+        for (index, asked) in asked.iter().enumerate().rev() {
+            let id = index + 1;
+            let content = json!({"action": "accept", "content": {"size": format!("size {id}")}});
+            socket.say(&json!({"jsonrpc": "2.0", "id": asked, "result": content}));
+            let result = socket.hear();
+            assert_eq!(result["id"], id, "{result}");
+            let text = result["result"]["content"][0]["text"].as_str().unwrap();
+            assert!(text.contains(&format!("size {id}")), "{text}");
+        }
+        // Who leaves while it is asked takes the call with it.
+        socket.say(&call(4));
+        socket.hear();
+        assert_eq!(socket.close(), 1000);
+        let mut unable = WebSocket::open(&nginx);
+        unable.initialize(version, &json!({}));
+        let refused = unable.result(&call(1));
+        assert!(refused["content"][0]["text"].as_str().unwrap().contains("does not support elicitation"), "{refused}");
+    }
+    // Without a session the question is the result, and the answer comes with another call.
+    let mut socket = WebSocket::open(&nginx);
+    let able = json!({"io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}});
+    let params = json!({"name": "ask", "arguments": {}, "_meta": able});
+    let result = socket.result(&stateless_request(1, "tools/call", params.clone()));
+    assert_eq!(result["resultType"], "input_required", "{result}");
+    let mut again = params;
+    again["requestState"] = result["requestState"].clone();
+    again["inputResponses"] = json!({"q": {"action": "accept", "content": {"size": "none"}}});
+    let result = socket.result(&stateless_request(2, "tools/call", again));
+    assert!(result["content"][0]["text"].as_str().unwrap().contains("none"), "{result}");
+}
+
+#[test]
+fn progress_goes_over_the_socket() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
     let events = "data: {\"progress\":1}\n\ndata: {\"progress\":2}\n\nevent: result\ndata: {\"a\":1}\n\n";
     let upstream = Upstream::sending(&format!("{head}{events}"));

@@ -110,6 +110,21 @@ pub(crate) struct Response {
 }
 
 impl Response {
+    /// A response of which only the head has come.
+    pub(crate) fn of_head(head: &str) -> Response {
+        let mut lines = head.trim_end().split("\r\n");
+        let status_line = lines.next().unwrap();
+        let status: u16 = status_line
+            .strip_prefix("HTTP/1.1 ")
+            .and_then(|rest| rest.get(..3)?.parse().ok())
+            .unwrap_or_else(|| panic!("no status line: {status_line}"));
+        let headers: Vec<(String, String)> = lines
+            .map(|line| line.split_once(':').unwrap_or_else(|| panic!("no header line: {line}")))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        Response { status, headers, body: Vec::new() }
+    }
+
     /// The value of the first line of a name, given in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
@@ -250,17 +265,7 @@ impl Connection {
             }
         };
         let head = String::from_utf8(self.take(end)).expect("a head in UTF-8");
-        let mut lines = head.trim_end().split("\r\n");
-        let status_line = lines.next().unwrap();
-        let status: u16 = status_line
-            .strip_prefix("HTTP/1.1 ")
-            .and_then(|rest| rest.get(..3)?.parse().ok())
-            .unwrap_or_else(|| panic!("no status line: {status_line}"));
-        let headers: Vec<(String, String)> = lines
-            .map(|line| line.split_once(':').unwrap_or_else(|| panic!("no header line: {line}")))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-            .collect();
-        let response = Response { status, headers, body: Vec::new() };
+        let response = Response::of_head(&head);
         self.ends = response.header("connection") == Some("close");
         self.journal.add("<--", head.as_bytes());
         Some(response)
