@@ -1,9 +1,10 @@
 """What streams cost, in one run.
 
-  event    from the upstream's write of an event to the client's read of it as progress, beside a proxy_pass without buffering
+  event    from the upstream's write of an event to the client's read of it as progress, by each transport, beside a proxy_pass
+           without buffering
   fan-out  from a POST to mcp_publish to the client's read, over all listeners
   cpu      the workers' time for each publication, and for each listener that hears of one
-  idle     memory of the workers for each listener that waits
+  idle     memory of the workers for each listener of a kind that waits, each kind with workers of its own
   reload   until every open stream has ended, and how many of them with a word
   hop      from a POST on one machine to the client's read on another, by Nchan and Redis, if both are here
 """
@@ -12,11 +13,13 @@ import http.client
 import json
 import os
 import re
+import resource
 import select
 import shutil
 import signal
 import socket
 import statistics
+import struct
 import subprocess
 import threading
 import time
@@ -39,6 +42,19 @@ http {{
 }}
 """
 META = "io.modelcontextprotocol/"
+HANDSHAKE = b"".join(
+    line + b"\r\n"
+    for line in (
+        b"GET /mcp HTTP/1.1",
+        b"Host: localhost",
+        b"Connection: Upgrade",
+        b"Upgrade: websocket",
+        b"Sec-WebSocket-Version: 13",
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        b"Sec-WebSocket-Protocol: mcp",
+        b"",
+    )
+)
 CALLS = 400
 LISTENERS = 1000
 PUBLICATIONS = 2000
@@ -79,6 +95,13 @@ class Bench:
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port))
 
+    def renew(self):
+        """Has new workers, and awaits the end of the old ones."""
+        old = self.workers()
+        self.nginx.send_signal(signal.SIGHUP)
+        while len(self.workers()) != 2 or set(old) & set(self.workers()):
+            time.sleep(0.05)
+
     def workers(self):
         children = f"/proc/{self.nginx.pid}/task/{self.nginx.pid}/children"
         with open(children) as file:
@@ -101,10 +124,13 @@ class Bench:
             ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
-    def request(self, method, params, name=None):
+    def message(self, method, params):
         meta = {"protocolVersion": "2026-07-28", "clientInfo": {"name": "bench", "version": "1"}, "clientCapabilities": {}}
         params = {**params, "_meta": {**params.get("_meta", {}), **{META + key: value for key, value in meta.items()}}}
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+
+    def request(self, method, params, name=None):
+        body = self.message(method, params)
         head = f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nMcp-Method: {method}\r\nMCP-Protocol-Version: 2026-07-28\r\n"
         head += f"Mcp-Name: {name}\r\n" if name else ""
         head += "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
@@ -129,18 +155,49 @@ class Bench:
         )
         return connection, b"event-stream"
 
+    def sse(self):
+        connection = self.connect()
+        connection.sendall(b"GET /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
+        return connection, b"session_id="
+
+    def websocket(self):
+        connection = self.connect()
+        connection.sendall(HANDSHAKE)
+        return connection, b"\r\n\r\n"
+
+    def websocket_listener(self):
+        connection, begin = self.websocket()
+        await_text(connection, begin)
+        connection.sendall(frame(self.message("subscriptions/listen", {"notifications": {"toolsListChanged": True}})))
+        return connection, b"acknowledged"
+
     def open(self, kind, count):
         """Opens so many streams and awaits their beginning."""
         connections = []
         for _ in range(count):
             connection, begin = getattr(self, kind)()
-            received = b""
-            while begin not in received:
-                part = connection.recv(65536)
-                assert part, received
-                received += part
+            await_text(connection, begin)
             connections.append(connection)
         return connections
+
+    def ask(self, way, method, params, name):
+        """A connection on which the answer to a request comes."""
+        if way == "streamable HTTP":
+            connection = self.connect()
+            connection.sendall(self.request(method, params, name))
+        elif way == "websocket":
+            connection, begin = self.websocket()
+            await_text(connection, begin)
+            connection.sendall(frame(self.message(method, params)))
+        else:
+            connection, begin = self.sse()
+            head = await_text(connection, rb"data: (\S+)\n")
+            body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+            client = http.client.HTTPConnection("127.0.0.1", self.port)
+            client.request("POST", head[1].decode(), body, {"Host": "localhost", "Content-Type": "application/json"})
+            assert client.getresponse().status == 202
+            client.close()
+        return connection
 
     def publish(self, listening):
         assert self.post() == {"published": 1, "listening": listening}
@@ -154,15 +211,35 @@ class Bench:
         return json.load(response) if response.status == 200 else None
 
 
-def event_times(bench, request):
-    connection = bench.connect()
-    connection.sendall(request)
+def frame(text):
+    """A client's frame; the mask changes nothing."""
+    head = struct.pack("!BBH", 0x81, 0x80 | 126, len(text)) if len(text) > 125 else bytes([0x81, 0x80 | len(text)])
+    return head + bytes(4) + text.encode()
+
+
+def await_text(connection, pattern):
+    """Reads until this is there."""
     received = b""
-    while not (found := re.search(rb'"progress":(\d{6,})', received)):
-        received += connection.recv(65536)
+    while not (found := re.search(pattern, received)):
+        part = connection.recv(65536)
+        assert part, received
+        received += part
+    return found
+
+
+def event_time(connection):
+    """Microseconds from when the upstream has written an event to here."""
+    found = await_text(connection, rb'"progress":(\d{6,})')
     seen = time.perf_counter_ns()
     connection.close()
     return (seen - int(found[1])) / 1000
+
+
+def drop(connections):
+    """Closes them without a trace, as so many would keep their ports for a minute."""
+    for connection in connections:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
 
 
 def read_all(connections, wanted):
@@ -190,14 +267,18 @@ def spread(name, values, unit):
 
 
 def run(bench, idle):
-    call = bench.request("tools/call", {"name": "work", "arguments": {}, "_meta": {"progressToken": 1}}, "work")
-    proxy = b"POST /proxy HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
-    times = {"event, proxy_pass": [], "event, tools/call": []}
+    times = {way: [] for way in ("proxy_pass", "streamable HTTP", "websocket", "sse")}
     for _ in range(CALLS):
-        for name, request in zip(times, (proxy, call)):
-            times[name].append(event_times(bench, request))
-    for name, values in times.items():
-        spread(name, values, "us")
+        for way, values in times.items():
+            if way == "proxy_pass":
+                connection = bench.connect()
+                connection.sendall(b"POST /proxy HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+            else:
+                params = {"name": "work", "arguments": {}, "_meta": {"progressToken": 1}}
+                connection = bench.ask(way, "tools/call", params, "work")
+            values.append(event_time(connection))
+    for way, values in times.items():
+        spread(f"event, {way}", values, "us")
 
     before = bench.cpu()
     for _ in range(PUBLICATIONS):
@@ -227,15 +308,18 @@ def run(bench, idle):
     seen, received = read_all(listeners, b"resultType")
     ended = sum(b"resultType" in text for text in received)
     print(f"{'reload':34} {(max(seen) - begin) * 1000:8.0f} ms until the last of {LISTENERS} ended, {ended} with a result")
-    for connection in listeners:
-        connection.close()
-    time.sleep(1)  # the old workers end
+    drop(listeners)
 
-    streams = []
-    for kind in ("listener", "get_stream"):
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    idle = min(idle, most - 100)
+    for kind in ("listener", "get_stream", "sse", "websocket", "websocket_listener"):
+        # What a kind before has used and left would make the next one look smaller.
+        bench.renew()
         before = bench.memory()
-        streams += bench.open(kind, idle)
-        print(f"{'idle ' + kind:34} {(bench.memory() - before) / idle:8.2f} KB each, {idle} of them")
+        streams = bench.open(kind, idle)
+        print(f"{'idle ' + kind:34} {(bench.memory() - before) / idle:8.2f} KB each, {idle} of them", flush=True)
+        drop(streams)
     bench.nginx.terminate()
     bench.nginx.wait()
 
