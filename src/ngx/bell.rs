@@ -1,7 +1,6 @@
 //! The bell: one process rings, every worker that listens is told.
 
 use std::cell::Cell;
-use std::ptr;
 
 use super::entry::guard;
 use super::log::Log;
@@ -62,21 +61,27 @@ pub(super) fn make(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     unsafe { mcp_make_bell((*cycle).log) }
 }
 
-/// Runs `act` after some time, for which a worker that ends lives on. For what happens at most once in a worker's life.
+/// What is done later, and the event that does it.
+struct Later {
+    event: ngx_event_t,
+    act: fn(),
+}
+
+/// Runs `act` after some time, for which a worker that ends lives on.
 pub(crate) fn later(milliseconds: usize, act: fn()) {
-    // SAFETY: all-zero is what nginx starts an event from; this one stays for as long as the worker.
-    let event: &mut ngx_event_t = Box::leak(Box::new(unsafe { std::mem::zeroed() }));
-    event.handler = Some(run_later);
-    event.data = ptr::from_mut(Box::leak(Box::new(act))).cast();
-    // SAFETY: the event lives on; the cycle has a log.
+    // SAFETY: all-zero is what nginx starts an event from.
+    let later = Box::into_raw(Box::new(Later { event: unsafe { std::mem::zeroed() }, act }));
+    // SAFETY: `run_later` frees it; the cycle has a log.
     unsafe {
-        event.log = (*ngx_cycle).log;
-        mcp_add_timer(event, milliseconds);
+        (*later).event.handler = Some(run_later);
+        (*later).event.data = later.cast();
+        (*later).event.log = (*ngx_cycle).log;
+        mcp_add_timer(&raw mut (*later).event, milliseconds);
     }
 }
 
 extern "C" fn run_later(event: *mut ngx_event_t) {
-    // SAFETY: the event's data is what `later` made of a function.
-    let act = unsafe { *(*event).data.cast::<fn()>() };
-    guard(Log::cycle(), (), act);
+    // SAFETY: the event's data is what `later` gave away; nginx is done with an event of a timer when it calls its handler.
+    let later = unsafe { Box::from_raw((*event).data.cast::<Later>()) };
+    guard(Log::cycle(), (), later.act);
 }
