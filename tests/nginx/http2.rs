@@ -118,6 +118,41 @@ fn errors_and_results_share_a_connection() {
 }
 
 #[test]
+fn a_stream_and_what_is_posted_for_it_share_a_connection() {
+    let upstream = Upstream::answering(answer(&json!({"id": 1})));
+    let directives = format!("{TOOLS}\nauth_basic realm; auth_basic_user_file users;");
+    let conf = Conf::location(&directives).listen("http2").with("UPSTREAM", &upstream);
+    let nginx = conf.file("users", "ada:{PLAIN}secret\n").start();
+    let as_ada = |request: Request| request.header("Authorization", "Basic YWRhOnNlY3JldA==");
+    run(async {
+        let mut client = connect(nginx.address()).await;
+        let get = as_ada(Request::new("GET").header("Accept", "text/event-stream"));
+        let mut events = send(&mut client, &get).await.await.unwrap().into_body();
+        let mut text = String::new();
+        let mut read_until = async |text: &mut String, end: &str| {
+            while !text.ends_with(end) {
+                let chunk = events.data().await.expect("more").unwrap();
+                events.flow_control().release_capacity(chunk.len()).unwrap();
+                text.push_str(std::str::from_utf8(&chunk).unwrap());
+            }
+        };
+        read_until(&mut text, "\n\n").await;
+        let endpoint = text.split("data: ").nth(1).unwrap().lines().next().unwrap().to_owned();
+        for id in 1..=3 {
+            let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": "t", "arguments": {"id": id}}});
+            let post = Request::post(call.to_string()).to(&endpoint);
+            let refused = send(&mut client, &post).await.await.unwrap();
+            assert_eq!(refused.status(), 401);
+            assert_eq!(refused.headers()["www-authenticate"], "Basic realm=\"realm\"");
+            assert_eq!(send(&mut client, &as_ada(post)).await.await.unwrap().status(), 202);
+            text.clear();
+            read_until(&mut text, "}\n\n").await;
+            assert!(text.contains(&format!("\"id\":{id},\"result\"")), "{text}");
+        }
+    });
+}
+
+#[test]
 fn a_stream_that_is_reset_takes_its_call_with_it_and_no_other() {
     let (left, stays) = (Gate::default(), Gate::default());
     let gates = (left.clone(), stays.clone());

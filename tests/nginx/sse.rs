@@ -325,6 +325,32 @@ fn who_is_refused_access_is_told_in_answer_to_the_post() {
 }
 
 #[test]
+fn who_posts_and_leaves_before_it_is_known_whether_that_is_allowed_is_told_on_the_stream() {
+    let upstream = upstream();
+    for (status, expected) in [(204, json!(null)), (401, json!(401))] {
+        let gate = Gate::default();
+        let opened = gate.clone();
+        let service = Upstream::new(move |request| match request.header("x-now") {
+            Some(_) => response(204, "text/plain", ""),
+            None => [vec![Act::Await(opened.clone())], response(status, "text/plain", "")].concat(),
+        });
+        let auth = "location = /auth { internal; proxy_pass http://SERVICE/; proxy_pass_request_body off;
+            proxy_set_header Content-Length ''; proxy_ignore_client_abort on; }";
+        let nginx = conf(&upstream, "auth_request /auth;").server(auth).with("SERVICE", &service).start();
+        let get = Request::new("GET").header("Accept", "text/event-stream").header("X-Now", "1");
+        let mut client = Client::open_by(&nginx, &get);
+        let mut poster = nginx.connect();
+        poster.send(&client.request(&call(7, "x")).bytes());
+        service.await_requests(2);
+        poster.reset();
+        nginx.log.await_lines(0, 1, "client prematurely closed connection");
+        gate.open();
+        let answer = client.hear();
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(7), &expected), "{answer}");
+    }
+}
+
+#[test]
 fn a_password_is_asked_for() {
     let upstream = upstream();
     let directives = "auth_basic realm; auth_basic_user_file users; satisfy any;";
