@@ -85,14 +85,20 @@ impl Request {
     /// Sees that a response to it is what the specification has there.
     fn judge(&self, response: &Response) {
         let (mut revision, method) = self.asks();
-        if response.header("content-type") != Some("application/json") {
-            return;
+        let messages = match response.header("content-type") {
+            Some("application/json") => vec![response.text()],
+            Some("text/event-stream") => {
+                let lines = response.text();
+                lines.lines().filter_map(|line| line.strip_prefix("data: ")).map(str::to_owned).collect()
+            }
+            _ => Vec::new(),
+        };
+        for message in messages.iter().filter_map(|message| serde_json::from_str::<Value>(message).ok()) {
+            if method == "initialize" {
+                message["result"]["protocolVersion"].as_str().unwrap_or_default().clone_into(&mut revision);
+            }
+            specification::check(&revision, &method, &message);
         }
-        let Ok(message) = serde_json::from_slice::<Value>(&response.body) else { return };
-        if method == "initialize" {
-            message["result"]["protocolVersion"].as_str().unwrap_or_default().clone_into(&mut revision);
-        }
-        specification::check(&revision, &method, &message);
     }
 
     /// The request as it goes over the wire.
@@ -124,6 +130,16 @@ impl Response {
     /// The body as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The message in the only event of a stream that came whole.
+    pub(crate) fn only_event(&self) -> Value {
+        assert_eq!(self.header("content-type"), Some("text/event-stream"), "{self:?}");
+        assert_eq!(self.header("x-accel-buffering"), Some("no"));
+        let text = self.text();
+        let data = text.strip_prefix("data: ").and_then(|rest| rest.strip_suffix("\n\n"));
+        let data = data.filter(|data| !data.contains('\n')).unwrap_or_else(|| panic!("not one event: {text}"));
+        serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
     /// The JSON-RPC result.
