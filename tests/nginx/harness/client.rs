@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::DEADLINE;
 use super::journal::Journal;
+use super::message::revision_of;
 use super::specification;
 use super::websocket::Parts;
 
@@ -74,12 +75,11 @@ impl Request {
 
     /// The revision that it is of, and the method that it asks for, as far as it says.
     pub(crate) fn asks(&self) -> (String, String) {
-        let header = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("mcp-protocol-version"));
+        let header = |name: &str| self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+        let said = header("mcp-protocol-version").map(|(_, revision)| revision.clone());
+        let session = header("mcp-session-id").and_then(|(_, session)| revision_of(session));
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        (
-            header.map(|(_, value)| value.clone()).unwrap_or_default(),
-            body["method"].as_str().unwrap_or_default().to_owned(),
-        )
+        (said.or(session).unwrap_or_default(), body["method"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Sees that a response to it is what the specification has there.
