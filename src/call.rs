@@ -25,10 +25,11 @@ pub(crate) struct Call {
     /// The client wants to hear no more of it.
     is_cancelled: bool,
     endpoint: usize,
-    pending: Option<Pending>,
+    pending: Option<Box<Pending>>,
     disguise: Option<Disguise>,
     keepalive: bool,
-    head: Option<Head>,
+    /// The header of the upstream's answer: nginx has it as long as the request.
+    head: Option<UpstreamResponse<'static>>,
     failure: Option<UpstreamFailure>,
     finalizer: UpstreamFinalizer,
     ended: bool,
@@ -42,17 +43,8 @@ pub(crate) struct Call {
     pub(crate) complete: bool,
 }
 
-/// The header of the upstream's answer.
-struct Head {
-    status: u16,
-    content_type: Option<Vec<u8>>,
-    content_encoding: Option<Vec<u8>>,
-    location: Option<Vec<u8>>,
-    retry_after: Option<Vec<u8>>,
-}
-
 impl Call {
-    fn new(caller: Caller, endpoint: usize, pending: Pending) -> Box<Call> {
+    fn new(caller: Caller, endpoint: usize, pending: Box<Pending>) -> Box<Call> {
         Box::new(Call {
             caller,
             is_cancelled: false,
@@ -79,12 +71,14 @@ impl Call {
         }
         self.finalizer = request.replace_upstream_finalizer(Some(ngx::upstream_finished));
         let out = request.headers_out();
+        let line = |name: &[u8]| begins_jobs.then(|| ngx::upstream_header(request, name)).flatten();
         let head = UpstreamResponse {
             status: out.status(),
             content_type: out.content_type(),
             content_encoding: out.content_encoding(),
+            location: line(b"location"),
+            retry_after: line(b"retry-after"),
             body: &[],
-            ..UpstreamResponse::default()
         };
         self.in_events = self.pending.as_mut().is_some_and(|pending| pending.begin(&head, limit));
         if self.in_events || !request.is_main() {
@@ -93,14 +87,7 @@ impl Call {
         // Of an empty file no body is sent to a request beside another one.
         self.complete |= out.content_length() == Some(0);
         self.body.reserve(out.content_length().unwrap_or(0).min(LARGEST_RESERVE));
-        let line = |name: &[u8]| ngx::upstream_header(request, name).filter(|_| begins_jobs).map(<[u8]>::to_vec);
-        self.head = Some(Head {
-            status: out.status(),
-            content_type: out.content_type().map(<[u8]>::to_vec),
-            content_encoding: out.content_encoding().map(<[u8]>::to_vec),
-            location: line(b"location"),
-            retry_after: line(b"retry-after"),
-        });
+        self.head = Some(head);
     }
 
     /// nginx is done with the upstream: runs what the proxy module wants to be run then, and keeps what went wrong.
@@ -119,7 +106,7 @@ impl Call {
 
     /// Whether the answer is there although its upstream goes on.
     pub(crate) fn is_concluded(&self) -> bool {
-        self.pending.as_ref().is_some_and(Pending::is_concluded)
+        self.pending.as_ref().is_some_and(|pending| pending.is_concluded())
     }
 
     /// Whether the upstream's header has come.
@@ -211,16 +198,9 @@ impl Call {
         if self.is_cancelled {
             return Some((pending.cancel(&context.location.server, &mut evaluate), self.caller));
         }
-        let answer = match (&self.head, failure.or(self.failure)) {
+        let answer = match (self.head, failure.or(self.failure)) {
             (_, Some(failure)) => Err(failure),
-            (Some(head), None) => Ok(UpstreamResponse {
-                status: head.status,
-                content_type: head.content_type.as_deref(),
-                content_encoding: head.content_encoding.as_deref(),
-                location: head.location.as_deref(),
-                retry_after: head.retry_after.as_deref(),
-                body: &self.body,
-            }),
+            (Some(head), None) => Ok(UpstreamResponse { body: &self.body, ..head }),
             (None, None) => Err(UpstreamFailure::Unreachable),
         };
         Some((pending.resume(&context.location.server, answer, &mut evaluate), self.caller))
@@ -248,7 +228,7 @@ pub(crate) fn start(
     context: &'static Context,
     endpoint: usize,
     upstream: UpstreamRequest,
-    pending: Pending,
+    pending: Box<Pending>,
 ) -> Status {
     let caller = Caller::new(request, context.location, &pending);
     call(request, context, caller, endpoint, upstream, pending)
@@ -261,7 +241,7 @@ pub(crate) fn again(
     caller: Caller,
     endpoint: usize,
     upstream: UpstreamRequest,
-    pending: Pending,
+    pending: Box<Pending>,
 ) -> Status {
     // What the last upstream said; of the client's stream the header is sent.
     request.headers_out().clear();
@@ -275,7 +255,7 @@ fn call(
     mut caller: Caller,
     endpoint: usize,
     upstream: UpstreamRequest,
-    pending: Pending,
+    pending: Box<Pending>,
 ) -> Status {
     let is_ready = context.keep_upstream(request, endpoint, upstream)
         && (!pending.wants_progress() || caller.reassure(request, context.location));
@@ -320,7 +300,7 @@ pub(crate) fn start_beside(
     context: &'static Context,
     endpoint: usize,
     upstream: UpstreamRequest,
-    pending: Pending,
+    pending: Box<Pending>,
 ) -> Status {
     if context.batch().is_none() {
         let Some(wake) = Wake::new(request, advance) else { return Status::INTERNAL_SERVER_ERROR };

@@ -29,11 +29,11 @@ enum Rest {
     /// The client's answers.
     Answers(Waiting),
     /// So many milliseconds.
-    Time(usize, Pending),
+    Time(usize, Box<Pending>),
     /// A look at the server that the call is for.
-    Look { upstream: usize, pending: Pending, waiter: Option<Waiter> },
+    Look { upstream: usize, pending: Box<Pending>, waiter: Option<Waiter> },
     /// Nothing but the end of the last upstream.
-    Nothing { endpoint: usize, upstream: UpstreamRequest, pending: Pending },
+    Nothing { endpoint: usize, upstream: UpstreamRequest, pending: Box<Pending> },
 }
 
 impl Rest {

@@ -35,7 +35,7 @@ pub(crate) struct Beginning {
     stream: CallStream,
     endpoint: usize,
     upstream: UpstreamRequest,
-    pending: Pending,
+    pending: Box<Pending>,
 }
 
 /// A call that runs.
@@ -53,7 +53,7 @@ pub(crate) fn start(
     context: &'static Context,
     endpoint: usize,
     upstream: UpstreamRequest,
-    mut pending: Pending,
+    mut pending: Box<Pending>,
 ) -> Status {
     let has_room = || {
         RUNNING.with_borrow(|running| {

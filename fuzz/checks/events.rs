@@ -64,7 +64,7 @@ fn hear<'b>(server: &Server, wishes: u8, pieces: impl IntoIterator<Item = &'b [u
 }
 
 /// A call whose client wants to hear of its progress, its log, or nothing.
-fn pending(server: &Server, wishes: u8) -> Pending {
+fn pending(server: &Server, wishes: u8) -> Box<Pending> {
     let mut meta = String::new();
     if wishes & 2 != 0 {
         meta.push_str(r#""progressToken":"p\"q","#);

@@ -81,11 +81,11 @@ struct Exchange {
 }
 
 enum State {
-    Calling(Pending),
+    Calling(Box<Pending>),
     /// Its answer comes in events.
-    InEvents(Pending),
+    InEvents(Box<Pending>),
     Asking(Waiting),
-    Resting(Pending),
+    Resting(Box<Pending>),
     /// It has got its reply, or listens.
     Over,
 }

@@ -178,7 +178,11 @@ impl Request {
     }
 
     pub(crate) fn method(self) -> &'static str {
-        std::str::from_utf8(bytes(&self.raw().method_name)).unwrap_or("?").trim_end()
+        match self.raw().method as u32 {
+            NGX_HTTP_GET => "GET",
+            NGX_HTTP_POST => "POST",
+            _ => std::str::from_utf8(bytes(&self.raw().method_name)).unwrap_or("?").trim_end(),
+        }
     }
 
     /// An argument of the request line, decoded; none if it is not UTF-8.

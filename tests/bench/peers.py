@@ -447,6 +447,15 @@ their proportional set size. A call is `tools/call` with two arguments that are 
 {document}
 What this does not say: servers on SDKs do whatever their program does, and those of several processes take several cores. They were taken
 as their documentation shows them, with kept connections to the upstream, JSON replies and no sessions where they offer that.
+
+## What they do that this module does not
+
+- All but rmcp-openapi-server and httmcp: a tool is any function of a programming language; here it is a request to a service, or a file.
+- FastMCP: logs users in itself (OAuth flows, proxies for identity providers; here that is nginx's `auth_*` modules' and a gateway's work),
+  transforms tools in code, composes servers within a process, serves over stdio, and has a client of its own.
+- The TypeScript SDK and rmcp: stdio as a transport, clients beside servers, and storage of events and tasks that a program can supply.
+- rmcp-openapi-server: needs no web server around it, and is a library for programs in Rust as well.
+- httmcp: lets a Python service say in its own code what its tools are.
 """
     )
     PLOT.write_text(plot([row for row in rows if row["turns"]]))

@@ -2,6 +2,8 @@
 
 use memchr::{memchr, memchr2};
 
+use crate::headers::EVENT_STREAM;
+
 /// How a body is divided into events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -14,17 +16,16 @@ pub(crate) enum Format {
 impl Format {
     /// The format of a body of this type; none if it is to be taken as a whole.
     pub(crate) fn of(content_type: Option<&[u8]>) -> Option<Format> {
-        let value = std::str::from_utf8(content_type?).ok()?;
-        let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match essence.as_str() {
-            "text/event-stream" => Some(Format::EventStream),
-            "application/x-ndjson"
-            | "application/ndjson"
-            | "application/jsonl"
-            | "application/json-lines"
-            | "application/x-jsonlines" => Some(Format::Lines),
-            _ => None,
-        }
+        const LINES: [&str; 5] = [
+            "application/x-ndjson",
+            "application/ndjson",
+            "application/jsonl",
+            "application/json-lines",
+            "application/x-jsonlines",
+        ];
+        let essence = content_type?.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let is = |name: &str| essence.eq_ignore_ascii_case(name.as_bytes());
+        if is(EVENT_STREAM) { Some(Format::EventStream) } else { LINES.into_iter().any(is).then_some(Format::Lines) }
     }
 }
 

@@ -173,7 +173,7 @@ pub enum Step {
         /// What to send.
         request: UpstreamRequest,
         /// The call that waits for it.
-        pending: Pending,
+        pending: Box<Pending>,
     },
     /// Send these events on the stream of the call, which is opened first if it is not ([`Pending::open`]), and hand what
     /// the bus carries to [`Waiting::take`] until that says that the answers are there; or until that takes too long.
@@ -195,7 +195,7 @@ pub enum Step {
         /// How long.
         milliseconds: u64,
         /// The call that waits.
-        pending: Pending,
+        pending: Box<Pending>,
     },
     /// Send this without ending the response; what follows is what the listener makes of deliveries.
     ///
@@ -231,7 +231,7 @@ pub enum Step {
         /// Its number.
         upstream: usize,
         /// The call that waits for it.
-        pending: Pending,
+        pending: Box<Pending>,
     },
     /// Publish these, for calls that run elsewhere, then go on. Whether they arrive need not be waited for.
     Publish {
@@ -267,7 +267,7 @@ pub enum Step {
 
 impl Step {
     /// The upstream is told which trace the call is part of.
-    pub(crate) fn call(endpoint: usize, mut request: UpstreamRequest, pending: Pending) -> Step {
+    pub(crate) fn call(endpoint: usize, mut request: UpstreamRequest, pending: Box<Pending>) -> Step {
         request.headers.extend(pending.facts.trace());
         Step::Call { endpoint, request, pending }
     }
@@ -297,9 +297,9 @@ pub struct Pending {
 
 impl Pending {
     /// A call by itself.
-    pub(crate) fn new(mut context: Context, facts: Arc<Facts>, endpoint: usize) -> Self {
+    pub(crate) fn new(mut context: Context, facts: Arc<Facts>, endpoint: usize) -> Box<Self> {
         let stream = Stream::new(std::mem::take(&mut context.hearing));
-        Pending {
+        Box::new(Pending {
             context,
             facts,
             endpoint,
@@ -310,7 +310,7 @@ impl Pending {
             uri: None,
             is_recorded: false,
             forward: None,
-        }
+        })
     }
 
     /// Whether the call has a session, so that something may be said to it while it runs ([`Pending::is_cancelled_by`]).
@@ -332,7 +332,7 @@ impl Pending {
     }
 
     /// Ends the call without a response, as the client wants it: an empty reply, or the next call of the batch.
-    pub fn cancel(self, server: &Server, evaluate: &mut Evaluate<'_>) -> Step {
+    pub fn cancel(self: Box<Self>, server: &Server, evaluate: &mut Evaluate<'_>) -> Step {
         let record = self.is_recorded.then(|| Record::cancelled(self.endpoint, &self.context, &self.facts));
         match self.batch {
             Some(mut batch) => {
@@ -392,7 +392,7 @@ impl Pending {
     /// Hands over what came of the upstream request. `server` is the one that the exchange was started with; `evaluate`
     /// is for the next call of a batch.
     pub fn resume(
-        mut self,
+        mut self: Box<Self>,
         server: &Server,
         answer: Result<UpstreamResponse<'_>, UpstreamFailure>,
         evaluate: &mut Evaluate<'_>,
@@ -426,7 +426,7 @@ impl Pending {
 
     /// The reply, or the end of the stream: `write` appends the response and gives its HTTP status.
     pub(crate) fn end(
-        self,
+        self: Box<Self>,
         mut out: Vec<u8>,
         write: impl FnOnce(ProtocolVersion, &Facts, &mut Vec<u8>) -> (u16, Written),
     ) -> Step {
@@ -462,7 +462,7 @@ impl Pending {
     }
 
     /// The same for a call that gets no result.
-    pub(crate) fn fail(self, mut out: Vec<u8>, error: &Error, note: Option<String>) -> Step {
+    pub(crate) fn fail(self: Box<Self>, mut out: Vec<u8>, error: &Error, note: Option<String>) -> Step {
         let id = self.facts.request_id();
         let mut reply = self.context.error(id, error);
         let response = self.context.written(id, error);

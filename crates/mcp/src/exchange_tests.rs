@@ -46,7 +46,7 @@ fn send(server: &Server, session: &str, body: &str) -> Step {
     server.receive(&request, &|| [0; 16]).start(server, &mut |_, _| String::new())
 }
 
-fn call(step: Step) -> Pending {
+fn call(step: Step) -> Box<Pending> {
     match step {
         Step::Call { pending, .. } => pending,
         step => panic!("{step:?}"),

@@ -61,7 +61,7 @@ impl AllowedOrigins {
 /// Judges the request's `Host` by the names that this server has.
 pub(crate) fn check_host(host: Header<'_>, names: &[String]) -> Result<(), Error> {
     let Some(line) = host.value.filter(|_| !names.is_empty()) else { return Ok(()) };
-    let host = std::str::from_utf8(line).ok().map(|host| split_port(host).0.trim_end_matches('.'));
+    let host = simdutf8::basic::from_utf8(line).ok().map(|host| split_port(host).0.trim_end_matches('.'));
     if host.is_some_and(|host| names.iter().any(|name| *name == host || is_name(name, host))) {
         return Ok(());
     }

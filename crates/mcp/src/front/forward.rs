@@ -233,7 +233,12 @@ impl Pending {
     }
 
     /// Goes on with a call whose server was looked at ([`Step::Renew`]); `offering` has what was learned by that.
-    pub fn renewed(mut self, server: &Server, offering: &Arc<Offering>, evaluate: &mut Evaluate<'_>) -> Step {
+    pub fn renewed(
+        mut self: Box<Self>,
+        server: &Server,
+        offering: &Arc<Offering>,
+        evaluate: &mut Evaluate<'_>,
+    ) -> Step {
         let again = self.forward.take().and_then(|forward| forward.again(offering));
         let Some(again) = again else {
             let text = "the server behind this one has been started anew, and does not offer this any more".to_owned();
@@ -249,7 +254,12 @@ impl Pending {
     }
 
     /// Makes a request of a server behind this one.
-    pub(crate) fn forward(mut self, endpoint: usize, request: UpstreamRequest, forward: Box<Forward>) -> Step {
+    pub(crate) fn forward(
+        mut self: Box<Self>,
+        endpoint: usize,
+        request: UpstreamRequest,
+        forward: Box<Forward>,
+    ) -> Step {
         self.stream.expect_messages(forward.id());
         self.endpoint = endpoint;
         self.forward = Some(forward);

@@ -19,7 +19,7 @@ const MOST_ROUNDS: usize = 10;
 impl Pending {
     /// Passes on what the upstream asks for; `out` is what is still to be sent before.
     pub(crate) fn ask(
-        self,
+        self: Box<Self>,
         server: &Server,
         question: &Question<'_>,
         out: Vec<u8>,
@@ -49,7 +49,7 @@ impl Pending {
 
     /// Asks the client of a session by requests on the call's stream.
     fn ask_in_session(
-        mut self,
+        mut self: Box<Self>,
         server: &Server,
         question: &Question<'_>,
         mut out: Vec<u8>,
@@ -95,7 +95,7 @@ impl Pending {
     }
 
     /// Ends the call with what says why there is no result: of a tool, a result for the model.
-    pub(crate) fn explain(self, server: &Server, out: Vec<u8>, text: &str, note: Option<String>) -> Step {
+    pub(crate) fn explain(self: Box<Self>, server: &Server, out: Vec<u8>, text: &str, note: Option<String>) -> Step {
         let is_tool = match server.callee(self.endpoint) {
             Callee::Tool(_) => true,
             Callee::Upstream(_) => self.facts.tool().is_some(),

@@ -25,7 +25,7 @@ const SHOWN: usize = 512;
 /// A call whose client was asked. Dropping it abandons the exchange.
 #[derive(Debug)]
 pub struct Waiting {
-    call: Pending,
+    call: Box<Pending>,
     asked: Vec<Asked>,
     /// The backend's.
     state: Option<String>,
@@ -82,7 +82,7 @@ pub(crate) fn publish_answer(topic: Topic, response: &Response<'_>) -> Option<Pu
 }
 
 impl Waiting {
-    pub(super) fn new(call: Pending, asked: Vec<Asked>, state: Option<String>) -> Self {
+    pub(super) fn new(call: Box<Pending>, asked: Vec<Asked>, state: Option<String>) -> Self {
         Waiting { call, asked, state, failure: None }
     }
 
@@ -92,7 +92,7 @@ impl Waiting {
     }
 
     /// The call, if it [is cancelled](Pending::is_cancelled_by).
-    pub fn into_call(self) -> Pending {
+    pub fn into_call(self) -> Box<Pending> {
         self.call
     }
 

@@ -42,7 +42,7 @@ fn send(server: &Server, session: &str, body: &str) -> Step {
     server.receive(&request, &|| [0xab; 16]).start(server, &mut |_, _| String::new())
 }
 
-fn answer(pending: Pending, server: &Server, body: &[u8]) -> Step {
+fn answer(pending: Box<Pending>, server: &Server, body: &[u8]) -> Step {
     let content_type = Some(&b"application/json"[..]);
     let answer =
         UpstreamResponse { status: 200, content_type, content_encoding: None, body, ..UpstreamResponse::default() };

@@ -174,7 +174,7 @@ mod tests {
     }
 
     /// A call on its way to its upstream.
-    fn pending(server: &Server, version: ProtocolVersion, tool: &str, accept: &str) -> Pending {
+    fn pending(server: &Server, version: ProtocolVersion, tool: &str, accept: &str) -> Box<Pending> {
         let session = Session { version, capabilities: Capabilities::NONE, issued: 1000 };
         let session = server.sessions().seal(session, &Client::default(), [2; 16]);
         let lines = [

@@ -57,20 +57,19 @@ impl Errand {
 
 impl Pending {
     /// Looks at the job that a call waits for: after the time that [`Step::Wait`] says.
-    pub fn poll(self) -> Step {
+    pub fn poll(self: Box<Self>) -> Step {
         let uri = self.errand.as_ref().map_or_else(|| "/".to_owned(), |errand| errand.uri.clone());
         let request = UpstreamRequest { uri, method: Some("GET"), ..UpstreamRequest::default() };
         Step::call(self.endpoint, request, self)
     }
 
     /// Goes on with a call whose answer is about a job; gives back what is about none.
-    #[expect(clippy::result_large_err, reason = "a call is one of the two things that are wanted of it")]
     pub(crate) fn follow(
-        mut self,
+        mut self: Box<Self>,
         server: &Server,
         answer: Answer<'_>,
         out: Vec<u8>,
-    ) -> Result<Step, (Pending, Vec<u8>)> {
+    ) -> Result<Step, (Box<Pending>, Vec<u8>)> {
         if let Some(errand) = self.errand.take() {
             return Ok(match errand.wish {
                 // They are signals: what comes of them is seen by `tasks/get`.
@@ -87,7 +86,7 @@ impl Pending {
 
     /// A job has begun.
     fn begin_job(
-        mut self,
+        mut self: Box<Self>,
         server: &Server,
         rules: TaskRules,
         location: &[u8],
@@ -118,7 +117,7 @@ impl Pending {
 
     /// Holds the call for another while.
     fn wait(
-        mut self,
+        mut self: Box<Self>,
         server: &Server,
         rules: TaskRules,
         interval: u64,
@@ -144,7 +143,7 @@ impl Pending {
     }
 
     /// A job has been looked at.
-    fn see(mut self, server: &Server, mut errand: Errand, answer: Answer<'_>, out: Vec<u8>) -> Step {
+    fn see(mut self: Box<Self>, server: &Server, mut errand: Errand, answer: Answer<'_>, out: Vec<u8>) -> Step {
         let tool = &server.tools()[self.endpoint];
         let Some(rules) = tool.task() else { return self.fail(out, &unknown(), None) };
         let interval = interval(answer).unwrap_or(rules.interval);
@@ -178,7 +177,7 @@ impl Pending {
 
     /// Goes on with a held call.
     fn hold(
-        mut self,
+        mut self: Box<Self>,
         server: &Server,
         rules: TaskRules,
         errand: Errand,
@@ -206,7 +205,7 @@ impl Pending {
     }
 
     /// Answers `tasks/get`.
-    fn report(self, server: &Server, task: &Task, (job, interval): (Job<'_>, u64), out: Vec<u8>) -> Step {
+    fn report(self: Box<Self>, server: &Server, task: &Task, (job, interval): (Job<'_>, u64), out: Vec<u8>) -> Step {
         let status = Status::new(task, self.context.now);
         match job {
             Job::Working(message) => {
@@ -239,11 +238,11 @@ impl Pending {
         }
     }
 
-    fn show(self, server: &Server, status: &Status<'_>, out: Vec<u8>) -> Step {
+    fn show(self: Box<Self>, server: &Server, status: &Status<'_>, out: Vec<u8>) -> Step {
         self.show_with(server, status, out, None)
     }
 
-    fn show_with(self, server: &Server, status: &Status<'_>, out: Vec<u8>, note: Option<String>) -> Step {
+    fn show_with(self: Box<Self>, server: &Server, status: &Status<'_>, out: Vec<u8>, note: Option<String>) -> Step {
         self.end(out, |_, facts, out| {
             begin_result(facts.request_id().unwrap_or_default(), out);
             status.write(server.meta(), out);
@@ -253,7 +252,7 @@ impl Pending {
     }
 
     /// Answers `tasks/update` and `tasks/cancel`, which are signals: what comes of them is seen by `tasks/get`.
-    fn acknowledge(self, server: &Server, answer: Answer<'_>, out: Vec<u8>) -> Step {
+    fn acknowledge(self: Box<Self>, server: &Server, answer: Answer<'_>, out: Vec<u8>) -> Step {
         let note = match answer {
             Answer::Response(response) if response.status < 500 => None,
             Answer::Response(response) => Some(format!("status {}", response.status)),
