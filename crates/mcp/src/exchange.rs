@@ -13,11 +13,12 @@ use crate::facts::Facts;
 use crate::front::Forward;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, Transport, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::input::Waiting;
-use crate::listen::{Delivery, Listener, Publication, Subscription, Topic};
+use crate::listen::{Delivery, Listener, Publication, Subscription, Topic, sse_listener};
 use crate::methods::{Operation, Request, write_answer};
+use crate::principal::Mark;
 use crate::record::Record;
 use crate::server::Server;
-use crate::session::SessionState;
+use crate::session::{Claim, SessionState};
 use crate::stream::{Stream, write_event};
 use crate::task::Errand;
 use crate::tool::{Answer, Written};
@@ -29,6 +30,7 @@ pub struct Exchange {
     pub(crate) context: Context,
     /// What others must hear of before anything else is done.
     pub(crate) publications: Vec<Publication>,
+    pub(crate) claim: Claim,
     pub(crate) work: Work,
 }
 
@@ -49,6 +51,8 @@ pub(crate) enum Work {
     Cancel { request: Box<str> },
     /// A stream is opened.
     Listen(Box<Listener>),
+    /// A stream of HTTP+SSE is opened by a request with this path and query.
+    OpenSse { target: String, nonce: [u8; 16] },
     /// One request, or a message that was refused.
     Single(Operation),
     /// Several.
@@ -79,10 +83,20 @@ impl Exchange {
     }
 
     /// Says who the client is (its user name, the subject of its token …; any text, empty if nothing is known), so that
-    /// what it is given to bring back is good for no other client. The host calls it when the client is authorised,
-    /// before [`Exchange::start`].
-    pub fn set_principal(&mut self, principal: &str) {
+    /// what it is given to bring back, and the session that it begins, are good for no other client. The host calls it when the
+    /// client is authorised, before [`Exchange::start`].
+    ///
+    /// Some is the reply, in place of what the exchange would come to, to a client whose session is another one's: as if
+    /// there were no such session.
+    #[must_use]
+    pub fn set_principal(&mut self, principal: &str) -> Option<HttpReply> {
         principal.clone_into(&mut self.context.principal);
+        match self.claim {
+            Claim::Owned(owner) if owner != Mark::of(principal) => {
+                Some(self.context.error(self.facts.request_id(), &Error::UnknownSession))
+            }
+            _ => None,
+        }
     }
 
     /// Whether it must be known which files there are: then the host calls [`Exchange::set_catalog`] before
@@ -107,7 +121,10 @@ impl Exchange {
     /// Does what the request asks for. The host calls it once the request has passed its limits and access rules, and
     /// [`Server::refuse`] if it has not. `evaluate` is asked only for a call of a tool that has operator's texts.
     pub fn start(self, server: &Server, evaluate: &mut Evaluate<'_>) -> Step {
-        let Exchange { facts, context, publications, work } = self;
+        let Exchange { facts, context, publications, claim, work } = self;
+        if let Claim::Begins(beginning) = claim {
+            facts.begin_session(beginning.id(server.sessions(), &context.principal));
+        }
         let step = match work {
             Work::Reply { status, headers } => {
                 let mut reply = context.reply(status, Body::Empty, Outcome::Ok);
@@ -137,6 +154,10 @@ impl Exchange {
             Work::Forward => Step::Reply(context.reply(202, Body::Empty, Outcome::Ok)),
             Work::Cancel { request } => Step::Cancel { request, reply: context.reply(202, Body::Empty, Outcome::Ok) },
             Work::Listen(listener) => Step::Listen { reply: context.stream(listener.opening()), listener: *listener },
+            Work::OpenSse { target, nonce } => {
+                let listener = sse_listener(server, facts.session().unwrap_or_default(), &target, nonce);
+                Step::Listen { reply: context.stream(listener.opening()), listener }
+            }
             Work::Single(operation) => context.answer(server, facts, operation, evaluate),
             Work::Batch(requests) => Batch::new(requests).run(server, context, evaluate),
         };
@@ -150,12 +171,15 @@ impl Exchange {
     pub(crate) fn refused(&self, status: u16) -> HttpReply {
         let error = Error::Refused(status);
         match &self.work {
-            Work::Single(_) | Work::Listen(_) => self.context.error(self.facts.request_id(), &error),
             Work::Batch(requests) => Batch::refused(requests, &error, &self.context),
             Work::Reply { .. } | Work::Upgrade | Work::Forward | Work::Cancel { .. } => {
                 self.context.error(None, &error)
             }
-            Work::KeepSession { .. } | Work::Subscribe(_) => self.context.error(self.facts.request_id(), &error),
+            Work::Single(_)
+            | Work::Listen(_)
+            | Work::OpenSse { .. }
+            | Work::KeepSession { .. }
+            | Work::Subscribe(_) => self.context.error(self.facts.request_id(), &error),
         }
     }
 }

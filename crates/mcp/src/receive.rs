@@ -13,7 +13,7 @@ use crate::listen::Publication;
 use crate::methods::{self, Operation};
 use crate::origin::{check_host, preflight};
 use crate::server::Server;
-use crate::session::{SessionState, cut};
+use crate::session::{Claim, SessionState, cut};
 use crate::stream::Hearing;
 use crate::{LogLevel, ProtocolVersion};
 
@@ -32,6 +32,7 @@ pub(crate) struct Reception<'s, 'r> {
     pub(crate) publications: Vec<Publication>,
     /// What the ids of requests to the client are made of.
     pub(crate) asking: Option<[u8; 16]>,
+    pub(crate) claim: Claim,
 }
 
 /// Reads and judges a request.
@@ -49,8 +50,9 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
     let hearing = Hearing::NOTHING;
     let facts = Facts::of(request.transport);
     let publications = Vec::new();
+    let (asking, claim) = (None, Claim::None);
     let mut reception =
-        Reception { server, request, headers, accept, nonce, facts, version, hearing, publications, asking: None };
+        Reception { server, request, headers, accept, nonce, facts, version, hearing, publications, asking, claim };
     let mut origin = None;
     let headers = &reception.headers;
     // The host first: what asks a wrong one is told nothing, not even that its origin would be right.
@@ -68,7 +70,8 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
     (context.hearing, context.now, context.asking) = (reception.hearing, request.now, reception.asking);
     context.offering = request.offering.cloned();
     context.prefers_events = accept.prefers_events;
-    Exchange { facts: Arc::new(reception.facts), context, publications: reception.publications, work }
+    let Reception { facts, publications, claim, .. } = reception;
+    Exchange { facts: Arc::new(facts), context, publications, claim, work }
 }
 
 impl Reception<'_, '_> {
