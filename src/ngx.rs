@@ -22,6 +22,7 @@ mod module;
 mod outbox;
 mod pool;
 mod request;
+mod served;
 mod sessions;
 mod string;
 mod subrequest;
@@ -35,9 +36,7 @@ pub(crate) use audience::StreamCounts;
 pub(crate) use bell::{Ringer, hear, later, ring};
 pub(crate) use buf::{Chain, Held, Taken, flushing, response};
 pub(crate) use complex::ComplexValue;
-pub(crate) use conf::{
-    Conf, LocationContext, Place, Served, ServerNames, own_conf, parse_milliseconds, parse_seconds, parse_size,
-};
+pub(crate) use conf::{Conf, LocationContext, Place, own_conf, parse_milliseconds, parse_seconds, parse_size};
 pub(crate) use detached::{Detached, is_exiting, is_first_worker, worker_connections};
 pub(crate) use digests::ListDigests;
 pub(crate) use disguise::Disguise;
@@ -52,6 +51,7 @@ pub(crate) use module::{
 };
 pub(crate) use outbox::Outbox;
 pub(crate) use request::{ReadHandler, Received, Request, Status, now, now_in_milliseconds, run_reader};
+pub(crate) use served::{Served, ServerNames};
 pub(crate) use sessions::SessionStates;
 pub(crate) use subrequest::start as start_subrequest;
 pub(crate) use subscriptions::SessionSubscriptions;
