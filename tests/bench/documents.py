@@ -41,6 +41,7 @@ daemon off; error_log {work}/documents.log notice; pid documents.pid; {user}
 worker_processes 1;
 events {{}}
 http {{
+    client_body_temp_path body_temp; proxy_temp_path proxy_temp; fastcgi_temp_path fastcgi_temp; scgi_temp_path scgi_temp; uwsgi_temp_path uwsgi_temp;
     access_log off;
     server {{
         listen 127.0.0.1:{port};
