@@ -41,7 +41,6 @@ daemon off; error_log {work}/documents.log notice; pid documents.pid; {user}
 worker_processes 1;
 events {{}}
 http {{
-    client_body_temp_path body_temp; proxy_temp_path proxy_temp; fastcgi_temp_path fastcgi_temp; scgi_temp_path scgi_temp; uwsgi_temp_path uwsgi_temp;
     access_log off;
     client_body_temp_path temp-body; proxy_temp_path temp-proxy; fastcgi_temp_path temp-fastcgi; uwsgi_temp_path temp-uwsgi; scgi_temp_path temp-scgi;
     server {{

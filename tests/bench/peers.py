@@ -35,7 +35,6 @@ daemon off; error_log {work}/{name}.log notice; pid {name}.pid; {user}
 worker_processes 1;
 events {{ worker_connections 1024; }}
 http {{
-    client_body_temp_path body_temp; proxy_temp_path proxy_temp; fastcgi_temp_path fastcgi_temp; scgi_temp_path scgi_temp; uwsgi_temp_path uwsgi_temp;
     access_log off; variables_hash_max_size 2048;
     client_body_temp_path temp-body; proxy_temp_path temp-proxy; fastcgi_temp_path temp-fastcgi; uwsgi_temp_path temp-uwsgi; scgi_temp_path temp-scgi;
     keepalive_requests 1000000000; keepalive_timeout 10m;
