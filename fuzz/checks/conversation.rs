@@ -31,30 +31,36 @@ const REVISIONS: [&str; 4] = ["2025-03-26", "2025-06-18", "2025-11-25", "2024-11
 
 pub(crate) fn check(data: &[u8]) {
     static SCRIPT: OnceLock<Script> = OnceLock::new();
-    let script = SCRIPT.get_or_init(Script::new);
+    let script = SCRIPT.get_or_init(|| Script::new(host::server()));
     let mut host = Host::new(&script.server);
-    for line in data.split(|byte| *byte == b'\n').take(ACTS) {
-        let [act, whom, text @ ..] = line else { continue };
-        let text: Vec<u8> = text.iter().map(|byte| if *byte == b'|' { b'\n' } else { *byte }).collect();
-        script.perform(&mut host, *act, *whom, &text);
+    for (act, whom, text) in acts(data) {
+        script.perform(&mut host, act, whom, &text);
     }
     host.finish();
 }
 
-struct Script {
-    server: Server,
+/// What a script says, act by act: what is done, to whom, and the text.
+pub(crate) fn acts(data: &[u8]) -> impl Iterator<Item = (u8, u8, Vec<u8>)> {
+    data.split(|byte| *byte == b'\n').take(ACTS).filter_map(|line| {
+        let [act, whom, text @ ..] = line else { return None };
+        let text = text.iter().map(|byte| if *byte == b'|' { b'\n' } else { *byte }).collect();
+        Some((*act, *whom, text))
+    })
+}
+
+pub(crate) struct Script {
+    pub(crate) server: Server,
     /// An id for each of [`REVISIONS`].
     sessions: Vec<String>,
 }
 
 impl Script {
-    fn new() -> Script {
-        let server = host::server();
+    pub(crate) fn new(server: Server) -> Script {
         let sessions = REVISIONS.iter().map(|revision| open(&server, revision)).collect();
         Script { server, sessions }
     }
 
-    fn perform(&self, host: &mut Host<'_>, act: u8, whom: u8, text: &[u8]) {
+    pub(crate) fn perform(&self, host: &mut Host<'_>, act: u8, whom: u8, text: &[u8]) {
         match act {
             b'>' => return self.client(host, whom, text),
             b'p' => {
@@ -143,7 +149,7 @@ fn open(server: &Server, revision: &str) -> String {
     }
 }
 
-fn answer(how: u8, body: &[u8]) -> Answer<'_> {
+pub(crate) fn answer(how: u8, body: &[u8]) -> Answer<'_> {
     let (status, content_type): (u16, &[u8]) = match how {
         b'j' => (200, b"application/json"),
         b'e' => (200, b"text/event-stream; charset=utf-8"),
@@ -165,7 +171,7 @@ fn answer(how: u8, body: &[u8]) -> Answer<'_> {
     }
 }
 
-fn failure(how: u8) -> UpstreamFailure {
+pub(crate) fn failure(how: u8) -> UpstreamFailure {
     match how {
         b'0' => UpstreamFailure::Unreachable,
         b'1' => UpstreamFailure::TimedOut,

@@ -6,11 +6,12 @@ use mcp::http::{
     Headers, HttpReply, HttpRequest, Outcome, Transport, UpstreamFailure, UpstreamRequest, UpstreamResponse,
 };
 use mcp::{
-    Delivered, Delivery, Listener, Pending, PromptBuilder, Publication, PublishRequest, ResourceBuilder, Server,
-    ServerBuilder, Step, ToolBuilder, Waiting,
+    Delivered, Delivery, Listener, McpUpstreamBuilder, Pending, PromptBuilder, Publication, PublishRequest,
+    ResourceBuilder, Server, ServerBuilder, Step, ToolBuilder, Waiting,
 };
 use serde_json::Value;
 
+use crate::front::{self, Front};
 use crate::wire::{self, check_events, check_publication, check_reply};
 
 /// Bytes of an event or a body that are taken.
@@ -52,6 +53,22 @@ pub(crate) fn server() -> Server {
     builder.build().expect("a server")
 }
 
+/// A server in front of another one.
+pub(crate) fn fronting_server() -> Server {
+    let mut builder = ServerBuilder::new();
+    builder.secret([7; 32]);
+    builder.channels(true);
+    let mut tool = ToolBuilder::new("own").expect("a name");
+    tool.pass(&["GET", "http://own/"]).expect("a URL");
+    builder.tool(tool.build().expect("a tool")).expect("one");
+    let mut upstream = McpUpstreamBuilder::new("behind").expect("a name");
+    upstream.pass(&["http://behind/mcp"]).expect("a URL");
+    upstream.hide(&["tool=hidden*"]).expect("terms");
+    upstream.credential(&["$token"]).expect("a text");
+    builder.upstream(upstream.build().expect("a server")).expect("one");
+    builder.build().expect("a server")
+}
+
 /// An upstream's answer.
 #[derive(Clone, Copy)]
 pub(crate) struct Answer<'a> {
@@ -66,6 +83,10 @@ pub(crate) struct Host<'s> {
     /// Envelopes that nobody has heard yet.
     bus: Vec<Vec<u8>>,
     nonce: u8,
+    /// The server behind this one, if there is one.
+    pub(crate) front: Option<Front>,
+    /// Responses of the last reply.
+    pub(crate) said: Vec<Value>,
 }
 
 /// A client's request that has no reply yet.
@@ -75,6 +96,8 @@ struct Exchange {
     steps: usize,
     is_open: bool,
     is_cancelled: bool,
+    /// Raw, of its message to the server behind this one.
+    asked: String,
     /// What its client was sent on the stream.
     heard: Vec<u8>,
     state: State,
@@ -86,17 +109,28 @@ enum State {
     InEvents(Box<Pending>),
     Asking(Waiting),
     Resting(Box<Pending>),
+    /// Until the server behind this one was looked at.
+    Renewing(Box<Pending>),
     /// It has got its reply, or listens.
     Over,
 }
 
-fn no_values(_: usize, _: usize) -> String {
-    panic!("there is nothing to evaluate")
+/// An operator's text: the credential for a server behind this one.
+fn credential(_: usize, _: usize) -> String {
+    "Bearer x".to_owned()
 }
 
 impl<'s> Host<'s> {
     pub(crate) fn new(server: &'s Server) -> Self {
-        Host { server, exchanges: Vec::new(), listeners: Vec::new(), bus: Vec::new(), nonce: 0 }
+        Host {
+            server,
+            exchanges: Vec::new(),
+            listeners: Vec::new(),
+            bus: Vec::new(),
+            nonce: 0,
+            front: None,
+            said: Vec::new(),
+        }
     }
 
     /// A client sends a request.
@@ -111,7 +145,7 @@ impl<'s> Host<'s> {
             body,
             hosts: &[],
             session_state: None,
-            offering: None,
+            offering: self.front.as_ref().map(|front| &front.offering),
             now: 1000,
         };
         let mut exchange = self.server.receive(&request, &|| nonce);
@@ -126,12 +160,16 @@ impl<'s> Host<'s> {
         check_reply(&self.server.refuse(&exchange, 403));
         let id = exchange.facts().request_id().filter(|_| !exchange.is_batch());
         let id = id.and_then(|id| serde_json::from_str(id).ok());
-        let step = exchange.start(self.server, &mut no_values);
+        while let Some(upstream) = exchange.wants_session() {
+            exchange.share_session(upstream);
+        }
+        let step = exchange.start(self.server, &mut credential);
         self.exchanges.push(Exchange {
             id,
             steps: 0,
             is_open: false,
             is_cancelled: false,
+            asked: String::new(),
             heard: Vec::new(),
             state: State::Over,
         });
@@ -147,6 +185,8 @@ impl<'s> Host<'s> {
 
     /// An upstream has answered, or not.
     pub(crate) fn answer(&mut self, number: usize, answer: Result<Answer<'_>, UpstreamFailure>) {
+        let body = answer.map_or(Vec::new(), |answer| self.addressed(number, answer.body));
+        let answer = answer.map(|answer| Answer { body: &body, ..answer });
         match self.take(number) {
             State::Calling(mut pending) => {
                 let events = answer.ok().filter(|answer| pending.begin(&answer.head, LIMIT));
@@ -156,7 +196,7 @@ impl<'s> Host<'s> {
                     return self.end_of_events(number, Ok(head));
                 }
                 let answer = answer.map(|Answer { head, body }| UpstreamResponse { body, ..head });
-                let step = pending.resume(self.server, answer, &mut no_values);
+                let step = pending.resume(self.server, answer, &mut credential);
                 self.go_on(number, step);
             }
             State::InEvents(pending) => {
@@ -179,18 +219,28 @@ impl<'s> Host<'s> {
             let State::Calling(pending) = self.take(number) else { return };
             self.set(number, State::InEvents(pending));
         }
-        self.events(number, answer.body);
+        let body = self.addressed(number, answer.body);
+        self.events(number, &body);
+    }
+
+    /// What the script has for an upstream, as an answer to what that was asked.
+    fn addressed(&self, number: usize, body: &[u8]) -> Vec<u8> {
+        match &self.exchanges[number].asked {
+            asked if asked.is_empty() => body.to_vec(),
+            asked => front::addressed(body, asked),
+        }
     }
 
     fn events(&mut self, number: usize, part: &[u8]) {
         let State::InEvents(mut pending) = self.take(number) else { return };
         let mut out = Vec::new();
         let taken = pending.take(part, LIMIT, &mut out);
+        self.reply(&mut pending);
         self.tell(number, &mut pending, &out);
         match taken {
             Ok(()) => self.set(number, State::InEvents(pending)),
             Err(failure) => {
-                let step = pending.resume(self.server, Err(failure), &mut no_values);
+                let step = pending.resume(self.server, Err(failure), &mut credential);
                 self.go_on(number, step);
             }
         }
@@ -199,7 +249,7 @@ impl<'s> Host<'s> {
     fn end_of_events(&mut self, number: usize, answer: Result<UpstreamResponse<'_>, UpstreamFailure>) {
         match self.take(number) {
             State::InEvents(pending) => {
-                let step = pending.resume(self.server, answer, &mut no_values);
+                let step = pending.resume(self.server, answer, &mut credential);
                 self.go_on(number, step);
             }
             state => self.set(number, state),
@@ -210,7 +260,9 @@ impl<'s> Host<'s> {
     pub(crate) fn beat(&mut self, number: usize) {
         let mut state = self.take(number);
         let pending = match &mut state {
-            State::Calling(pending) | State::InEvents(pending) | State::Resting(pending) => pending,
+            State::Calling(pending) | State::InEvents(pending) | State::Resting(pending) | State::Renewing(pending) => {
+                pending
+            }
             State::Asking(waiting) => waiting.call(),
             State::Over => return,
         };
@@ -225,11 +277,49 @@ impl<'s> Host<'s> {
     /// Nothing is waited for any more.
     pub(crate) fn wake(&mut self, number: usize) {
         let step = match self.take(number) {
-            State::Asking(waiting) => waiting.resume(self.server, &mut no_values),
+            State::Asking(waiting) => waiting.resume(self.server, &mut credential),
             State::Resting(pending) => pending.poll(),
             state => return self.set(number, state),
         };
         self.go_on(number, step);
+    }
+
+    /// The server behind this one answers what it was asked of a look, or not; true if the look has come to its end.
+    pub(crate) fn look(
+        &mut self,
+        answer: Result<Answer<'_>, UpstreamFailure>,
+        session: Option<&[u8]>,
+        size: usize,
+    ) -> bool {
+        let front = self.front.as_mut().expect("a server behind this one");
+        front.look(self.server);
+        if !front.answer(self.server, answer, session, size) {
+            return false;
+        }
+        for number in 0..self.exchanges.len() {
+            match self.take(number) {
+                State::Renewing(pending) => self.renewed(number, pending),
+                state => self.set(number, state),
+            }
+        }
+        true
+    }
+
+    /// It says something between requests.
+    pub(crate) fn say(&mut self, answer: Answer<'_>, size: usize) {
+        let front = self.front.as_mut().expect("a server behind this one");
+        front.tell(self.server, answer, size);
+    }
+
+    fn renewed(&mut self, number: usize, pending: Box<Pending>) {
+        let front = self.front.as_ref().expect("a server behind this one");
+        let step = pending.renewed(self.server, &front.offering, None, &mut credential);
+        self.go_on(number, step);
+    }
+
+    /// Sends the server behind this one what there is for it beside the call.
+    fn reply(&self, pending: &mut Pending) {
+        pending.replies(self.server).iter().for_each(front::check_message);
     }
 
     /// A backend publishes something.
@@ -266,20 +356,25 @@ impl<'s> Host<'s> {
                     if pending.is_cancelled_by(&delivery) =>
                 {
                     self.exchanges[number].is_cancelled = true;
-                    pending.cancel(self.server, &mut no_values)
+                    pending.cancellation(self.server).iter().for_each(front::check_message);
+                    pending.cancel(self.server, &mut credential)
                 }
                 State::Asking(mut waiting) => {
                     if waiting.call().is_cancelled_by(&delivery) {
                         self.exchanges[number].is_cancelled = true;
-                        waiting.into_call().cancel(self.server, &mut no_values)
+                        waiting.into_call().cancel(self.server, &mut credential)
                     } else if waiting.take(&delivery) {
-                        waiting.resume(self.server, &mut no_values)
+                        waiting.resume(self.server, &mut credential)
                     } else {
                         self.set(number, State::Asking(waiting));
                         continue;
                     }
                 }
-                state => {
+                mut state => {
+                    if let State::Calling(pending) | State::InEvents(pending) = &mut state {
+                        pending.hear(&delivery);
+                        self.reply(pending);
+                    }
                     self.set(number, state);
                     continue;
                 }
@@ -335,7 +430,13 @@ impl<'s> Host<'s> {
                 self.put([Publication::end_of_session(&session)]);
                 self.end(number, &reply);
             }
-            Step::Renew { .. } => panic!("no server is behind this one"),
+            Step::Renew { pending, .. } => {
+                let front = self.front.as_mut().expect("a server behind this one");
+                match front.renews(self.server, &pending) {
+                    true => self.set(number, State::Renewing(pending)),
+                    false => self.renewed(number, pending),
+                }
+            }
             // What comes on the socket are exchanges of their own.
             Step::Upgrade => {}
             Step::Cancel { request, reply } => {
@@ -366,6 +467,12 @@ impl<'s> Host<'s> {
             }
             Step::Call { request, pending, .. } => {
                 check_request(&request);
+                if pending.upstream().is_some() {
+                    front::check_message(&request);
+                    exchange.asked = front::id(&request);
+                } else {
+                    exchange.asked.clear();
+                }
                 self.set(number, State::Calling(pending));
             }
             Step::Ask { events, mut waiting } => {
@@ -398,6 +505,7 @@ impl<'s> Host<'s> {
                 ),
             }
         }
+        self.said = responses;
         if let Outcome::ToolError = reply.outcome {
             assert!(exchange.is_open || reply.status == 200, "{reply:?}");
         }
@@ -409,6 +517,7 @@ impl<'s> Host<'s> {
             while !matches!(self.exchanges[number].state, State::Over) {
                 match &self.exchanges[number].state {
                     State::Calling(_) | State::InEvents(_) => self.answer(number, Err(UpstreamFailure::Truncated)),
+                    State::Renewing(_) => drop(self.look(Err(UpstreamFailure::Unreachable), None, 1)),
                     _ => self.wake(number),
                 }
             }
@@ -423,7 +532,7 @@ fn holds_too_large_number(reply: &HttpReply) -> bool {
 }
 
 /// Nothing of it can end the line that it stands in.
-fn check_request(request: &UpstreamRequest) {
+pub(crate) fn check_request(request: &UpstreamRequest) {
     assert!(request.uri.starts_with('/') && request.uri.bytes().all(|byte| byte.is_ascii_graphic()), "{request:?}");
     for (name, value) in &request.headers {
         assert!(value.bytes().all(|byte| byte == b'\t' || (0x20..0x7f).contains(&byte)), "{name}: {value:?}");

@@ -4,6 +4,8 @@
 
 #[path = "../checks/conversation.rs"]
 mod conversation;
+#[path = "../checks/front.rs"]
+mod front;
 #[path = "../checks/host.rs"]
 mod host;
 #[path = "../checks/wire.rs"]

@@ -2,6 +2,8 @@
 
 #![no_main]
 
+#[path = "../checks/front.rs"]
+mod front;
 #[path = "../checks/host.rs"]
 mod host;
 #[path = "../checks/message.rs"]

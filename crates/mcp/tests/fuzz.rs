@@ -6,6 +6,10 @@ mod client;
 mod conversation;
 #[path = "../../../fuzz/checks/events.rs"]
 mod events;
+#[path = "../../../fuzz/checks/front.rs"]
+mod front;
+#[path = "../../../fuzz/checks/fronted.rs"]
+mod fronted;
 #[path = "../../../fuzz/checks/host.rs"]
 mod host;
 #[path = "../../../fuzz/checks/kept.rs"]
@@ -30,4 +34,4 @@ macro_rules! every_kept_input_is_handled {
     )*};
 }
 
-every_kept_input_is_handled!(conversation events message published request);
+every_kept_input_is_handled!(conversation events fronted message published request);

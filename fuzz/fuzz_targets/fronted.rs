@@ -1,0 +1,16 @@
+//! The input is a script of clients and a server behind this one, see the check.
+
+#![no_main]
+
+#[path = "../checks/conversation.rs"]
+mod conversation;
+#[path = "../checks/front.rs"]
+mod front;
+#[path = "../checks/fronted.rs"]
+mod fronted;
+#[path = "../checks/host.rs"]
+mod host;
+#[path = "../checks/wire.rs"]
+mod wire;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fronted::check(data));
