@@ -125,8 +125,11 @@ pub(crate) fn content(request: Request) -> Status {
     let Some(context) = Context::of(request) else { return Status::INTERNAL_SERVER_ERROR };
     match context.take_stage() {
         Stage::Received(mut exchange) => {
+            if let Some(refusal) = exchange.set_principal(&context.location.principal(request)) {
+                request.outlet().iter().for_each(|outlet| outlet.refuse(request, &refusal));
+                return reply::send(request, context, refusal);
+            }
             request.outlet().iter().for_each(|outlet| outlet.admit());
-            exchange.set_principal(&context.location.principal(request));
             if exchange.wants_catalog() {
                 exchange.set_catalog(context.location.directories.catalog(context.location));
             }

@@ -119,7 +119,10 @@ impl<'s> Host<'s> {
             exchange.facts().argument(name);
         }
         exchange.facts().client_name();
-        exchange.set_principal("somebody");
+        if let Some(refusal) = exchange.set_principal("somebody") {
+            check_reply(&refusal);
+            return;
+        }
         check_reply(&self.server.refuse(&exchange, 403));
         let id = exchange.facts().request_id().filter(|_| !exchange.is_batch());
         let id = id.and_then(|id| serde_json::from_str(id).ok());

@@ -89,10 +89,10 @@ class Conversation:
             params = {**params, "_meta": META}
         message = {"jsonrpc": "2.0", "id": self.last_id, "method": method, "params": params}
         lines = {**self.headers(method, params), **{name.replace("_", "-"): value for name, value in changed.items()}}
-        return self.note(step, *self.post(json.dumps(message), lines))
+        return self.note(step, *self.post(json.dumps(message), lines), method)
 
-    def note(self, step, response, text):
-        self.seen[step] = {"status": response.status, "message": message_in(response, text)}
+    def note(self, step, response, text, method=None):
+        self.seen[step] = {"status": response.status, "method": method, "message": message_in(response, text)}
         return response
 
     def run(self):

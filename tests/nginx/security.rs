@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Act, Conf, Session, Upstream, call, json as answer, request, response};
+use crate::harness::{Act, Conf, Request, Session, Upstream, call, json as answer, request, response};
 
 /// What begins a line of a terminal anew, colours it, or ends a line of a log.
 const HARM: &str = "a\r\nforged: line\u{1b}[31m\u{8}\u{7f}\u{9b}\0b";
@@ -88,6 +88,31 @@ fn a_session_cannot_be_chosen_or_changed() {
     let (payload, tag) = session.id.split_once('.').unwrap();
     for id in [format!("{payload}."), format!("{payload}.{}", "A".repeat(tag.len())), format!("A{payload}.{tag}")] {
         assert_eq!(ping(&id), 404, "{id}");
+    }
+}
+
+#[test]
+fn a_session_is_for_the_user_who_began_it() {
+    let nginx = Conf::location("mcp_principal $http_x_user; mcp_tool t { pass GET http://UPSTREAM/; }")
+        .with("UPSTREAM", Upstream::new(|_| response(200, "text/plain", "x")))
+        .start();
+    let by = |user: &str, request: Request| if user.is_empty() { request } else { request.header("X-User", user) };
+    for (owner, other, status) in [("ada", "bob", 404), ("ada", "", 404), ("", "ada", 200), ("ada", "ada", 200)] {
+        let session = Session::from(&nginx.send(&by(owner, Session::initialize("2025-06-18"))), "2025-06-18");
+        for request in [
+            session.request(1, "ping", json!({})),
+            session.call("t", json!({})),
+            session.request(2, "logging/setLevel", json!({"level": "error"})),
+        ] {
+            assert_eq!(nginx.send(&by(other, request)).status, status, "{owner}'s session, {other}");
+        }
+        if status == 404 {
+            let own = || session.carry(Request::new("GET").header("Accept", "text/event-stream"));
+            assert_eq!(nginx.send(&by(other, own())).status, 404);
+            assert_eq!(nginx.send(&by(other, session.carry(Request::new("DELETE")))).status, 404);
+            // Nobody has ended it.
+            assert_eq!(nginx.send(&by(owner, session.request(3, "ping", json!({})))).status, 200);
+        }
     }
 }
 

@@ -325,6 +325,19 @@ fn who_is_refused_access_is_told_in_answer_to_the_post() {
 }
 
 #[test]
+fn a_session_is_for_the_user_who_began_it() {
+    let upstream = upstream();
+    let nginx = conf(&upstream, "mcp_principal $http_x_user;").start();
+    let by = |user: &str, request: Request| request.header("X-User", user);
+    let mut client = Client::open_by(&nginx, &by("ada", Request::new("GET").header("Accept", "text/event-stream")));
+    assert_eq!(nginx.send(&by("bob", client.request(&call(7, "bob")))).status, 404);
+    assert_eq!(nginx.send(&by("ada", client.request(&call(8, "ada")))).status, 202);
+    // The other one is told nothing by the stream, and neither is its owner of it.
+    assert_eq!(client.hear()["id"], 8);
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
 fn who_posts_and_leaves_before_it_is_known_whether_that_is_allowed_is_told_on_the_stream() {
     let upstream = upstream();
     for (status, expected) in [(204, json!(null)), (401, json!(401))] {

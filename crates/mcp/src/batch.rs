@@ -86,7 +86,7 @@ impl Batch {
             1 => context.reply(202, Body::Empty, self.outcome),
             _ => {
                 self.replies.push(b']');
-                context.reply(200, Body::Bytes(self.replies), self.outcome)
+                context.message(200, Body::Bytes(self.replies), self.outcome)
             }
         };
         reply.notes = self.notes;
@@ -136,7 +136,7 @@ impl Batch {
             batch.error(context, request.facts.request_id(), error);
         }
         batch.replies.push(b']');
-        context.reply(200, Body::Bytes(batch.replies), batch.outcome)
+        context.message(200, Body::Bytes(batch.replies), batch.outcome)
     }
 
     /// Answers one request, or says which upstream must be asked.

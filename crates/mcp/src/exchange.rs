@@ -1,28 +1,27 @@
 //! One HTTP request on its way to its reply.
 
+mod context;
+
 use std::sync::Arc;
 
+pub(crate) use self::context::Context;
+use crate::ProtocolVersion;
 use crate::batch::Batch;
 use crate::directory::Catalog;
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::failure::Failed;
 use crate::front::Forward;
-use crate::headers::EVENT_STREAM;
 use crate::http::{Body, Evaluate, HttpReply, Outcome, Transport, UpstreamFailure, UpstreamRequest, UpstreamResponse};
-use crate::input::{Retry, Waiting};
-use crate::jsonrpc::{begin_result, write_error};
-use crate::listen::{Delivery, Listener, Publication, Subscription, Topic};
-use crate::methods::tools::{write_structured, write_tool_error};
-use crate::methods::{Operation, Performed, Request, write_answer};
-use crate::origin;
+use crate::input::Waiting;
+use crate::listen::{Delivery, Listener, Publication, Subscription, Topic, sse_listener};
+use crate::methods::{Operation, Request, write_answer};
+use crate::principal::Mark;
 use crate::record::Record;
 use crate::server::Server;
-use crate::session::SessionState;
-use crate::stream::{Hearing, Stream, write_event};
+use crate::session::{Claim, SessionState};
+use crate::stream::{Stream, write_event};
 use crate::task::Errand;
-use crate::tool::{Answer, Endpoint, Unsent, Written};
-use crate::{Offering, ProtocolVersion};
+use crate::tool::{Answer, Written};
 
 /// A request that was read and judged; nothing has been done yet.
 #[derive(Debug)]
@@ -31,6 +30,7 @@ pub struct Exchange {
     pub(crate) context: Context,
     /// What others must hear of before anything else is done.
     pub(crate) publications: Vec<Publication>,
+    pub(crate) claim: Claim,
     pub(crate) work: Work,
 }
 
@@ -51,6 +51,8 @@ pub(crate) enum Work {
     Cancel { request: Box<str> },
     /// A stream is opened.
     Listen(Box<Listener>),
+    /// A stream of HTTP+SSE is opened by a request with this path and query.
+    OpenSse { target: String, nonce: [u8; 16] },
     /// One request, or a message that was refused.
     Single(Operation),
     /// Several.
@@ -81,10 +83,20 @@ impl Exchange {
     }
 
     /// Says who the client is (its user name, the subject of its token …; any text, empty if nothing is known), so that
-    /// what it is given to bring back is good for no other client. The host calls it when the client is authorised,
-    /// before [`Exchange::start`].
-    pub fn set_principal(&mut self, principal: &str) {
+    /// what it is given to bring back, and the session that it begins, are good for no other client. The host calls it when the
+    /// client is authorised, before [`Exchange::start`].
+    ///
+    /// Some is the reply, in place of what the exchange would come to, to a client whose session is another one's: as if
+    /// there were no such session.
+    #[must_use]
+    pub fn set_principal(&mut self, principal: &str) -> Option<HttpReply> {
         principal.clone_into(&mut self.context.principal);
+        match self.claim {
+            Claim::Owned(owner) if owner != Mark::of(principal) => {
+                Some(self.context.error(self.facts.request_id(), &Error::UnknownSession))
+            }
+            _ => None,
+        }
     }
 
     /// Whether it must be known which files there are: then the host calls [`Exchange::set_catalog`] before
@@ -109,7 +121,10 @@ impl Exchange {
     /// Does what the request asks for. The host calls it once the request has passed its limits and access rules, and
     /// [`Server::refuse`] if it has not. `evaluate` is asked only for a call of a tool that has operator's texts.
     pub fn start(self, server: &Server, evaluate: &mut Evaluate<'_>) -> Step {
-        let Exchange { facts, context, publications, work } = self;
+        let Exchange { facts, context, publications, claim, work } = self;
+        if let Claim::Begins(beginning) = claim {
+            facts.begin_session(beginning.id(server.sessions(), &context.principal));
+        }
         let step = match work {
             Work::Reply { status, headers } => {
                 let mut reply = context.reply(status, Body::Empty, Outcome::Ok);
@@ -139,6 +154,10 @@ impl Exchange {
             Work::Forward => Step::Reply(context.reply(202, Body::Empty, Outcome::Ok)),
             Work::Cancel { request } => Step::Cancel { request, reply: context.reply(202, Body::Empty, Outcome::Ok) },
             Work::Listen(listener) => Step::Listen { reply: context.stream(listener.opening()), listener: *listener },
+            Work::OpenSse { target, nonce } => {
+                let listener = sse_listener(server, facts.session().unwrap_or_default(), &target, nonce);
+                Step::Listen { reply: context.stream(listener.opening()), listener }
+            }
             Work::Single(operation) => context.answer(server, facts, operation, evaluate),
             Work::Batch(requests) => Batch::new(requests).run(server, context, evaluate),
         };
@@ -152,12 +171,15 @@ impl Exchange {
     pub(crate) fn refused(&self, status: u16) -> HttpReply {
         let error = Error::Refused(status);
         match &self.work {
-            Work::Single(_) | Work::Listen(_) => self.context.error(self.facts.request_id(), &error),
             Work::Batch(requests) => Batch::refused(requests, &error, &self.context),
             Work::Reply { .. } | Work::Upgrade | Work::Forward | Work::Cancel { .. } => {
                 self.context.error(None, &error)
             }
-            Work::KeepSession { .. } | Work::Subscribe(_) => self.context.error(self.facts.request_id(), &error),
+            Work::Single(_)
+            | Work::Listen(_)
+            | Work::OpenSse { .. }
+            | Work::KeepSession { .. }
+            | Work::Subscribe(_) => self.context.error(self.facts.request_id(), &error),
         }
     }
 }
@@ -448,7 +470,10 @@ impl Pending {
                 write(&mut out)
             }
         };
-        let mut reply = self.context.reply(status, Body::Bytes(out), written.outcome);
+        let mut reply = match self.stream.is_open {
+            true => self.context.reply(status, Body::Bytes(out), written.outcome),
+            false => self.context.message(status, Body::Bytes(out), written.outcome),
+        };
         reply.notes.extend(written.note);
         reply.records.extend(record);
         Step::Reply(reply)
@@ -464,160 +489,14 @@ impl Pending {
     pub(crate) fn fail(self: Box<Self>, mut out: Vec<u8>, error: &Error, note: Option<String>) -> Step {
         let id = self.facts.request_id();
         let mut reply = self.context.error(id, error);
-        let record = if let Body::Bytes(response) = &reply.body { self.record(response) } else { None };
-        reply.records.extend(record);
+        let response = self.context.written(id, error);
+        reply.records.extend(self.record(&response));
         if self.stream.is_open {
-            let wire = error.wire(self.context.version, id.is_some());
-            write_event(&mut out, |out| write_error(id, self.context.version, &wire, out));
+            write_event(&mut out, |out| out.extend_from_slice(&response));
             reply.body = Body::Bytes(out);
         }
         reply.notes.extend(note);
         Step::Reply(reply)
-    }
-}
-
-/// What all replies of an exchange have in common.
-#[derive(Debug)]
-pub(crate) struct Context {
-    /// The revision whose rules the reply follows.
-    pub(crate) version: ProtocolVersion,
-    /// The web origin that may read the reply.
-    pub(crate) origin: Option<String>,
-    /// The HTTP methods that mean something here.
-    pub(crate) methods: &'static str,
-    pub(crate) hearing: Hearing,
-    /// When the request came, in seconds since the epoch.
-    pub(crate) now: u64,
-    /// Who the client is, as far as the host knows.
-    pub(crate) principal: String,
-    /// What the ids of requests to the client are made of; none if its answers cannot be heard.
-    pub(crate) asking: Option<[u8; 16]>,
-    /// What is known of the servers behind this one.
-    pub(crate) offering: Option<Arc<Offering>>,
-}
-
-impl Context {
-    pub(crate) const fn new(version: ProtocolVersion, origin: Option<String>, methods: &'static str) -> Context {
-        Context {
-            version,
-            origin,
-            methods,
-            hearing: Hearing::NOTHING,
-            now: 0,
-            principal: String::new(),
-            asking: None,
-            offering: None,
-        }
-    }
-
-    /// A reply with what browsers need to know.
-    pub(crate) fn reply(&self, status: u16, body: Body, outcome: Outcome) -> HttpReply {
-        let content_type = (body != Body::Empty).then_some("application/json");
-        let mut headers = Vec::new();
-        if let Some(origin) = &self.origin {
-            origin::expose(origin, &mut headers);
-        }
-        HttpReply { status, content_type, headers, body, outcome, notes: Vec::new(), records: Vec::new() }
-    }
-
-    /// A reply that has nothing to say.
-    fn empty_result(&self, server: &Server, id: &str) -> HttpReply {
-        let mut head = Vec::with_capacity(64);
-        begin_result(id, &mut head);
-        self.reply(200, Body::Page { head, page: server.empty_result().clone() }, Outcome::Ok)
-    }
-
-    /// The reply with a result whose larger part is shared.
-    fn page(&self, id: &str, opening: &str, page: Arc<[u8]>) -> HttpReply {
-        let mut head = Vec::with_capacity(id.len() + 40 + opening.len());
-        begin_result(id, &mut head);
-        head.extend_from_slice(opening.as_bytes());
-        self.reply(200, Body::Page { head, page }, Outcome::Ok)
-    }
-
-    /// The beginning of a stream.
-    pub(crate) fn stream(&self, events: Vec<u8>) -> HttpReply {
-        let body = if events.is_empty() { Body::Empty } else { Body::Bytes(events) };
-        let mut reply = self.reply(200, body, Outcome::Ok);
-        reply.content_type = Some(EVENT_STREAM);
-        // For proxies on the way, each in the language that it knows: pass it on at once, keep it nowhere.
-        reply.headers.push(("X-Accel-Buffering", "no".to_owned()));
-        reply.headers.push(("Cache-Control", "no-store, no-transform".to_owned()));
-        reply
-    }
-
-    /// The reply to a request that gets no result.
-    pub(crate) fn error(&self, id: Option<&str>, error: &Error) -> HttpReply {
-        let wire = error.wire(self.version, id.is_some());
-        let mut out = Vec::with_capacity(256);
-        write_error(id, self.version, &wire, &mut out);
-        let mut reply = self.reply(wire.status, Body::Bytes(out), Outcome::ProtocolError { code: wire.code });
-        if matches!(error, Error::MethodNotAllowed | Error::Refused(405)) {
-            reply.headers.push(("Allow", self.methods.to_owned()));
-        }
-        reply
-    }
-
-    /// Answers one request.
-    fn answer(self, server: &Server, facts: Arc<Facts>, operation: Operation, evaluate: &mut Evaluate<'_>) -> Step {
-        let begins_session = matches!(operation, Operation::Initialize);
-        let recorded = operation.recorded_tool(server);
-        let performed = match Retry::of(server, &self, &facts) {
-            Ok(retry) => operation.perform(server, &self, &facts, retry, evaluate),
-            Err(error) => Performed::Error(error.into()),
-        };
-        let id = match (facts.request_id(), performed) {
-            (Some(_), Performed::Call { endpoint, request, errand }) => {
-                let mut pending = Pending::new(self, facts, endpoint);
-                pending.errand = errand;
-                pending.is_recorded = recorded.is_some();
-                let begins_jobs = server.endpoint(endpoint).is_some_and(Endpoint::begins_jobs);
-                pending.uri = begins_jobs.then(|| request.uri.as_str().into());
-                return Step::call(endpoint, request, pending);
-            }
-            (Some(_), Performed::Forward { endpoint, request, forward }) => {
-                return Pending::new(self, facts, endpoint).forward(endpoint, request, forward);
-            }
-            (Some(id), Performed::Result(opening, page)) => {
-                let mut reply = self.page(id, opening, page);
-                let session = facts.session().filter(|_| begins_session);
-                reply.headers.extend(session.map(|session| ("Mcp-Session-Id", session.to_owned())));
-                return Step::Reply(reply);
-            }
-            (Some(id), Performed::Merged { opening, page }) => return Step::Reply(self.page(id, &opening, page)),
-            (Some(id), Performed::Made(result)) => {
-                let mut out = Vec::with_capacity(id.len() + result.len() + 64);
-                begin_result(id, &mut out);
-                out.extend_from_slice(&result);
-                out.push(b'}');
-                return Step::Reply(self.reply(200, Body::Bytes(out), Outcome::Ok));
-            }
-            (Some(id), Performed::Structured { json, text }) => {
-                let mut out = Vec::with_capacity(json.len() * 2 + json.len() / 4 + 512);
-                write_structured(server, self.version, id, (&json, text.as_deref()), &mut out);
-                return Step::Reply(self.reply(200, Body::Bytes(out), Outcome::Ok));
-            }
-            (Some(id), Performed::ToolError(Unsent { text, note })) => {
-                let mut out = Vec::with_capacity(text.len() + 512);
-                write_tool_error(server, self.version, id, &text, &mut out);
-                let record = recorded.map(|tool| Record::answered(tool, &self, &facts, &out));
-                let mut reply = self.reply(200, Body::Bytes(out), Outcome::ToolError);
-                reply.notes.extend(note);
-                reply.records.extend(record);
-                return Step::Reply(reply);
-            }
-            (id, Performed::Error(Failed { error, note })) => {
-                let mut reply = self.error(id, &error);
-                reply.notes.extend(note);
-                if let (Some(tool), Body::Bytes(response)) = (recorded, &reply.body) {
-                    reply.records.push(Record::answered(tool, &self, &facts, response));
-                }
-                return Step::Reply(reply);
-            }
-            (None, _) => None,
-        };
-        // Whatever has no id is refused while it is read.
-        Step::Reply(self.error(id, &Error::InvalidRequest("\"id\" is missing".into())))
     }
 }
 

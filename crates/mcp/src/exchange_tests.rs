@@ -21,7 +21,8 @@ fn server() -> Server {
 }
 
 fn session(server: &Server, nonce: u8) -> String {
-    let session = Session { version: ProtocolVersion::V2025_03_26, capabilities: Capabilities::NONE, issued: 1000 };
+    let session =
+        Session { version: ProtocolVersion::V2025_03_26, capabilities: Capabilities::NONE, issued: 1000, owner: None };
     server.sessions().seal(session, &crate::session::Client::default(), [nonce; 16])
 }
 
@@ -134,7 +135,7 @@ fn ask(server: &Server, state: Option<&str>, principal: &str, now: u64) -> Resul
         now,
     };
     let mut exchange = server.receive(&request, &|| [0; 16]);
-    exchange.set_principal(principal);
+    assert!(exchange.set_principal(principal).is_none());
     let (request, pending) = match exchange.start(server, &mut |_, _| String::new()) {
         Step::Call { request, pending, .. } => (request, pending),
         Step::Reply(HttpReply { outcome: Outcome::ProtocolError { code }, .. }) => return Err(code),

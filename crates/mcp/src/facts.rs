@@ -1,7 +1,7 @@
 //! What is known of a request once it was read: the values behind nginx's `$mcp_*` variables.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::ProtocolVersion;
 use crate::http::Transport;
@@ -34,6 +34,8 @@ pub struct Facts {
     /// `clientInfo` as it came with this message, raw.
     client_info: Option<Part>,
     session: Option<Part>,
+    /// The session that the request has begun.
+    begun: OnceLock<String>,
     arguments: Option<Part>,
     input_responses: Option<Part>,
     request_state: Option<Part>,
@@ -132,9 +134,10 @@ impl Facts {
         self.capabilities.to_string()
     }
 
-    /// The session's id, if it is one of ours; of `initialize`, the new session's.
+    /// The session's id, if it is one of ours; of a request that begins one, the new session's, once it has passed its access
+    /// rules.
     pub fn session(&self) -> Option<&str> {
-        self.part(self.session)
+        self.part(self.session).or_else(|| self.begun.get().map(String::as_str))
     }
 
     /// One argument of a tool or a prompt, or one variable of a resource's URI, as text: a string without its quotes, anything else as JSON. None for an absent
@@ -199,6 +202,12 @@ impl Facts {
     /// The id of a session that was found right.
     pub(crate) fn set_session(&mut self, id: &str) {
         self.session = Some(self.keep(id));
+    }
+
+    /// The id of the session that begins.
+    pub(crate) fn begin_session(&self, id: String) {
+        // An exchange starts once.
+        let _ = self.begun.set(id);
     }
 
     pub(crate) fn set_arguments(&mut self, raw: &str) {

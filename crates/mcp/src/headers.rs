@@ -108,43 +108,85 @@ pub(crate) const JSON: &str = "application/json";
 /// The type of a stream of messages.
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
-/// Whether an answer of this type is welcome. Of several ranges that match, the most specific one decides.
-pub(crate) fn accepts(media_type: &str, accept: Header<'_>, headers: Headers<'_>) -> bool {
-    // What the SDKs send need not be taken apart: it has both of the types that there are.
-    if accept.value == Some(b"application/json, text/event-stream") && !accept.is_ambiguous {
-        return true;
-    }
-    let family = media_type.split_inclusive('/').next().unwrap_or_default().as_bytes();
-    let mut best: Option<(u8, bool)> = None;
-    for line in headers.get_all("accept") {
-        for range in line.split(|byte| *byte == b',') {
-            let mut parts = range.split(|byte| *byte == b';').map(trim);
-            let specificity = match parts.next() {
-                Some(b"*/*") => 1,
-                Some(name) if name.eq_ignore_ascii_case(media_type.as_bytes()) => 3,
-                Some(name) if name.strip_suffix(b"*").is_some_and(|name| name.eq_ignore_ascii_case(family)) => 2,
-                _ => continue,
-            };
-            let welcome = !parts.any(is_zero_quality);
-            best = match best {
-                Some((level, _)) if level > specificity => best,
-                Some((level, before)) if level == specificity => Some((level, before || welcome)),
-                _ => Some((specificity, welcome)),
-            };
+/// What a client takes for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Accept {
+    /// One message, or an array of them.
+    pub(crate) json: bool,
+    /// A stream of messages.
+    pub(crate) events: bool,
+    /// Of the two rather a stream, even of one message.
+    pub(crate) prefers_events: bool,
+}
+
+impl Accept {
+    /// Whatever comes: the client says nothing of it.
+    pub(crate) const ANYTHING: Accept = Accept { json: true, events: true, prefers_events: false };
+
+    /// Judges both types. Of several ranges that match one of them, the most specific decides. The higher quality is preferred,
+    /// and of two that are the same what is named first.
+    pub(crate) fn of(accept: Header<'_>, headers: Headers<'_>) -> Accept {
+        // What the SDKs send need not be taken apart: it has both of the types that there are.
+        if accept.value == Some(b"application/json, text/event-stream") && !accept.is_ambiguous {
+            return Accept::ANYTHING;
         }
-    }
-    match best {
-        Some((_, welcome)) => welcome,
-        None => headers.get_all("accept").all(|line| trim(line).is_empty()),
+        if headers.get_all("accept").all(|line| trim(line).is_empty()) {
+            return Accept::ANYTHING;
+        }
+        let ranges = headers.get_all("accept").flat_map(|line| line.split(|byte| *byte == b','));
+        let (mut json, mut events) = (Preference::default(), Preference::default());
+        for (place, range) in ranges.enumerate() {
+            json.take(JSON, range, place);
+            events.take(EVENT_STREAM, range, place);
+        }
+        let is_earlier = events.quality == json.quality && events.place < json.place;
+        Accept {
+            json: json.quality > 0,
+            events: events.quality > 0,
+            prefers_events: events.quality > json.quality || (events.quality > 0 && is_earlier),
+        }
     }
 }
 
-/// Whether a parameter is `q=0`, `q=0.0` ….
-fn is_zero_quality(parameter: &[u8]) -> bool {
-    match parameter {
-        [b'q' | b'Q', b'=', digits @ ..] => !digits.is_empty() && digits.iter().all(|byte| matches!(byte, b'0' | b'.')),
-        _ => false,
+/// How much one type is wanted.
+#[derive(Debug, Default)]
+struct Preference {
+    /// How closely the range that decides fits; 0 if there is none.
+    specificity: u8,
+    /// In thousandths; 0 is not at all.
+    quality: u16,
+    /// Where it stands among the ranges.
+    place: usize,
+}
+
+impl Preference {
+    /// Takes the next range, if it is one of this type.
+    fn take(&mut self, media_type: &str, range: &[u8], place: usize) {
+        let family = media_type.split_inclusive('/').next().unwrap_or_default().as_bytes();
+        let mut parts = range.split(|byte| *byte == b';').map(trim);
+        let specificity = match parts.next() {
+            Some(b"*/*") => 1,
+            Some(name) if name.eq_ignore_ascii_case(media_type.as_bytes()) => 3,
+            Some(name) if name.strip_suffix(b"*").is_some_and(|name| name.eq_ignore_ascii_case(family)) => 2,
+            _ => return,
+        };
+        let quality = parts.find_map(quality).unwrap_or(1000);
+        if (specificity, quality) > (self.specificity, self.quality) || self.specificity == 0 {
+            *self = Preference { specificity, quality, place };
+        }
     }
+}
+
+/// The quality that a parameter gives, in thousandths. None if it is another parameter, or gives none.
+fn quality(parameter: &[u8]) -> Option<u16> {
+    let [b'q' | b'Q', b'=', whole @ (b'0' | b'1'), rest @ ..] = parameter else { return None };
+    let places = match rest {
+        [] => rest,
+        [b'.', places @ ..] if places.len() <= 3 && places.iter().all(u8::is_ascii_digit) => places,
+        _ => return None,
+    };
+    let thousandths = places.iter().chain(b"000").take(3).fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
+    Some(if *whole == b'1' { 1000 } else { thousandths })
 }
 
 /// Whether the body is said to be JSON in UTF-8.
@@ -209,6 +251,14 @@ mod tests {
         }
     }
 
+    /// Of a client that sends these lines.
+    fn accepted(lines: &[&str]) -> (bool, bool, bool) {
+        let lines: Vec<_> = lines.iter().map(|line| (&b"accept"[..], line.as_bytes())).collect();
+        let headers = Headers(&lines);
+        let Accept { json, events, prefers_events } = Accept::of(Known::of(headers).accept, headers);
+        (json, events, prefers_events)
+    }
+
     #[test]
     fn the_most_specific_range_decides() {
         for (accept, json, events) in [
@@ -224,11 +274,38 @@ mod tests {
             (&["text/*;q=0, text/event-stream"], false, true),
             (&["text/html"], false, false),
             (&["te/*, text*, text/event-streams"], false, false),
+            (&["application/json;q=0.000, */*;q=0.1"], false, true),
         ] {
-            let lines: Vec<_> = accept.iter().map(|line| (&b"accept"[..], line.as_bytes())).collect();
-            let headers = Headers(&lines);
-            let accepted = |media_type| accepts(media_type, Known::of(headers).accept, headers);
-            assert_eq!((accepted(JSON), accepted(EVENT_STREAM)), (json, events), "{accept:?}");
+            let (takes_json, takes_events, _) = accepted(accept);
+            assert_eq!((takes_json, takes_events), (json, events), "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_preferred_by_quality_then_by_its_place() {
+        for (accept, prefers_events) in [
+            (&[][..], false),
+            (&["application/json, text/event-stream"], false),
+            (&["application/json,text/event-stream"], false),
+            (&["text/event-stream, application/json"], true),
+            (&["text/event-stream", "application/json"], true),
+            (&["application/json", "text/event-stream"], false),
+            (&["text/event-stream;q=0.9, application/json"], false),
+            (&["text/event-stream;q=0.9, application/json;q=0.90"], true),
+            (&["application/json;q=0.5, text/event-stream; q=0.501"], true),
+            (&["application/json, text/event-stream;q=1.000"], false),
+            (&["*/*"], false),
+            (&["text/event-stream, */*"], true),
+            (&["*/*, text/event-stream"], false),
+            (&["*/*;q=0.1, text/event-stream"], true),
+            (&["text/*, application/*"], true),
+            (&["text/event-stream"], true),
+            (&["text/event-stream;q=0, application/json;q=0"], false),
+            (&["text/event-stream;q=2, application/json"], true),
+            (&["text/event-stream;q=high, application/json"], true),
+            (&["text/event-stream;q=0.1234, application/json"], true),
+        ] {
+            assert_eq!(accepted(accept).2, prefers_events, "{accept:?}");
         }
     }
 

@@ -15,7 +15,7 @@ use crate::listen::{Publication, Topic};
 use crate::methods::initialize::negotiate;
 use crate::methods::{self, Operation, Request};
 use crate::receive::{Reception, accepted, check_notification, log_level};
-use crate::session::{Client, Session, SessionState};
+use crate::session::{Beginning, Claim, Client, Session, SessionState};
 
 /// Bytes of a request's id, as JSON, that a cancellation is passed on with.
 const LONGEST_ID: usize = 1024;
@@ -86,16 +86,15 @@ impl Reception<'_, '_> {
         let declared = params.capabilities.map_or(Capabilities::NONE, Capabilities::read);
         // Revisions with sessions have no such extension, whatever the client says.
         let capabilities = declared.missing_in(Capabilities::TASKS);
-        let session = Session { version, capabilities, issued: self.request.now };
+        let session = Session { version, capabilities, issued: self.request.now, owner: None };
         let client = Client {
             name: self.facts.client_name().map(Cow::into_owned),
             version: self.facts.client_version().map(Cow::into_owned),
         };
-        let id = self.server.sessions().seal(session, &client, (self.nonce)());
+        self.claim = Claim::Begins(Box::new(Beginning { session, client, nonce: (self.nonce)() }));
         self.version = version;
         self.facts.protocol_version = Some(version);
         self.facts.capabilities = capabilities;
-        self.facts.set_session(&id);
         Ok(Work::Single(Operation::Initialize))
     }
 
@@ -121,6 +120,7 @@ impl Reception<'_, '_> {
         if let Some(header) = header.filter(|header| *header != session.version) {
             return Err(Error::SessionVersion { header, session: session.version });
         }
+        self.claim = session.owner.map_or(Claim::None, Claim::Owned);
         self.version = session.version;
         self.facts.protocol_version = Some(session.version);
         self.facts.capabilities = match self.request.session_state {

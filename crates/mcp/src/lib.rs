@@ -55,6 +55,7 @@ mod offers;
 pub mod operation;
 mod origin;
 mod presentation;
+mod principal;
 mod prompt;
 mod receive;
 mod record;

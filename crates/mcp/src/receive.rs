@@ -6,14 +6,14 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::exchange::{Context, Exchange, Work};
 use crate::facts::Facts;
-use crate::headers::{EVENT_STREAM, JSON, Known, accepts, is_json};
+use crate::headers::{Accept, JSON, Known, is_json};
 use crate::http::{HttpRequest, Transport};
 use crate::jsonrpc::{self, Message, Params, is_id, text};
 use crate::listen::Publication;
 use crate::methods::{self, Operation};
 use crate::origin::{check_host, preflight};
 use crate::server::Server;
-use crate::session::{SessionState, cut};
+use crate::session::{Claim, SessionState, cut};
 use crate::stream::Hearing;
 use crate::{LogLevel, ProtocolVersion};
 
@@ -22,6 +22,7 @@ pub(crate) struct Reception<'s, 'r> {
     pub(crate) server: &'s Server,
     pub(crate) request: &'r HttpRequest<'r>,
     pub(crate) headers: Known<'r>,
+    pub(crate) accept: Accept,
     pub(crate) nonce: &'r dyn Fn() -> [u8; 16],
     pub(crate) facts: Facts,
     /// The revision whose rules a reply follows, as far as is known by now.
@@ -31,6 +32,7 @@ pub(crate) struct Reception<'s, 'r> {
     pub(crate) publications: Vec<Publication>,
     /// What the ids of requests to the client are made of.
     pub(crate) asking: Option<[u8; 16]>,
+    pub(crate) claim: Claim,
 }
 
 /// Reads and judges a request.
@@ -40,11 +42,17 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
         Some(version) => version.unwrap_or(ProtocolVersion::V2026_07_28),
         None => ProtocolVersion::V2025_03_26,
     };
+    // The header lines of other transports say nothing of a message's answer.
+    let accept = match request.transport.has_headers() {
+        true => Accept::of(headers.accept, request.headers),
+        false => Accept::ANYTHING,
+    };
     let hearing = Hearing::NOTHING;
     let facts = Facts::of(request.transport);
     let publications = Vec::new();
+    let (asking, claim) = (None, Claim::None);
     let mut reception =
-        Reception { server, request, headers, nonce, facts, version, hearing, publications, asking: None };
+        Reception { server, request, headers, accept, nonce, facts, version, hearing, publications, asking, claim };
     let mut origin = None;
     let headers = &reception.headers;
     // The host first: what asks a wrong one is told nothing, not even that its origin would be right.
@@ -61,7 +69,9 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
     let mut context = Context::new(version, origin, server.methods(version));
     (context.hearing, context.now, context.asking) = (reception.hearing, request.now, reception.asking);
     context.offering = request.offering.cloned();
-    Exchange { facts: Arc::new(reception.facts), context, publications: reception.publications, work }
+    context.prefers_events = accept.prefers_events;
+    let Reception { facts, publications, claim, .. } = reception;
+    Exchange { facts: Arc::new(facts), context, publications, claim, work }
 }
 
 impl Reception<'_, '_> {
@@ -110,10 +120,7 @@ impl Reception<'_, '_> {
 
     fn check_media_types(&self) -> Result<(), Error> {
         self.check_content_type()?;
-        match accepts(JSON, self.headers.accept, self.request.headers) {
-            true => Ok(()),
-            false => Err(Error::NotAcceptable(JSON)),
-        }
+        if self.accept.json { Ok(()) } else { Err(Error::NotAcceptable(JSON)) }
     }
 
     /// A cancellation on a WebSocket, where it can mean a request on the same one alone. One that names no request is ignored.
@@ -126,11 +133,6 @@ impl Reception<'_, '_> {
             }
             _ => None,
         }
-    }
-
-    /// Whether events can be sent before the answer.
-    pub(crate) fn accepts_events(&self) -> bool {
-        !self.request.transport.has_headers() || accepts(EVENT_STREAM, self.headers.accept, self.request.headers)
     }
 
     /// Whether a message is of 2026-07-28 or a later revision: its header says so, or its `_meta` does.
@@ -171,7 +173,7 @@ impl Reception<'_, '_> {
     /// What the client wants to hear while its request runs.
     fn hear(&mut self, message: &Message<'_>) -> Result<(), Error> {
         let Message::Request { params, .. } = message else { return Ok(()) };
-        self.hearing.accepts_events = self.accepts_events();
+        self.hearing.accepts_events = self.accept.events;
         self.hearing.log_level = match self.request.session_state {
             Some(SessionState::LogLevel(level) | SessionState::Declared { log_level: Some(level), .. }) => Some(level),
             // Without `logging/setLevel` it is for the server to decide.

@@ -7,6 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::input::Capabilities;
+use crate::principal::{MARK, Mark};
 use crate::{LogLevel, ProtocolVersion};
 
 /// Bytes of the signature that an id carries.
@@ -18,9 +19,11 @@ const CLIENT: usize = 64;
 /// No id of ours is longer.
 const LONGEST: usize = 320;
 /// The layout of the payload.
-const FORMAT: u8 = 1;
-/// Bytes of the payload before the client's name: format, revision, capabilities, time and nonce.
-const HEAD: usize = 1 + 1 + 1 + 8 + 16;
+const FORMAT: u8 = 2;
+/// Bytes of the payload before the client's name: format, revision, capabilities, time, owner and nonce.
+const HEAD: usize = 1 + 1 + 1 + 8 + MARK + 16;
+/// The owner of a session that is anybody's.
+const NOBODY: [u8; MARK] = [0; MARK];
 
 /// What the host remembers of a session, beside its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +49,36 @@ pub(crate) struct Session {
     pub(crate) capabilities: Capabilities,
     /// Seconds since the epoch.
     pub(crate) issued: u64,
+    /// Who may use it; none if its client was nobody in particular when it began.
+    pub(crate) owner: Option<Mark>,
+}
+
+/// What a request has to do with sessions, to be settled once it is known who its client is.
+#[derive(Debug, Default)]
+pub(crate) enum Claim {
+    /// Nothing, or its session is anybody's.
+    #[default]
+    None,
+    /// Its session is this one's.
+    Owned(Mark),
+    /// It begins one.
+    Begins(Box<Beginning>),
+}
+
+/// A session that begins as soon as it is known who its client is.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    pub(crate) session: Session,
+    pub(crate) client: Client,
+    pub(crate) nonce: [u8; 16],
+}
+
+impl Beginning {
+    /// Its id, for this principal.
+    pub(crate) fn id(self, sessions: &Sessions, principal: &str) -> String {
+        let owner = (!principal.is_empty()).then(|| Mark::of(principal));
+        sessions.seal(Session { owner, ..self.session }, &self.client, self.nonce)
+    }
 }
 
 /// The client's software, as it called itself when the session began.
@@ -105,8 +138,10 @@ impl Sessions {
     /// A new session's id.
     pub(crate) fn seal(&self, session: Session, client: &Client, nonce: [u8; 16]) -> String {
         let mut payload = Vec::with_capacity(192);
+        let owner = session.owner.map_or(NOBODY, |Mark(owner)| owner);
         payload.extend_from_slice(&[FORMAT, session.version as u8, session.capabilities.bits()]);
         payload.extend_from_slice(&session.issued.to_be_bytes());
+        payload.extend_from_slice(&owner);
         payload.extend_from_slice(&nonce);
         for text in [&client.name, &client.version] {
             let text = cut(text.as_deref().unwrap_or_default(), CLIENT);
@@ -154,7 +189,8 @@ fn parse(payload: &[u8]) -> Option<Session> {
     let version = ProtocolVersion::ALL.into_iter().find(|version| *version as u8 == head[1])?;
     let capabilities = Capabilities::from_bits(head[2]);
     let issued = u64::from_be_bytes(head[3..11].try_into().ok()?);
-    Some(Session { version, capabilities, issued })
+    let owner: [u8; MARK] = head[11..11 + MARK].try_into().ok()?;
+    Some(Session { version, capabilities, issued, owner: (owner != NOBODY).then_some(Mark(owner)) })
 }
 
 fn parse_text(payload: &[u8]) -> Option<(Option<String>, &[u8])> {
@@ -177,8 +213,12 @@ pub(crate) fn cut(text: &str, limit: usize) -> &str {
 mod tests {
     use super::*;
 
-    const SESSION: Session =
-        Session { version: ProtocolVersion::V2025_06_18, capabilities: Capabilities::SAMPLING, issued: 1000 };
+    const SESSION: Session = Session {
+        version: ProtocolVersion::V2025_06_18,
+        capabilities: Capabilities::SAMPLING,
+        issued: 1000,
+        owner: None,
+    };
 
     fn client(name: &str, version: &str) -> Client {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -189,7 +229,8 @@ mod tests {
     fn an_id_says_what_was_sealed_in_it() {
         let sessions = Sessions::new(&[1; 32], 60);
         for version in ProtocolVersion::ALL {
-            let session = Session { version, ..SESSION };
+            let owner = (version >= ProtocolVersion::V2025_06_18).then(|| Mark::of("ada"));
+            let session = Session { version, owner, ..SESSION };
             for client in [client("claude", "1.2"), client("", "1"), client("claude", ""), client("", "")] {
                 let id = sessions.seal(session, &client, [2; 16]);
                 assert!(id.bytes().all(|byte| byte.is_ascii_graphic()), "{id}");

@@ -461,6 +461,12 @@ fn text_of(body: &Body) -> Option<String> {
     }
 }
 
+/// The message in the only event of a stream.
+fn only_event(stream: &str) -> String {
+    let data = stream.strip_prefix("data: ").and_then(|rest| rest.strip_suffix("\n\n"));
+    data.filter(|data| !data.contains('\n')).unwrap_or_else(|| panic!("not one event: {stream}")).to_owned()
+}
+
 /// Takes the steps of a case that opens a stream.
 fn listen(server: &Server, sent: &Sent, case: &Value, mut stream: Stream<'_>) {
     assert_eq!(case["reply"]["status"], 200);
@@ -551,7 +557,14 @@ fn run_once(server: &Server, files: &Value, upstream: &Upstream<'_>, case: &Valu
         },
     };
     assert_eq!(case.get("stream"), None, "no stream is opened: {}", text_of(&reply.body).unwrap_or_default());
-    let text = text_of(&reply.body);
+    let mut text = text_of(&reply.body);
+    let content_type = match expected["event"] == true {
+        true => {
+            text = text.as_deref().map(only_event);
+            "text/event-stream"
+        }
+        false => "application/json",
+    };
     let body: Option<Value> = text.as_deref().map(|text| serde_json::from_str(text).expect("JSON"));
     assert_eq!(Some(u64::from(reply.status)), expected["status"].as_u64(), "status of {text:?}");
     check_headers(&expected["headers"], &reply);
@@ -563,7 +576,7 @@ fn run_once(server: &Server, files: &Value, upstream: &Upstream<'_>, case: &Valu
     assert_eq!(json!(seen.waits), *case.get("waits").unwrap_or(&json!([])), "waits");
     let published = published(&sent, &seen.published);
     assert_eq!(published, *case.get("publishes").unwrap_or(&json!([])), "what is published");
-    assert_eq!(reply.content_type, text.as_ref().map(|_| "application/json"), "content type");
+    assert_eq!(reply.content_type, text.as_ref().map(|_| content_type), "content type");
     if let Some(part) = expected["text"].as_str() {
         assert!(text.as_deref().unwrap_or_default().contains(part), "{part} is not in {text:?}");
         if expected.get("body").is_none() {

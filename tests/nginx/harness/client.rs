@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::DEADLINE;
 use super::journal::Journal;
+use super::message::revision_of;
 use super::specification;
 use super::websocket::Parts;
 
@@ -74,25 +75,30 @@ impl Request {
 
     /// The revision that it is of, and the method that it asks for, as far as it says.
     pub(crate) fn asks(&self) -> (String, String) {
-        let header = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("mcp-protocol-version"));
+        let header = |name: &str| self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+        let said = header("mcp-protocol-version").map(|(_, revision)| revision.clone());
+        let session = header("mcp-session-id").and_then(|(_, session)| revision_of(session));
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        (
-            header.map(|(_, value)| value.clone()).unwrap_or_default(),
-            body["method"].as_str().unwrap_or_default().to_owned(),
-        )
+        (said.or(session).unwrap_or_default(), body["method"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Sees that a response to it is what the specification has there.
     fn judge(&self, response: &Response) {
         let (mut revision, method) = self.asks();
-        if response.header("content-type") != Some("application/json") {
-            return;
+        let messages = match response.header("content-type") {
+            Some("application/json") => vec![response.text()],
+            Some("text/event-stream") => {
+                let lines = response.text();
+                lines.lines().filter_map(|line| line.strip_prefix("data: ")).map(str::to_owned).collect()
+            }
+            _ => Vec::new(),
+        };
+        for message in messages.iter().filter_map(|message| serde_json::from_str::<Value>(message).ok()) {
+            if method == "initialize" {
+                message["result"]["protocolVersion"].as_str().unwrap_or_default().clone_into(&mut revision);
+            }
+            specification::check(&revision, &method, &message);
         }
-        let Ok(message) = serde_json::from_slice::<Value>(&response.body) else { return };
-        if method == "initialize" {
-            message["result"]["protocolVersion"].as_str().unwrap_or_default().clone_into(&mut revision);
-        }
-        specification::check(&revision, &method, &message);
     }
 
     /// The request as it goes over the wire.
@@ -139,6 +145,16 @@ impl Response {
     /// The body as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The message in the only event of a stream that came whole.
+    pub(crate) fn only_event(&self) -> Value {
+        assert_eq!(self.header("content-type"), Some("text/event-stream"), "{self:?}");
+        assert_eq!(self.header("x-accel-buffering"), Some("no"));
+        let text = self.text();
+        let data = text.strip_prefix("data: ").and_then(|rest| rest.strip_suffix("\n\n"));
+        let data = data.filter(|data| !data.contains('\n')).unwrap_or_else(|| panic!("not one event: {text}"));
+        serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
     /// The JSON-RPC result.

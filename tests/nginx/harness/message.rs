@@ -1,5 +1,8 @@
 //! MCP messages.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use serde_json::{Value, json};
 
 use super::client::{Request, Response};
@@ -30,6 +33,19 @@ pub(crate) fn request(id: impl Into<Value>, method: &str, mut params: Value) -> 
 /// A call of 2026-07-28.
 pub(crate) fn call(tool: &str, arguments: Value) -> Request {
     request(1, "tools/call", json!({"name": tool, "arguments": arguments}))
+}
+
+/// The revisions of the sessions that tests have opened: not every request in one says of which revision it is.
+static SESSIONS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+fn note_session(id: &str, version: &str) {
+    let mut sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    sessions.insert(id.to_owned(), version.to_owned());
+}
+
+/// The revision of a session that a test has opened.
+pub(super) fn revision_of(session: &str) -> Option<String> {
+    SESSIONS.lock().unwrap_or_else(PoisonError::into_inner).get(session).cloned()
 }
 
 /// A session of one of the revisions that have them.
@@ -65,6 +81,7 @@ impl Session {
     pub(crate) fn from(response: &Response, version: &str) -> Session {
         assert_eq!(response.result()["protocolVersion"], version);
         let id = response.header("mcp-session-id").expect("Mcp-Session-Id").to_owned();
+        note_session(&id, version);
         Session { id, version: version.to_owned() }
     }
 

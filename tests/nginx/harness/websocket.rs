@@ -1,5 +1,6 @@
 //! A WebSocket of a client that nobody here wrote (tungstenite), over a socket whose every byte a test may decide on.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -10,6 +11,7 @@ use tungstenite::{Error, Message};
 use super::client::{Connection, Request, Response};
 use super::journal::Journal;
 use super::nginx::Nginx;
+use super::specification;
 
 /// Whatever a client's bytes go through.
 pub(crate) trait Stream: Read + Write {}
@@ -22,6 +24,10 @@ pub(crate) struct WebSocket {
     pub(crate) head: Response,
     socket: tungstenite::WebSocket<Box<dyn Stream>>,
     journal: Journal,
+    /// The revision of its session, or of the last request that named one.
+    revision: String,
+    /// The methods that were asked for, by the ids of their requests.
+    asked: HashMap<String, String>,
 }
 
 /// The request that asks for a WebSocket.
@@ -70,12 +76,29 @@ impl WebSocket {
             head,
             socket: tungstenite::WebSocket::from_partially_read(stream, received, Role::Client, config),
             journal,
+            revision: String::new(),
+            asked: HashMap::new(),
         }
     }
 
     /// Sends a message.
     pub(crate) fn say(&mut self, message: &Value) {
+        if let Some(method) = message["method"].as_str().filter(|_| message.get("id").is_some()) {
+            self.asked.insert(message["id"].to_string(), method.to_owned());
+        }
+        if let Some(revision) = message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"].as_str() {
+            revision.clone_into(&mut self.revision);
+        }
         self.say_text(&message.to_string());
+    }
+
+    /// Sees that what came is what the specification has there.
+    fn judge(&mut self, message: &Value) {
+        let method = self.asked.get(&message["id"].to_string()).cloned().unwrap_or_default();
+        if let (true, Some(revision)) = (method == "initialize", message["result"]["protocolVersion"].as_str()) {
+            revision.clone_into(&mut self.revision);
+        }
+        specification::check(&self.revision, &method, message);
     }
 
     /// Sends whatever text.
@@ -109,6 +132,7 @@ impl WebSocket {
                 Message::Text(text) => {
                     let message: Value = serde_json::from_str(&text).expect("JSON");
                     assert_eq!(message["jsonrpc"], "2.0", "{message}");
+                    self.judge(&message);
                     return message;
                 }
                 Message::Ping(_) | Message::Pong(_) => {}

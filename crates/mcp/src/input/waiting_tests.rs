@@ -21,7 +21,11 @@ fn server(channels: bool) -> Server {
 
 fn session(server: &Server, nonce: u8) -> String {
     let (version, capabilities) = (ProtocolVersion::V2025_11_25, Capabilities::ROOTS);
-    server.sessions().seal(Session { version, capabilities, issued: 1000 }, &Client::default(), [nonce; 16])
+    server.sessions().seal(
+        Session { version, capabilities, issued: 1000, owner: None },
+        &Client::default(),
+        [nonce; 16],
+    )
 }
 
 fn send(server: &Server, session: &str, body: &str) -> Step {

@@ -175,7 +175,7 @@ mod tests {
 
     /// A call on its way to its upstream.
     fn pending(server: &Server, version: ProtocolVersion, tool: &str, accept: &str) -> Box<Pending> {
-        let session = Session { version, capabilities: Capabilities::NONE, issued: 1000 };
+        let session = Session { version, capabilities: Capabilities::NONE, issued: 1000, owner: None };
         let session = server.sessions().seal(session, &Client::default(), [2; 16]);
         let lines = [
             (&b"content-type"[..], &b"application/json"[..]),

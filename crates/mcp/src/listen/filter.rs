@@ -4,7 +4,7 @@ use super::topic::{LIST_CHANGES, Topic};
 use super::{Listener, MAX_RESOURCES, MAX_URI};
 use crate::error::Error;
 use crate::exchange::Work;
-use crate::headers::{EVENT_STREAM, accepts};
+use crate::headers::EVENT_STREAM;
 use crate::input::Capabilities;
 use crate::jsonrpc::Params;
 use crate::offers::Offers;
@@ -14,7 +14,7 @@ use crate::scan::{NotJson, Scanner};
 impl Reception<'_, '_> {
     /// Opens a stream for a `subscriptions/listen` request.
     pub(crate) fn subscribe(&self, params: &Params<'_>) -> Result<Work, Error> {
-        if !accepts(EVENT_STREAM, self.headers.accept, self.request.headers) {
+        if !self.accept.events {
             return Err(Error::NotAcceptable(EVENT_STREAM));
         }
         let offers = self.server.offers();

@@ -34,6 +34,7 @@ pub use listener::{Delivered, Listener};
 pub use log::{MessageLog, Passed};
 pub use publish::PublishRequest;
 pub use sse::SESSION_PARAMETER;
+pub(crate) use sse::sse_listener;
 pub(crate) use subscribe::Subscription;
 pub use subscriptions::Subscriptions;
 pub use topic::Topic;

@@ -191,7 +191,12 @@ mod tests {
     }
 
     fn session(server: &Server) -> String {
-        let session = Session { version: ProtocolVersion::V2025_06_18, capabilities: Capabilities::NONE, issued: 1000 };
+        let session = Session {
+            version: ProtocolVersion::V2025_06_18,
+            capabilities: Capabilities::NONE,
+            issued: 1000,
+            owner: None,
+        };
         server.sessions().seal(session, &Client::default(), [0; 16])
     }
 

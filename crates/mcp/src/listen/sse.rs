@@ -15,7 +15,7 @@ use crate::input::Capabilities;
 use crate::jsonrpc::{self, write_error};
 use crate::receive::Reception;
 use crate::server::Server;
-use crate::session::{Client, MACHINE, Session, nonce_of};
+use crate::session::{Beginning, Claim, Client, MACHINE, Session, nonce_of};
 
 /// The one revision that has it.
 const VERSION: ProtocolVersion = ProtocolVersion::V2024_11_05;
@@ -36,17 +36,15 @@ impl Reception<'_, '_> {
 
     /// Opens one, and begins its session.
     pub(crate) fn open_sse(&mut self) -> Work {
-        let session = Session { version: VERSION, capabilities: Capabilities::NONE, issued: self.request.now };
+        let (issued, owner) = (self.request.now, None);
+        let session = Session { version: VERSION, capabilities: Capabilities::NONE, issued, owner };
         let mut nonce = (self.nonce)();
         nonce[..MACHINE].copy_from_slice(&self.server.machine());
-        let id = self.server.sessions().seal(session, &Client::default(), nonce);
+        self.claim = Claim::Begins(Box::new(Beginning { session, client: Client::default(), nonce }));
         self.version = VERSION;
         self.facts.transport = Transport::Sse;
         self.facts.protocol_version = Some(VERSION);
-        self.facts.set_session(&id);
-        let listener =
-            Listener::session(VERSION, Topic::of_session(&id), lists(self.server), (self.nonce)(), Default::default());
-        Work::Listen(Box::new(listener.over_sse(endpoint(self.request.target, &id))))
+        Work::OpenSse { target: String::from_utf8_lossy(self.request.target).into(), nonce: (self.nonce)() }
     }
 
     /// A message is posted: it is worked on, and answered on the stream, if it is one of a session.
@@ -62,9 +60,14 @@ impl Reception<'_, '_> {
     }
 }
 
+/// The stream of a session that has begun with it, of a request with this path and query.
+pub(crate) fn sse_listener(server: &Server, session: &str, target: &str, nonce: [u8; 16]) -> Listener {
+    let listener = Listener::session(VERSION, Topic::of_session(session), lists(server), nonce, Default::default());
+    listener.over_sse(endpoint(target, session))
+}
+
 /// The URL that messages are posted to: that of the stream itself, as its client has it.
-fn endpoint(target: &[u8], session: &str) -> String {
-    let target = String::from_utf8_lossy(target);
+fn endpoint(target: &str, session: &str) -> String {
     let target = target.split('#').next().unwrap_or_default();
     let separator = if target.contains('?') { '&' } else { '?' };
     format!("{target}{separator}{SESSION_PARAMETER}={session}")
@@ -129,14 +132,15 @@ mod tests {
         let exchange = get(&server, &[(b"accept", b"application/json;q=0.5, Text/Event-Stream; q=1")]);
         let facts = exchange.facts().clone();
         assert_eq!((facts.transport(), facts.protocol_version()), ("sse", Some(VERSION)));
+        assert_eq!(facts.session(), None, "it is not known yet whose it is");
+        let Step::Listen { reply, mut listener } = exchange.start(&server, &mut |_, _| String::new()) else {
+            panic!("no stream")
+        };
         let session = facts.session().unwrap().to_owned();
         let mut builder = ServerBuilder::new();
         builder.secret([1; 32]);
         builder.machine([9; MACHINE]);
         assert_eq!([&server, &builder.build().unwrap()].map(|server| server.has_begun(&session)), [true, false]);
-        let Step::Listen { reply, mut listener } = exchange.start(&server, &mut |_, _| String::new()) else {
-            panic!("no stream")
-        };
         let endpoint = format!("event: endpoint\ndata: /mcp?session_id={session}\n\n");
         assert_eq!(reply.body, Body::Bytes(endpoint.into_bytes()));
         let carry = |publication: Publication| Delivery::parse(&publication.envelope).unwrap();
@@ -153,6 +157,7 @@ mod tests {
         let server = server();
         let exchange = get(&server, &[(b"accept", b"text/event-stream")]);
         let mut facts = exchange.facts().as_ref().clone();
+        facts.set_session("a.b");
         let large = format!("{{\"id\":1,\"result\":{{\"a\":\"{}\"}}}}", "x".repeat(MAX_ENVELOPE));
         assert_eq!(server.reply_on_stream(&facts, &large), None);
         facts.set_request_id("7");
@@ -184,7 +189,7 @@ mod tests {
             ("/a%20b/mcp/?key=1", "/a%20b/mcp/?key=1&session_id=a.b"),
             ("/mcp#x", "/mcp?session_id=a.b"),
         ] {
-            assert_eq!(endpoint(target.as_bytes(), "a.b"), expected);
+            assert_eq!(endpoint(target, "a.b"), expected);
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn lists(server: &Server) -> impl Iterator<Item = Topic> + use<> {
 impl Reception<'_, '_> {
     /// Opens the stream of the session that the request names.
     pub(crate) fn open_stream(&mut self) -> Result<Work, Error> {
-        if !self.accepts_events() {
+        if !self.accept.events {
             return Err(Error::NotAcceptable(EVENT_STREAM));
         }
         let version = self.open_session()?.version;

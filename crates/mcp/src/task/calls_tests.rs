@@ -40,7 +40,7 @@ fn send(server: &Server, principal: &str, method: &str, name: &str, capabilities
         now: 1000,
     };
     let mut exchange = server.receive(&request, &|| [0; 16]);
-    exchange.set_principal(principal);
+    assert!(exchange.set_principal(principal).is_none());
     exchange.start(server, &mut |_, _| String::new())
 }
 

@@ -1,14 +1,10 @@
 //! The id of a task: all that is known of it, sealed.
 
-use sha2::{Digest, Sha256};
-
 use crate::exchange::Context;
 use crate::listen::hex;
+use crate::principal::Mark;
 use crate::seal::Purpose;
 use crate::server::Server;
-
-/// Bytes of the digest of a principal.
-const PRINCIPAL: usize = 16;
 
 /// A task of some client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,5 +46,5 @@ impl Task {
 }
 
 fn digest(principal: &str) -> String {
-    hex(&Sha256::digest(principal)[..PRINCIPAL])
+    hex(&Mark::of(principal).0)
 }
