@@ -11,6 +11,7 @@ mod complex;
 mod conf;
 mod detached;
 mod digests;
+mod disguise;
 mod entry;
 mod event;
 mod headers_out;
@@ -21,6 +22,7 @@ mod module;
 mod outbox;
 mod pool;
 mod request;
+mod served;
 mod sessions;
 mod string;
 mod subrequest;
@@ -34,11 +36,10 @@ pub(crate) use audience::StreamCounts;
 pub(crate) use bell::{Ringer, hear, later, ring};
 pub(crate) use buf::{Chain, Held, Taken, flushing, response};
 pub(crate) use complex::ComplexValue;
-pub(crate) use conf::{
-    Conf, LocationContext, Place, Served, ServerNames, own_conf, parse_milliseconds, parse_seconds, parse_size,
-};
+pub(crate) use conf::{Conf, LocationContext, Place, own_conf, parse_milliseconds, parse_seconds, parse_size};
 pub(crate) use detached::{Detached, is_exiting, is_first_worker, worker_connections};
 pub(crate) use digests::ListDigests;
+pub(crate) use disguise::Disguise;
 pub(crate) use event::Wake;
 pub(crate) use inner::{Inner, Outlet};
 pub(crate) use log::{Level, Log};
@@ -49,11 +50,9 @@ pub(crate) use module::{
     mcp_module, next_body_filter, next_header_filter, publish, publish_ready, upstream_finished,
 };
 pub(crate) use outbox::Outbox;
-pub(crate) use request::{
-    Disguise, ReadHandler, Received, Request, Status, UpstreamFinalizer, now, now_in_milliseconds, run_finalizer,
-    run_reader,
-};
+pub(crate) use request::{ReadHandler, Received, Request, Status, now, now_in_milliseconds, run_reader};
+pub(crate) use served::{Served, ServerNames};
 pub(crate) use sessions::SessionStates;
 pub(crate) use subrequest::start as start_subrequest;
 pub(crate) use subscriptions::SessionSubscriptions;
-pub(crate) use upstream::{last_attempt, upstream_header};
+pub(crate) use upstream::{UpstreamFinalizer, last_attempt, run_finalizer, upstream_header};

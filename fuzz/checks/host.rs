@@ -149,9 +149,8 @@ impl<'s> Host<'s> {
     pub(crate) fn answer(&mut self, number: usize, answer: Result<Answer<'_>, UpstreamFailure>) {
         match self.take(number) {
             State::Calling(mut pending) => {
-                if let Ok(Answer { head, body }) = answer
-                    && pending.begin(&head, LIMIT)
-                {
+                let events = answer.ok().filter(|answer| pending.begin(&answer.head, LIMIT));
+                if let Some(Answer { head, body }) = events {
                     self.set(number, State::InEvents(pending));
                     self.events(number, body);
                     return self.end_of_events(number, Ok(head));

@@ -98,7 +98,7 @@ impl Shelf<'_> {
 
     fn receive(&mut self, text: &[u8]) {
         let Some((number, envelope)) = text.split_first() else { return };
-        let id = BusId { time: self.now, tag: u64::from(*number) << 16 | 2 };
+        let id = BusId { time: self.now, tag: (u64::from(*number) << 16) | 2 };
         let was_taken = self.log.receive(SERVER, id, envelope);
         assert!(!self.log.receive(SERVER, id, envelope), "it comes twice");
         if was_taken {

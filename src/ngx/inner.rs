@@ -11,9 +11,10 @@ use std::rc::Rc;
 use mcp::http::{HeaderLine, HttpReply, Transport};
 
 use super::buf::length;
+use super::disguise::method_bit;
 use super::entry::guard;
 use super::log::Log;
-use super::request::{Request, Status, method_bit};
+use super::request::{Request, Status};
 use super::string::{borrowed, bytes};
 use super::sys::*;
 

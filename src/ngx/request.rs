@@ -36,17 +36,6 @@ impl Status {
 /// nginx's function for what a client sends.
 pub(crate) type ReadHandler = ngx_http_event_handler_pt;
 
-/// nginx's function for the end of an upstream's answer, good or bad.
-pub(crate) type UpstreamFinalizer = Option<unsafe extern "C" fn(*mut ngx_http_request_t, ngx_int_t)>;
-
-/// Runs one for a request.
-pub(crate) fn run_finalizer(finalizer: UpstreamFinalizer, request: Request, status: Status) {
-    if let Some(finalizer) = finalizer {
-        // SAFETY: the function that the proxy module had installed for this request.
-        unsafe { finalizer(request.as_ptr(), status.0) }
-    }
-}
-
 /// Runs one for a request.
 pub(crate) fn run_reader(handler: ReadHandler, request: Request) {
     if let Some(handler) = handler {
@@ -69,17 +58,6 @@ pub(crate) enum Received {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Request(NonNull<ngx_http_request_t>);
 
-/// What of the client's request is put aside while the request is sent upstream.
-#[derive(Clone, Copy)]
-pub(crate) struct Disguise {
-    method: ngx_uint_t,
-    unparsed_uri: ngx_str_t,
-    valid_unparsed_uri: u32,
-    http_version: ngx_uint_t,
-    uri: ngx_str_t,
-    exten: ngx_str_t,
-}
-
 impl Request {
     /// The handle of a pointer that nginx passed to an entry point.
     pub(crate) fn new(r: *mut ngx_http_request_t) -> Option<Request> {
@@ -90,7 +68,7 @@ impl Request {
         self.0.as_ptr()
     }
 
-    fn raw<'a>(self) -> &'a ngx_http_request_t {
+    pub(super) fn raw<'a>(self) -> &'a ngx_http_request_t {
         // SAFETY: the handle's invariant; the reference is used for one read and not kept across calls into nginx.
         unsafe { &*self.0.as_ptr() }
     }
@@ -481,109 +459,6 @@ impl Request {
         self.raw_mut().set_keepalive(u32::from(keep));
     }
 
-    /// Puts the upstream's method and URI in the place of the client's, and moves the request into a location.
-    ///
-    /// `uri` must live as long as the request.
-    pub(crate) fn enter_location(self, loc_conf: *mut *mut std::ffi::c_void, method: &str, uri: &str) -> Disguise {
-        let r = self.raw_mut();
-        let disguise = Disguise {
-            method: r.method,
-            unparsed_uri: r.unparsed_uri,
-            valid_unparsed_uri: r.valid_unparsed_uri(),
-            http_version: r.http_version,
-            uri: r.uri,
-            exten: r.exten,
-        };
-        r.method = method_bit(method);
-        r.unparsed_uri = borrowed(uri.as_bytes());
-        r.set_valid_unparsed_uri(1);
-        r.set_filter_need_in_memory(1);
-        r.set_disable_not_modified(1);
-        forget_conditions(&mut r.headers_in);
-        r.loc_conf = loc_conf;
-        // SAFETY: `loc_conf` is a location of the running configuration.
-        unsafe { ngx_http_update_location_config(self.as_ptr()) };
-        disguise
-    }
-
-    /// Undoes [`Request::enter_location`]'s disguise; the request stays in the location. False when what the upstream
-    /// sent is not HTTP: nginx takes it for an answer of HTTP/0.9, and the client's request for one of it, too.
-    pub(crate) fn undisguise(self, disguise: Disguise) -> bool {
-        let r = self.raw_mut();
-        let is_http = r.http_version == disguise.http_version;
-        r.http_version = disguise.http_version;
-        r.method = disguise.method;
-        r.unparsed_uri = disguise.unparsed_uri;
-        r.uri = disguise.uri;
-        r.exten = disguise.exten;
-        r.set_valid_unparsed_uri(disguise.valid_unparsed_uri);
-        is_http
-    }
-
-    /// Makes nginx hand on the upstream's answer as it comes. Of a request beside the client's it would otherwise collect
-    /// the answer in a temporary file, as it takes the client for too slow.
-    pub(crate) fn stream_upstream(self) {
-        // SAFETY: null, or an upstream in the request's pool.
-        if let Some(upstream) = unsafe { self.raw().upstream.as_mut() } {
-            upstream.set_buffering(0);
-        }
-    }
-
-    /// Closes the upstream's connection, whatever is still to come of it; false when nginx is done with it already.
-    ///
-    /// The request goes on: whoever stops its upstream finalizes it.
-    pub(crate) fn close_upstream(self) -> bool {
-        // SAFETY: null, or an upstream in the request's pool; its `cleanup` points to the handler in the request's list
-        // of cleanups until nginx is done with the upstream.
-        let cleanup = unsafe {
-            let Some(upstream) = self.raw().upstream.as_ref() else { return false };
-            upstream.cleanup.as_ref().copied().flatten()
-        };
-        let Some(cleanup) = cleanup else { return false };
-        let main = self.main().raw_mut();
-        main.set_count(main.count() + 1);
-        // SAFETY: the handler takes the request, and gives up one reference to it.
-        unsafe { cleanup(self.as_ptr().cast()) };
-        true
-    }
-
-    /// Runs the content handler of the location that the request is in.
-    pub(crate) fn run_content_handler(self) -> Status {
-        match self.raw().content_handler {
-            // SAFETY: a content handler of a module of this nginx.
-            Some(handler) => Status(unsafe { handler(self.as_ptr()) }),
-            None => Status::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    /// Runs the handlers of nginx's content phase that a location without one of its own has: those of files. `path` is
-    /// what they look for; it must live as long as the request.
-    pub(crate) fn run_content_phase(self, path: &str) -> Status {
-        let r = self.raw_mut();
-        r.uri = borrowed(path.as_bytes());
-        // SAFETY: the core module's main configuration has the handlers of each phase, none of which is null.
-        unsafe {
-            ngx_http_set_exten(self.as_ptr());
-            let main = *r.main_conf.add(ngx_http_core_module.ctx_index);
-            let phases = &(*main.cast::<ngx_http_core_main_conf_t>()).phases;
-            let handlers = &phases[NGX_HTTP_CONTENT_PHASE as usize].handlers;
-            let handlers = std::slice::from_raw_parts(handlers.elts.cast::<ngx_http_handler_pt>(), handlers.nelts);
-            // nginx runs those first that were added last.
-            for handler in handlers.iter().rev().copied().flatten() {
-                let status = Status(handler(self.as_ptr()));
-                if status != Status::DECLINED {
-                    return status;
-                }
-            }
-        }
-        Status::NOT_FOUND
-    }
-
-    /// Whether the answer comes from nginx's cache.
-    pub(crate) fn is_cached(self) -> bool {
-        self.raw().cached() != 0
-    }
-
     /// Lets nginx send a header once more: what was sent so far is a stream's own, and the upstream's is still to come.
     pub(crate) fn forget_sent_header(self) {
         self.raw_mut().set_header_sent(0);
@@ -624,13 +499,6 @@ impl Request {
         let milliseconds = (now.sec - self.raw().start_sec) * 1000 + now.msec as i64 - self.raw().start_msec as i64;
         u64::try_from(milliseconds).unwrap_or(0)
     }
-
-    /// Puts `finalizer` in the place of what nginx calls when its side of the upstream is over, and returns that.
-    pub(crate) fn replace_upstream_finalizer(self, finalizer: UpstreamFinalizer) -> UpstreamFinalizer {
-        // SAFETY: null, or an upstream in the request's pool.
-        unsafe { self.raw().upstream.as_mut() }
-            .and_then(|upstream| std::mem::replace(&mut upstream.finalize_request, finalizer))
-    }
 }
 
 /// Seconds since the epoch, as of nginx's last look at the clock.
@@ -643,33 +511,4 @@ pub(crate) fn now() -> u64 {
 pub(crate) fn now_in_milliseconds() -> u64 {
     // SAFETY: as in `now`.
     now() * 1000 + unsafe { (*ngx_cached_time).msec } as u64
-}
-
-/// What the client's request says about the reply (its range, its condition, another protocol) must not be taken to be
-/// about the upstream's answer.
-fn forget_conditions(headers: &mut ngx_http_headers_in_t) {
-    for line in [
-        &mut headers.upgrade,
-        &mut headers.if_modified_since,
-        &mut headers.if_unmodified_since,
-        &mut headers.if_match,
-        &mut headers.if_none_match,
-        &mut headers.if_range,
-        &mut headers.range,
-    ] {
-        *line = ptr::null_mut();
-    }
-}
-
-pub(super) fn method_bit(method: &str) -> ngx_uint_t {
-    (match method {
-        "GET" => NGX_HTTP_GET,
-        "HEAD" => NGX_HTTP_HEAD,
-        "POST" => NGX_HTTP_POST,
-        "PUT" => NGX_HTTP_PUT,
-        "DELETE" => NGX_HTTP_DELETE,
-        "OPTIONS" => NGX_HTTP_OPTIONS,
-        "PATCH" => NGX_HTTP_PATCH,
-        _ => NGX_HTTP_UNKNOWN,
-    }) as ngx_uint_t
 }

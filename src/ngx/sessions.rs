@@ -42,7 +42,7 @@ impl SessionStates {
             SessionState::Ended => 0,
             SessionState::LogLevel(level) => 1 + level as u64,
             SessionState::Declared { capabilities, log_level } => {
-                DECLARED | u64::from(capabilities) << 8 | log_level.map_or(0, |level| 1 + level as u64)
+                DECLARED | (u64::from(capabilities) << 8) | log_level.map_or(0, |level| 1 + level as u64)
             }
         };
         self.with(|table| {

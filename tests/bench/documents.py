@@ -42,6 +42,7 @@ worker_processes 1;
 events {{}}
 http {{
     access_log off;
+    client_body_temp_path temp-body; proxy_temp_path temp-proxy; fastcgi_temp_path temp-fastcgi; uwsgi_temp_path temp-uwsgi; scgi_temp_path temp-scgi;
     server {{
         listen 127.0.0.1:{port};
         location = /mcp {{

@@ -36,6 +36,7 @@ worker_processes 1;
 events {{ worker_connections 1024; }}
 http {{
     access_log off; variables_hash_max_size 2048;
+    client_body_temp_path temp-body; proxy_temp_path temp-proxy; fastcgi_temp_path temp-fastcgi; uwsgi_temp_path temp-uwsgi; scgi_temp_path temp-scgi;
     keepalive_requests 1000000000; keepalive_timeout 10m;
     upstream service {{ server 127.0.0.1:{upstream}; keepalive 64; keepalive_requests 1000000000; keepalive_timeout 10m; }}
     server {{

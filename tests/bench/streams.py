@@ -31,6 +31,7 @@ worker_processes 2; worker_rlimit_nofile 20000;
 events {{ worker_connections 15000; }}
 http {{
     access_log off; variables_hash_max_size 2048;
+    client_body_temp_path temp-body; proxy_temp_path temp-proxy; fastcgi_temp_path temp-fastcgi; uwsgi_temp_path temp-uwsgi; scgi_temp_path temp-scgi;
     upstream work {{ server 127.0.0.1:{upstream}; }}
     {http}
     server {{

@@ -21,8 +21,8 @@ fn machine(redis: &Redis) -> Nginx {
     nginx
 }
 
-/// Awaits that Nchan has found Redis, in whatever worker. When it had lost it, it seems to close that connection's descriptor twice,
-/// and so the connection of a client that has got it meanwhile.
+/// Awaits that Nchan has found Redis, in whatever worker. When it had lost it, it closes that connection's descriptor twice, and so
+/// that of the next attempt, whose number may be a client's by then: docs/failures.md.
 fn await_link(nginx: &Nginx) {
     let deadline = Instant::now() + DEADLINE;
     let filter = json!({"notifications": {}});

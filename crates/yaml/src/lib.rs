@@ -384,7 +384,7 @@ mod tests {
             ("[".repeat(200_000), ""),
             ("- ".repeat(10_000), ""),
             ("{a: ".repeat(10_000), ""),
-            ((0..200).map(|i| format!("{}a:\n", " ".repeat(i))).collect(), "nested more than 120 deep"),
+            ((0..200).map(|i| " ".repeat(i) + "a:\n").collect(), "nested more than 120 deep"),
         ];
         for (text, expected) in cases {
             let error = parse(&text, LIMITS).unwrap_err().to_string();

@@ -19,6 +19,9 @@ fn exhaust(directives: &str, connections: usize, alarms: &[&str]) {
         .with("UPSTREAM", &upstream)
         .start();
     alarms.iter().for_each(|alarm| nginx.expect_in_log(alarm));
+    // A worker that has no descriptor left for that of another one, which nginx sends it at its start, hears nothing of nginx ever
+    // after, as with no module at all.
+    nginx.reopen_logs();
     let filter = json!({"notifications": {"toolsListChanged": true}});
     let mut clients: Vec<Connection> = (0..CALLS).map(|_| nginx.connect()).collect();
     let is_listener = |number: usize| number % 8 == 0;
@@ -47,8 +50,6 @@ fn exhaust(directives: &str, connections: usize, alarms: &[&str]) {
     drop(listeners);
     // A worker without descriptors accepts nothing for a while.
     nginx.send_to_every_worker(&call("t", json!({}))).iter().for_each(|reply| drop(reply.success()));
-    // Not when its work is done: after this, one in some twenty does not end then, for a reason yet to be found.
-    nginx.stop_at_once();
 }
 
 #[test]

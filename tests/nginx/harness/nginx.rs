@@ -105,6 +105,14 @@ impl Nginx {
         position
     }
 
+    /// Has the logs opened anew, and awaits that every worker has done so: it has heard all that nginx had told it before.
+    pub(crate) fn reopen_logs(&self) {
+        let position = self.log.position();
+        self.signal(Signal::USR1);
+        // The master does it as well.
+        self.log.await_lines(position, WORKERS + 1, "reopening logs");
+    }
+
     /// Writes another configuration and reads it.
     pub(crate) fn reload_with(&self, conf: &Conf) {
         conf.write_into(self.directory.path(), &self.port);
