@@ -121,7 +121,7 @@ impl Call {
 
     /// Takes what has come of an answer that comes event by event, and tells the client what there is to hear. None once
     /// the client is gone.
-    pub(crate) fn relay(&mut self, request: Request, context: &Context, chain: Chain) -> Option<Taken> {
+    pub(crate) fn relay(&mut self, request: Request, context: &'static Context, chain: Chain) -> Option<Taken> {
         let limit = context.location.max_result_size;
         // The client has read something, perhaps all.
         let mut status = match self.caller.is_open() && chain.is_empty() {
@@ -152,12 +152,11 @@ impl Call {
     }
 
     /// Sends what there is for the server that the call is for.
-    fn reply(&mut self, request: Request, context: &Context) {
+    fn reply(&mut self, request: Request, context: &'static Context) {
         let Some(pending) = &mut self.pending else { return };
         let Some(upstream) = pending.upstream() else { return };
-        let mut evaluate = |endpoint, index| context.operator_value(request, endpoint, index);
-        let replies = pending.replies(&context.location.server, &mut evaluate);
-        front::send_replies(context.location, upstream, replies);
+        let replies = pending.replies(&context.location.server);
+        front::send_replies(request, context, upstream, replies);
     }
 
     fn tell(&mut self, request: Request, context: &Context, bytes: Vec<u8>) -> Status {
@@ -190,15 +189,24 @@ impl Call {
     pub(crate) fn resume(
         mut self: Box<Self>,
         request: Request,
-        context: &Context,
+        context: &'static Context,
         failure: Option<UpstreamFailure>,
     ) -> Option<(Step, Caller)> {
         let pending = self.pending.take()?;
         let mut evaluate = |endpoint, index| context.operator_value(request, endpoint, index);
+        let failure = failure.or(self.failure);
+        if self.is_cancelled
+            || matches!(
+                failure,
+                Some(UpstreamFailure::TimedOut | UpstreamFailure::TooLarge(_) | UpstreamFailure::Truncated)
+            )
+        {
+            front::cancel(request, context, &pending);
+        }
         if self.is_cancelled {
             return Some((pending.cancel(&context.location.server, &mut evaluate), self.caller));
         }
-        let answer = match (self.head, failure.or(self.failure)) {
+        let answer = match (self.head, failure) {
             (_, Some(failure)) => Err(failure),
             (Some(head), None) => Ok(UpstreamResponse { body: &self.body, ..head }),
             (None, None) => Err(UpstreamFailure::Unreachable),
@@ -262,8 +270,18 @@ fn call(
     if !is_ready {
         return Status::INTERNAL_SERVER_ERROR;
     }
+    if pending.upstream().is_some() {
+        request.at_end(given_up);
+    }
     context.set_stage(Stage::Calling(Call::new(caller, endpoint, pending)));
     run(request)
+}
+
+/// The request ends. If its call still runs, the client has left, which its server is told.
+fn given_up(request: Request) {
+    let Some(context) = Context::of(request) else { return };
+    let Stage::Calling(call) = context.take_stage() else { return };
+    call.pending.iter().for_each(|pending| front::cancel(request, context, pending));
 }
 
 /// What no call comes to.
@@ -310,6 +328,9 @@ pub(crate) fn start_beside(
     let started = ngx::start_subrequest(request, |beside| {
         let own = Context::create(beside, context.location)?;
         let caller = Caller::new(beside, context.location, &pending);
+        if pending.upstream().is_some() {
+            beside.at_end(given_up);
+        }
         own.keep_upstream(beside, endpoint, upstream).then(|| {
             own.set_stage(Stage::Calling(Call::new(caller, endpoint, pending)));
         })

@@ -355,7 +355,13 @@ impl LocationConf {
             contexts.extend(declared.locations);
             cf.report_at(declared.place, declared.directive, |_| Ok(builder.prompt(declared.what)?))?;
         }
+        let mut identities = Vec::with_capacity(self.upstreams.len());
         for declared in self.upstreams.drain(..) {
+            // The block's own lines count in place of those around it, as in nginx.
+            let own = declared.locations.first().map(|context| context.own_conf().proxy.headers()).unwrap_or_default();
+            let lines = if own.is_empty() { self.proxy.headers() } else { own };
+            let values = lines.iter().filter(|(_, value)| mcp::tells_apart(value));
+            identities.push(values.map(|(_, value)| ComplexValue::new(cf, value)).collect::<Result<_, _>>()?);
             let values = declared.what.endpoint().operator_values().iter().map(|text| ComplexValue::new(cf, text));
             operator_values.resize_with(contexts.len(), Box::default);
             operator_values.push(values.collect::<Result<_, _>>()?);
@@ -380,6 +386,7 @@ impl LocationConf {
             server,
             endpoints: contexts,
             operator_values,
+            identities,
             watched,
             max_result_size: self.settings.max_result_size.unwrap_or(Settings::MAX_RESULT_SIZE),
             heartbeat: self.settings.heartbeat.unwrap_or(Settings::HEARTBEAT),
@@ -409,6 +416,8 @@ pub(crate) struct Location {
     pub(crate) endpoints: Vec<LocationContext>,
     /// For each endpoint of `server` its operator's texts; only operations of API descriptions and servers behind this one have them.
     pub(crate) operator_values: Vec<Box<[ComplexValue]>>,
+    /// For each server behind this one the values of header lines that tell callers apart.
+    pub(crate) identities: Vec<Box<[ComplexValue]>>,
     /// For each tool of `server` where those who watch it are told of its calls.
     pub(crate) watched: Vec<Option<Watched>>,
     /// Bytes of an upstream's answer that are taken at the most; if it comes event by event, of each.

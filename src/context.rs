@@ -9,7 +9,7 @@ use mcp::{Endpoint, Exchange, Facts, Step};
 
 use crate::call::Call;
 use crate::conf::{Location, LocationConf};
-use crate::front::{Arrival, Message};
+use crate::front::{Arrangement, Arrival, Message};
 use crate::listening::Listening;
 use crate::nchan::ChannelRequest;
 use crate::ngx::{self, Outbox, ReadHandler, Request, Wake};
@@ -26,6 +26,8 @@ pub(crate) enum Stage {
     Arriving(Arrival),
     /// The body was read and judged; limits and access rules are next.
     Received(Box<Exchange>),
+    /// Limits and access rules are passed; the client gets a session of its own at a server behind this one.
+    Arranging(Box<Arrangement>),
     /// A call is under way.
     Calling(Box<Call>),
     /// A call is between two requests to its upstream.
@@ -134,6 +136,11 @@ impl Context {
 
     pub(crate) fn facts(&self) -> Option<&Facts> {
         self.facts.get().map(Arc::as_ref)
+    }
+
+    /// The same, for another request as well.
+    pub(crate) fn shared_facts(&self) -> Option<Arc<Facts>> {
+        self.facts.get().cloned()
     }
 
     pub(crate) fn finish(&self, outcome: Outcome) {

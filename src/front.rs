@@ -4,21 +4,25 @@
 //! the first look at them, so that it is judged by what is offered; after that nothing waits, unless another worker has
 //! seen that a server lists something else. The first worker looks again and again for all of them.
 
+mod message;
+mod sessions;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use mcp::http::{UpstreamFailure, UpstreamRequest};
-use mcp::{Ear, Learned, McpUpstream, Offering, Peer, Pending, Publication, Server, Turn};
+use mcp::{Caller, Callers, Learned, McpUpstream, Offering, Peer, Pending, Publication, Server, Turn};
 
-use crate::call::failure;
+use self::message::{Errand, send};
+pub(crate) use self::message::{Message, body, cancel, ending, finished, header, run, send_replies, upstream_finished};
+use self::sessions::Session;
+pub(crate) use self::sessions::{Arrangement, admit};
 use crate::conf::Location;
 use crate::context::{Context, Stage};
-use crate::ngx::{
-    self, Chain, Detached, Disguise, Held, Level, ListDigests, ReadHandler, Request, Status, UpstreamFinalizer, Wake,
-    run_finalizer,
-};
-use crate::{bus, filter, handler};
+use crate::ngx::{self, Detached, Level, ListDigests, ReadHandler, Request, Wake};
+use crate::{bus, handler};
 
 /// Milliseconds that a client's request waits for a look at a server.
 pub(crate) const PATIENCE: usize = 5_000;
@@ -26,8 +30,6 @@ pub(crate) const PATIENCE: usize = 5_000;
 const RETRY: (usize, usize) = (1_000, 60_000);
 /// Milliseconds between two looks at the least, whatever a server says of its lists.
 const SHORTEST: u64 = 5_000;
-/// Milliseconds of silence after which a server's stream of changes is opened anew: nginx's own time-out is 60 s.
-const SILENCE: usize = 50_000;
 /// Milliseconds from the end of such a stream to the next one.
 const LISTEN_AGAIN: usize = 5_000;
 /// Seconds for which the lists of a server that cannot be reached are taken to be right.
@@ -48,6 +50,8 @@ pub(crate) struct Fronts {
 /// One of them.
 struct Front {
     peer: RefCell<Peer>,
+    /// What has begun for callers who must not share a session.
+    callers: RefCell<Callers<Rc<Session>>>,
     /// A request without a client that timers belong to.
     ground: RefCell<Option<Ground>>,
     /// The first look is over, whatever came of it.
@@ -73,33 +77,32 @@ struct Ground {
     timer: Wake,
 }
 
-/// A message to a server while it is under way.
-pub(crate) struct Message {
-    upstream: usize,
-    errand: Errand,
-    /// The request that it runs beside, which lives as long as this.
-    detached: Option<Detached>,
-    disguise: Option<Disguise>,
-    finalizer: UpstreamFinalizer,
-    held: Held,
-    failure: Option<UpstreamFailure>,
-    is_complete: bool,
-}
-
-/// What a message is for.
-enum Errand {
-    /// A look.
-    Look,
-    /// It says something, and its answer nothing.
-    Tell,
-    /// Its answer tells of changes, as long as it goes on; none before it has begun.
-    Listen(Option<(Ear, Wake)>),
-}
-
 /// A client's request that waits for a look.
 pub(crate) struct Waiter {
     location: &'static Location,
     request: Request,
+    awaited: Awaited,
+}
+
+/// What it waits for.
+enum Awaited {
+    /// That these servers have been looked at.
+    Looks(Vec<usize>),
+    /// A session of its client's own.
+    Session(Rc<Session>),
+}
+
+impl Waiter {
+    /// Whether that is there, or known not to come.
+    pub(crate) fn is_over(&self) -> bool {
+        let Some(fronts) = &self.location.fronts else { return true };
+        match &self.awaited {
+            Awaited::Looks(upstreams) => {
+                upstreams.iter().filter_map(|upstream| fronts.fronts.get(*upstream)).all(Front::is_idle)
+            }
+            Awaited::Session(session) => !session.is_looking(),
+        }
+    }
 }
 
 impl Drop for Waiter {
@@ -112,7 +115,7 @@ impl Drop for Waiter {
 
 /// A client's request that was read, but not yet judged.
 pub(crate) struct Arrival {
-    _waiter: Waiter,
+    waiter: Waiter,
     wake: Wake,
     reader: ReadHandler,
 }
@@ -122,6 +125,7 @@ impl Fronts {
     pub(crate) fn new(server: &Server, name: &str, lists: ListDigests) -> Option<Fronts> {
         let front = |upstream| Front {
             peer: RefCell::new(Peer::new(upstream)),
+            callers: RefCell::default(),
             ground: RefCell::default(),
             is_seen: Cell::new(false),
             failures: Cell::new(0),
@@ -167,18 +171,19 @@ impl Fronts {
         }
     }
 
-    /// Whether requests can be judged by what is known now; if not, a look is under way.
-    fn is_ready(&self, location: &'static Location) -> bool {
-        let mut is_ready = true;
+    /// The servers that must be looked at before requests can be judged, which is under way.
+    fn missing(&self, location: &'static Location) -> Vec<usize> {
+        let mut missing = Vec::new();
         for (upstream, front) in self.fronts.iter().enumerate() {
-            if !front.is_seen.get() {
-                is_ready = false;
-            } else if self.is_outdated(location, upstream, front) {
+            let is_outdated = front.is_seen.get() && self.is_outdated(location, upstream, front);
+            if is_outdated {
                 self.look(location, upstream);
-                is_ready = false;
+            }
+            if is_outdated || !front.is_seen.get() {
+                missing.push(upstream);
             }
         }
-        is_ready
+        missing
     }
 
     /// Whether another worker has seen that a server lists something else.
@@ -197,10 +202,16 @@ impl Fronts {
         chased != newest || front.looked.get() < now
     }
 
-    /// Lets a request wait for the look that is under way.
-    fn wait(&self, location: &'static Location, request: Request) -> Waiter {
+    /// Lets a request wait for something that is under way.
+    fn wait(&self, location: &'static Location, request: Request, awaited: Awaited) -> Waiter {
         self.waiting.borrow_mut().insert(request);
-        Waiter { location, request }
+        Waiter { location, request, awaited }
+    }
+
+    /// Something may be there that requests wait for.
+    fn wake(&self) {
+        let waiting: Vec<Request> = self.waiting.borrow().iter().copied().collect();
+        waiting.into_iter().for_each(woken);
     }
 
     /// Looks at a server, unless that is under way.
@@ -218,7 +229,7 @@ impl Fronts {
     /// Sends a message of a look.
     fn send(&self, location: &'static Location, upstream: usize, message: UpstreamRequest) {
         let front = &self.fronts[upstream];
-        if send(location, upstream, message, Errand::Look).is_none() {
+        if send(location, upstream, message, Errand::Look, message::ground(location, upstream, None)).is_none() {
             let turn = front.peer.borrow_mut().end(&location.server, Err(UpstreamFailure::Unavailable));
             self.go_on(location, upstream, turn);
         }
@@ -264,8 +275,7 @@ impl Fronts {
         } else if front.failures.get() == 0 {
             front.listen(location, upstream);
         }
-        let waiting: Vec<Request> = self.waiting.borrow().iter().copied().collect();
-        waiting.into_iter().for_each(woken);
+        self.wake();
     }
 
     /// Writes warnings that were not written before.
@@ -311,6 +321,18 @@ impl Fronts {
 }
 
 impl Front {
+    /// Whether it was looked at, and is not just now.
+    fn is_idle(&self) -> bool {
+        self.is_seen.get() && !self.peer.borrow().is_looking()
+    }
+
+    /// What a server is told of nobody in particular.
+    fn nobody(&self, upstream: usize) -> Caller {
+        let ground = self.ground.borrow().as_ref().map(|ground| ground.detached.request());
+        let context = ground.and_then(|ground| Some((ground, Context::of(ground)?)));
+        context.map(|(ground, context)| sessions::caller(ground, context, upstream)).unwrap_or_default()
+    }
+
     /// What an operator's text comes to where there is no client.
     fn value(&self, location: &'static Location, upstream: usize, index: usize) -> String {
         let ground = self.ground.borrow().as_ref().map(|ground| ground.detached.request());
@@ -326,7 +348,8 @@ impl Front {
         }
         let mut evaluate = |index| self.value(location, upstream, index);
         let Some(request) = self.peer.borrow().listen(&location.server, &mut evaluate) else { return };
-        self.listens.set(send(location, upstream, request, Errand::Listen(None)).is_some());
+        let ground = message::ground(location, upstream, None);
+        self.listens.set(send(location, upstream, request, Errand::Listen(None), ground).is_some());
     }
 
     /// Whether it has no stream of changes. With a new session it may have one.
@@ -363,52 +386,6 @@ impl Front {
     }
 }
 
-/// Sends a message to a server. None if there is no connection or memory left.
-fn send(location: &'static Location, upstream: usize, message: UpstreamRequest, errand: Errand) -> Option<()> {
-    let site = location.server.upstreams()[upstream].site();
-    let detached = Detached::new(location.front_location(upstream))?;
-    let request = detached.request();
-    Context::create(request, location)?;
-    let wake = Wake::new(request, |_| {})?;
-    let beside = ngx::start_subrequest(request, |beside| {
-        let own = Context::create(beside, location)?;
-        own.set_stage(Stage::Fronting(Box::new(Message::new(upstream, errand))));
-        own.keep_upstream(beside, site, message).then_some(())
-    })?;
-    // Not now, as something else may be running.
-    wake.post();
-    if let Stage::Fronting(message) = &mut *Context::of(beside)?.stage_mut() {
-        message.detached = Some(detached);
-    }
-    Some(())
-}
-
-/// Sends what is for the server of a call beside the call itself.
-pub(crate) fn send_replies(location: &'static Location, upstream: usize, replies: Vec<UpstreamRequest>) {
-    for reply in replies {
-        if send(location, upstream, reply, Errand::Tell).is_none() {
-            ngx::Log::cycle().write(Level::Error, format_args!("no memory or connection for a message to a server"));
-        }
-    }
-}
-
-thread_local! {
-    /// The requests on which servers tell of changes.
-    static LISTENING: RefCell<Vec<Request>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A server has said nothing for long: it is asked anew, before nginx takes it for a failure.
-fn silent(request: Request) {
-    if request.close_upstream() {
-        request.finalize(Status::OK);
-    }
-}
-
-/// The worker is to end: nothing is heard any more.
-pub(crate) fn ending() {
-    LISTENING.take().into_iter().for_each(silent);
-}
-
 /// It is time to look at a server.
 fn due(request: Request) {
     let Some(context) = Context::of(request) else { return };
@@ -418,14 +395,15 @@ fn due(request: Request) {
     }
 }
 
-/// A look is over for which a client's request waits.
+/// Something may be there that a client's request waits for.
 fn woken(request: Request) {
     let Some(context) = Context::of(request) else { return };
     match &*context.stage_mut() {
-        Stage::Arriving(arrival) => {
+        Stage::Arriving(arrival) if arrival.waiter.is_over() => {
             arrival.wake.cancel();
             arrival.wake.post();
         }
+        Stage::Arranging(arrangement) => arrangement.looked(),
         Stage::Pausing(pause) => pause.looked(),
         _ => {}
     }
@@ -434,190 +412,48 @@ fn woken(request: Request) {
 /// Whether a request that was read can be judged now; if not, it waits, and is judged later.
 pub(crate) fn receives(request: Request, context: &'static Context) -> bool {
     let location = context.location;
-    let Some(fronts) = location.fronts.as_ref().filter(|fronts| !fronts.is_ready(location)) else { return true };
+    let Some(fronts) = &location.fronts else { return true };
+    let missing = fronts.missing(location);
+    if missing.is_empty() {
+        return true;
+    }
     let Some(wake) = Wake::new(request, arrive) else { return true };
     wake.post_in(PATIENCE);
     let reader = request.read_event_handler();
     request.suspend_phases();
-    context.set_stage(Stage::Arriving(Arrival { _waiter: fronts.wait(location, request), wake, reader }));
+    let waiter = fronts.wait(location, request, Awaited::Looks(missing));
+    context.set_stage(Stage::Arriving(Arrival { waiter, wake, reader }));
     false
 }
 
 /// Goes on with a request that has waited.
 fn arrive(request: Request) {
     let Some(context) = Context::of(request) else { return };
-    let Stage::Arriving(Arrival { _waiter, reader, wake }) = context.take_stage() else { return };
+    let Stage::Arriving(Arrival { reader, wake, .. }) = context.take_stage() else { return };
     wake.cancel();
     request.set_read_event_handler(reader);
     handler::judge(request, context).carry_out(request);
 }
 
-/// Lets a call wait until its server has been looked at; none if that is done already.
-pub(crate) fn renew(
-    location: &'static Location,
-    request: Request,
-    upstream: usize,
-    pending: &Pending,
-) -> Option<Waiter> {
+/// Lets a call wait until its server has been looked at, or has begun a session anew; none if that is done already.
+pub(crate) fn renew(request: Request, context: &'static Context, upstream: usize, pending: &Pending) -> Option<Waiter> {
+    let location = context.location;
     let fronts = location.fronts.as_ref()?;
+    if let Some(session) = fronts.session(request, context, upstream) {
+        if !pending.is_of(&session.peer.borrow()) {
+            return None;
+        }
+        session.begin(request, context);
+        return Some(fronts.wait(location, request, Awaited::Session(session)));
+    }
     let front = fronts.fronts.get(upstream)?;
     if !pending.is_of(&front.peer.borrow()) {
         return None;
     }
-    let waiter = fronts.wait(location, request);
+    let waiter = fronts.wait(location, request, Awaited::Looks(vec![upstream]));
     if !front.peer.borrow().is_looking() {
         front.peer.borrow_mut().forget_link();
     }
     fronts.look(location, upstream);
     Some(waiter)
-}
-
-impl Message {
-    fn new(upstream: usize, errand: Errand) -> Message {
-        Message {
-            upstream,
-            errand,
-            detached: None,
-            disguise: None,
-            finalizer: None,
-            held: Held::default(),
-            failure: None,
-            is_complete: false,
-        }
-    }
-}
-
-/// Runs a message's request in its server's location.
-pub(crate) fn run(request: Request, context: &'static Context) -> Status {
-    let Stage::Fronting(mut message) = context.take_stage() else { return Status::INTERNAL_SERVER_ERROR };
-    let Some(upstream) = context.upstream() else { return Status::INTERNAL_SERVER_ERROR };
-    let location = context.location.front_location(message.upstream);
-    let method = context.upstream_method().unwrap_or("POST");
-    message.disguise = Some(request.enter_location(location.loc_conf(), method, &upstream.uri));
-    context.set_stage(Stage::Fronting(message));
-    request.run_content_handler()
-}
-
-/// The header of a server's answer.
-pub(crate) fn header(request: Request, context: &'static Context, mut message: Box<Message>) -> Status {
-    if let Some(status) = request.take_refusal() {
-        message.failure = Some(failure(status));
-    } else {
-        if !message.disguise.take().is_none_or(|disguise| request.undisguise(disguise)) {
-            message.failure = Some(UpstreamFailure::Unreachable);
-        }
-        message.finalizer = request.replace_upstream_finalizer(Some(ngx::upstream_finished));
-        request.stream_upstream();
-        let out = request.headers_out();
-        message.is_complete |= out.content_length() == Some(0);
-        let session = ngx::upstream_header(request, b"mcp-session-id");
-        let front = message.front(context);
-        match (&mut message.errand, front) {
-            (Errand::Look, Some(front)) => {
-                let limit = context.location.max_result_size;
-                front.peer.borrow_mut().head(out.status(), out.content_type(), session, limit);
-            }
-            (Errand::Listen(hears), Some(front)) => {
-                let ear = Ear::new(out.status(), out.content_type());
-                if ear.is_none() {
-                    *front.mute.borrow_mut() = front.peer.borrow().learned().cloned();
-                }
-                *hears = ear.zip(Wake::new(request, silent));
-                if let Some((_, silence)) = hears {
-                    silence.forgo_at_exit();
-                    silence.post_in(SILENCE);
-                    LISTENING.with_borrow_mut(|listening| listening.push(request));
-                }
-            }
-            _ => {}
-        }
-    }
-    context.set_stage(Stage::Fronting(message));
-    Status::OK
-}
-
-/// What has come of a server's answer.
-pub(crate) fn body(request: Request, context: &'static Context, mut message: Box<Message>, chain: Chain) -> Status {
-    let mut held = std::mem::take(&mut message.held);
-    let mut is_enough = false;
-    let front = message.front(context);
-    let (mut failure, mut is_news) = (message.failure, false);
-    let taken = chain.feed(&mut held, &mut |bytes| {
-        let pushed = match (&mut message.errand, front) {
-            (Errand::Look, Some(front)) => {
-                front.peer.borrow_mut().push(bytes).map(|is_answered| is_enough |= is_answered)
-            }
-            (Errand::Listen(Some((ear, silence))), _) => {
-                silence.post_in(SILENCE);
-                ear.push(bytes).map(|is_change| is_news |= is_change)
-            }
-            _ => Ok(()),
-        };
-        if let Err(why) = pushed {
-            failure.get_or_insert(why);
-        }
-        true
-    });
-    message.held = held;
-    message.failure = failure;
-    message.is_complete |= taken.last_in_chain || is_enough;
-    let is_over = is_enough || message.failure.is_some();
-    let upstream = message.upstream;
-    context.set_stage(Stage::Fronting(message));
-    if let (true, Some(fronts), Some(front)) = (is_news, &context.location.fronts, front) {
-        if front.peer.borrow().is_looking() {
-            front.is_stale.set(true);
-        } else {
-            fronts.look(context.location, upstream);
-        }
-    }
-    if is_over { filter::stop_soon(request) } else { Status::OK }
-}
-
-/// nginx is done with a server that has begun to answer.
-pub(crate) fn upstream_finished(
-    request: Request,
-    context: &'static Context,
-    mut message: Box<Message>,
-    status: Status,
-) {
-    run_finalizer(message.finalizer.take(), request, status);
-    if status.is_refusal() && !message.is_complete {
-        let why = if status.0 == 504 { UpstreamFailure::TimedOut } else { UpstreamFailure::Truncated };
-        message.failure.get_or_insert(why);
-    }
-    context.set_stage(Stage::Fronting(message));
-}
-
-/// A message's request is over.
-pub(crate) fn finished(request: Request, context: &'static Context, message: Message, status: Status) {
-    let location = context.location;
-    let (Some(fronts), Some(front)) = (&location.fronts, message.front(context)) else { return };
-    match message.errand {
-        Errand::Look => {}
-        Errand::Tell => return,
-        Errand::Listen(_) => {
-            LISTENING.with_borrow_mut(|listening| listening.retain(|other| *other != request));
-            front.listens.set(false);
-            // It may have changed meanwhile.
-            if !front.is_mute() && !ngx::is_exiting() {
-                front.look_in(LISTEN_AGAIN);
-            }
-            return;
-        }
-    }
-    let outcome = match (message.failure, u16::try_from(status.0)) {
-        (Some(failure), _) => Err(failure),
-        (None, Ok(status)) if status >= 300 => Err(failure(status)),
-        (None, _) if !message.is_complete => Err(UpstreamFailure::Truncated),
-        (None, _) => Ok(()),
-    };
-    let turn = front.peer.borrow_mut().end(&location.server, outcome);
-    fronts.go_on(location, message.upstream, turn);
-}
-
-impl Message {
-    fn front(&self, context: &'static Context) -> Option<&'static Front> {
-        context.location.fronts.as_ref()?.fronts.get(self.upstream)
-    }
 }

@@ -3,7 +3,7 @@
 //! The body is read in the rewrite phase, so that `limit_req`, `auth_request`, `map` and logs can go by what is in it.
 
 use mcp::http::{Headers, HttpRequest, Transport};
-use mcp::{Publication, SessionState, Step};
+use mcp::{Exchange, Publication, SessionState, Step};
 
 use crate::call;
 use crate::context::{Context, Stage, location_of};
@@ -133,14 +133,22 @@ pub(crate) fn content(request: Request) -> Status {
             if exchange.wants_catalog() {
                 exchange.set_catalog(context.location.directories.catalog(context.location));
             }
-            let beside = exchange.is_batch();
-            let step = exchange.start(&context.location.server, &mut |endpoint, index| {
-                context.operator_value(request, endpoint, index)
-            });
-            proceed(request, context, step, beside)
+            begin(request, context, exchange)
         }
         _ => Status::INTERNAL_SERVER_ERROR,
     }
+}
+
+/// Does what is asked for.
+pub(crate) fn begin(request: Request, context: &'static Context, exchange: Box<Exchange>) -> Status {
+    let exchange = match front::admit(request, context, exchange) {
+        Ok(exchange) => exchange,
+        Err(status) => return status,
+    };
+    let beside = exchange.is_batch();
+    let step = exchange
+        .start(&context.location.server, &mut |endpoint, index| context.operator_value(request, endpoint, index));
+    proceed(request, context, step, beside)
 }
 
 /// Runs a request of ours beside another one.

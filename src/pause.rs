@@ -131,7 +131,7 @@ impl Pause {
                 if bus.is_some_and(|bus| bus.is_linked(context.location)) { self.say(request, context) } else { true }
             }
             Rest::Look { upstream, pending, waiter } => {
-                *waiter = front::renew(context.location, request, *upstream, pending);
+                *waiter = front::renew(request, context, *upstream, pending);
                 if waiter.is_none() {
                     return self.end(request, context);
                 }
@@ -164,7 +164,8 @@ impl Pause {
 
     /// The server that the call is for was looked at.
     pub(crate) fn looked(&self) {
-        if matches!(self.rest, Rest::Look { .. }) && !self.is_new {
+        let Rest::Look { waiter: Some(waiter), .. } = &self.rest else { return };
+        if waiter.is_over() && !self.is_new {
             self.wake.cancel();
             self.wake.post();
         }
@@ -203,8 +204,11 @@ impl Pause {
             }
             Rest::Answers(waiting) => waiting.resume(server, &mut evaluate),
             Rest::Time(_, pending) => pending.poll(),
-            Rest::Look { pending, .. } => match &context.location.fronts {
-                Some(fronts) => pending.renewed(server, &fronts.offering(), &mut evaluate),
+            Rest::Look { upstream, pending, .. } => match &context.location.fronts {
+                Some(fronts) => {
+                    let own = fronts.learned(request, context, upstream);
+                    pending.renewed(server, &fronts.offering(), own.as_deref(), &mut evaluate)
+                }
                 None => return request.finalize(Status::ERROR),
             },
             Rest::Nothing { endpoint, upstream, pending } => Step::Call { endpoint, request: upstream, pending },

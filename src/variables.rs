@@ -19,7 +19,7 @@ pub(crate) struct Variable {
 
 /// Every variable. Those that begin with `mcp_upstream_` and are not in the README carry a call to the proxy module,
 /// `mcp_channel` a channel's name to Nchan.
-pub(crate) static VARIABLES: [Variable; 26] = [
+pub(crate) static VARIABLES: [Variable; 27] = [
     Variable { name: c"mcp_method", get: |r, _| text(r, facts(r)?.method()?.into()) },
     Variable { name: c"mcp_tool", get: |r, _| text(r, facts(r)?.tool()?.into()) },
     Variable { name: c"mcp_resource", get: |r, _| text(r, facts(r)?.resource()?.into()) },
@@ -54,6 +54,7 @@ pub(crate) static VARIABLES: [Variable; 26] = [
     Variable { name: c"mcp_upstream_header_traceparent", get: |r, _| upstream_header(r, "traceparent") },
     Variable { name: c"mcp_upstream_header_tracestate", get: |r, _| upstream_header(r, "tracestate") },
     Variable { name: c"mcp_upstream_header_baggage", get: |r, _| upstream_header(r, "baggage") },
+    Variable { name: c"mcp_upstream_header_mcp_method", get: |r, _| method_and_parameters(r) },
     Variable { name: c"mcp_upstream_header_", get: upstream_header },
     Variable { name: c"mcp_upstream_", get: |_, _| None },
 ];
@@ -98,6 +99,20 @@ fn upstream_header(request: Request, rest: &str) -> Option<&'static [u8]> {
     let headers = &Context::of(request)?.upstream()?.headers;
     let is_named = |name: &str| name.len() == rest.len() && name.to_ascii_lowercase().replace('-', "_") == rest;
     headers.iter().find(|(name, _)| is_named(name)).map(|(_, value)| value.as_bytes())
+}
+
+/// `Mcp-Method`, and behind it the lines `Mcp-Param-*`: their names are those that a server behind this one has given, while nginx's proxy wants to know all names when
+/// the configuration is read. Both names and values were made so that they are in themselves nothing but that.
+fn method_and_parameters(request: Request) -> Option<&'static [u8]> {
+    let method = upstream_header(request, "mcp_method")?;
+    let headers = &Context::of(request)?.upstream()?.headers;
+    let mut lines = headers.iter().filter(|(name, _)| name.starts_with("Mcp-Param-")).peekable();
+    if lines.peek().is_none() {
+        return Some(method);
+    }
+    let mut value = method.to_vec();
+    lines.for_each(|(name, line)| value.extend_from_slice(format!("\r\n{name}: {line}").as_bytes()));
+    request.copy(&value)
 }
 
 /// A copy in the request's pool.

@@ -3,10 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::ptr;
 
+use mcp::http::HeaderLine;
+
 use super::conf::LocationContext;
 use super::entry::guard;
 use super::log::Log;
 use super::request::Request;
+use super::string::borrowed;
 use super::sys::*;
 
 /// A request that nginx makes of itself; whatever runs for it ends soon after this is dropped.
@@ -19,7 +22,30 @@ impl Detached {
     /// A request in a location; none when there is no connection or memory left.
     pub(crate) fn new(location: LocationContext) -> Option<Detached> {
         // SAFETY: the context is one of the running configuration.
-        Request::new(unsafe { mcp_create_detached(location.as_ptr()) }).map(Detached)
+        Request::new(unsafe { mcp_create_detached(location.as_ptr(), ptr::null_mut()) }).map(Detached)
+    }
+
+    /// The same on behalf of a client's request, which need not outlive it: with these header lines, and with what that has found of
+    /// variables.
+    pub(crate) fn for_client<'a>(
+        location: LocationContext,
+        client: Request,
+        lines: impl Iterator<Item = HeaderLine<'a>>,
+    ) -> Option<Detached> {
+        // SAFETY: as above; what is taken of the client's request, which is alive, is copied.
+        let detached =
+            Request::new(unsafe { mcp_create_detached(location.as_ptr(), client.as_ptr()) }).map(Detached)?;
+        let request = detached.request();
+        for (name, value) in lines {
+            // SAFETY: the request was just made; what is lent is copied.
+            let added = unsafe { mcp_add_header(request.as_ptr(), &mut borrowed(name), &mut borrowed(value)) };
+            if added != NGX_OK as ngx_int_t {
+                return None;
+            }
+        }
+        // SAFETY: the request runs nothing yet.
+        let is_ready = unsafe { mcp_know_headers(request.as_ptr()) } == NGX_OK as ngx_int_t;
+        (is_ready && request.take_variables(client)).then_some(detached)
     }
 
     pub(crate) fn request(&self) -> Request {

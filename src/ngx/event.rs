@@ -1,4 +1,4 @@
-//! Work that is put off: to the end of the current turn of the event loop, or for some time.
+//! Work that is put off: to the end of the current turn of the event loop, for some time, or to the end of a request.
 
 use std::ffi::c_void;
 
@@ -6,8 +6,8 @@ use super::entry::guard;
 use super::log::Log;
 use super::request::Request;
 use super::sys::{
-    mcp_add_timer, mcp_delete_posted_event, mcp_delete_timer, mcp_post_event, ngx_event_t, ngx_http_request_t,
-    ngx_http_run_posted_requests,
+    mcp_add_timer, mcp_delete_posted_event, mcp_delete_timer, mcp_post_event, ngx_event_t, ngx_http_cleanup_add,
+    ngx_http_request_t, ngx_http_run_posted_requests,
 };
 
 /// An event of a request's own, posted to run `act` outside of the handler that finished something.
@@ -74,6 +74,26 @@ impl Wake {
             mcp_delete_timer(self.event);
         }
     }
+}
+
+impl Request {
+    /// Runs `act` when nginx ends the request, before anything of it is freed. Without memory it does not.
+    pub(crate) fn at_end(self, act: fn(Request)) {
+        let Some(target) = self.pool().keep((self, act)) else { return };
+        // SAFETY: the request is alive; what is added lives in its pool, and so does the target.
+        unsafe {
+            if let Some(cleanup) = ngx_http_cleanup_add(self.as_ptr(), 0).as_mut() {
+                cleanup.handler = Some(end);
+                cleanup.data = target.as_ptr().cast();
+            }
+        }
+    }
+}
+
+extern "C" fn end(target: *mut c_void) {
+    // SAFETY: the target of `at_end`, alive until the pool is destroyed, which follows.
+    let (request, act) = unsafe { *target.cast::<(Request, fn(Request))>() };
+    guard(Log::cycle(), (), || act(request));
 }
 
 extern "C" fn run(event: *mut ngx_event_t) {

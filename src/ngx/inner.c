@@ -29,6 +29,7 @@ static struct sockaddr *mcp_copy_address(ngx_pool_t *pool, struct sockaddr *addr
 static ngx_int_t mcp_copy_string(ngx_pool_t *pool, ngx_str_t *copy, ngx_str_t *string);
 static void mcp_run_inner(ngx_event_t *ev);
 
+ngx_int_t mcp_know_headers(ngx_http_request_t *r);
 void mcp_free_detached(ngx_http_request_t *r);
 
 
@@ -480,16 +481,37 @@ mcp_start_inner(ngx_http_request_t *r)
 }
 
 
-static void
-mcp_run_inner(ngx_event_t *ev)
+/* Does with the header lines what nginx does when it has read them. What fails has ended the request. */
+ngx_int_t
+mcp_know_headers(ngx_http_request_t *r)
 {
     ngx_uint_t                  i;
     ngx_list_part_t            *part;
     ngx_table_elt_t            *h;
-    ngx_connection_t           *c;
     ngx_http_header_t          *hh;
-    ngx_http_request_t         *r;
     ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+        for (i = 0; i < part->nelts; i++) {
+            hh = ngx_hash_find(&cmcf->headers_in_hash, h[i].hash, h[i].lowcase_key, h[i].key.len);
+            if (hh && hh->handler(r, &h[i], hh->offset) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+mcp_run_inner(ngx_event_t *ev)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
 
     c = ev->data;
     r = c->data;
@@ -514,16 +536,8 @@ mcp_run_inner(ngx_event_t *ev)
         goto done;
     }
 
-    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-        for (i = 0; i < part->nelts; i++) {
-            hh = ngx_hash_find(&cmcf->headers_in_hash, h[i].hash, h[i].lowcase_key, h[i].key.len);
-            if (hh && hh->handler(r, &h[i], hh->offset) != NGX_OK) {
-                goto done;
-            }
-        }
+    if (mcp_know_headers(r) != NGX_OK) {
+        goto done;
     }
 
     ngx_http_process_request(r);
@@ -567,15 +581,19 @@ mcp_resume_inner(ngx_connection_t *c)
 }
 
 
-/* A request in the given location, held by its maker; NULL when there is no connection or memory left. */
+/*
+ * A request in the given location, held by its maker; what is known of the client of another one is known of it, too, if one is given. NULL when
+ * there is no connection or memory left.
+ */
 ngx_http_request_t *
-mcp_create_detached(ngx_http_conf_ctx_t *conf)
+mcp_create_detached(ngx_http_conf_ctx_t *conf, ngx_http_request_t *client)
 {
     ngx_str_t            name, value;
     ngx_connection_t    *c;
     ngx_http_request_t  *r;
 
-    r = mcp_create_request(NULL, conf);
+    /* A subrequest knows nothing of the connection but by the client's own. */
+    r = mcp_create_request(client ? client->main : NULL, conf);
     if (r == NULL) {
         return NULL;
     }
@@ -600,6 +618,13 @@ mcp_create_detached(ngx_http_conf_ctx_t *conf)
     }
 #if (NGX_HTTP_HEADERS)
     r->headers_in.accept = r->headers_in.headers.part.elts;
+#endif
+
+#if (NGX_HTTP_SSL)
+    if (client && mcp_copy_ssl(r, client->connection) != NGX_OK) {
+        mcp_free_detached(r);
+        return NULL;
+    }
 #endif
 
     return r;

@@ -142,7 +142,7 @@ impl Request {
     }
 
     /// Takes over what another request has found of variables; false without memory for it.
-    fn take_variables(self, from: Request) -> bool {
+    pub(crate) fn take_variables(self, from: Request) -> bool {
         // SAFETY: both requests are of the same configuration, and each has an array with a place for every variable.
         let (own, others) = unsafe {
             let main_conf = *(*self.as_ptr()).main_conf.add(ngx_http_core_module.ctx_index);

@@ -24,8 +24,13 @@ unsafe extern "C" {
     pub fn mcp_delete_timer(event: *mut ngx_event_t);
     /// What `ngx_http_writer()` does after it has written (shim.c).
     pub fn mcp_pace_writing(request: *mut ngx_http_request_t) -> ngx_int_t;
-    /// A request in a location, without a client (inner.c).
-    pub fn mcp_create_detached(conf: *mut ngx_http_conf_ctx_t) -> *mut ngx_http_request_t;
+    /// A request in a location, without a client, or on behalf of one's (inner.c).
+    pub fn mcp_create_detached(
+        conf: *mut ngx_http_conf_ctx_t,
+        client: *mut ngx_http_request_t,
+    ) -> *mut ngx_http_request_t;
+    /// Makes the header lines of one known to variables (inner.c).
+    pub fn mcp_know_headers(request: *mut ngx_http_request_t) -> ngx_int_t;
     /// Frees one (inner.c).
     pub fn mcp_free_detached(request: *mut ngx_http_request_t);
     /// A request like a client's, on a connection of its own (inner.c).

@@ -1,5 +1,8 @@
 //! Servers behind this one (`mcp_upstream`): another nginx with the module, and servers that do what a test says.
 
+mod calls;
+mod sessions;
+
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -77,7 +77,7 @@ mod version;
 pub use directory::{Catalog, Contents, Directory, Found, FoundFile};
 pub use exchange::{Exchange, Pending, Step};
 pub use facts::Facts;
-pub use front::{Ear, Learned, McpUpstream, McpUpstreamBuilder, Offering, Peer, Turn};
+pub use front::{Caller, Callers, Ear, Learned, McpUpstream, McpUpstreamBuilder, Offering, Peer, Turn, tells_apart};
 pub use input::Waiting;
 pub use level::LogLevel;
 pub use listen::{

@@ -49,10 +49,13 @@ impl Reception<'_, '_> {
                     return work;
                 }
                 let operation = self.operation(&method, &params);
-                if let (Operation::CallTool { tool, through_search: false }, true) =
-                    (&operation, self.request.transport.has_headers())
-                {
-                    check_mirrored(self.server, *tool, self.facts.arguments(), self.request.headers)?;
+                let mirrored = match &operation {
+                    Operation::CallTool { tool, through_search: false } => self.server.tools()[*tool].mirrored(),
+                    Operation::Forward(forward) => forward.mirrored(),
+                    _ => &[],
+                };
+                if self.request.transport.has_headers() {
+                    check_mirrored(mirrored, self.facts.arguments(), self.request.headers)?;
                 }
                 Ok(Work::Single(operation))
             }

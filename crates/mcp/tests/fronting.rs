@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use mcp::http::{Body, Headers, HttpReply, HttpRequest, Transport, UpstreamFailure, UpstreamRequest, UpstreamResponse};
-use mcp::{McpUpstream, McpUpstreamBuilder, Offering, Peer, Server, ServerBuilder, Step, ToolBuilder, Turn};
+use mcp::{Exchange, McpUpstream, McpUpstreamBuilder, Offering, Peer, Server, ServerBuilder, Step, ToolBuilder, Turn};
 use serde_json::{Value, json};
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -82,7 +82,16 @@ fn offering(server: &Server, peers: &[&Peer]) -> Arc<Offering> {
 }
 
 /// What comes of a client's request of 2026-07-28.
-fn ask(server: &Server, offering: &Arc<Offering>, method: &str, mut params: Value) -> Step {
+fn ask(server: &Server, offering: &Arc<Offering>, method: &str, params: Value) -> Step {
+    let mut exchange = receive(server, offering, method, params);
+    while let Some(upstream) = exchange.wants_session() {
+        exchange.share_session(upstream);
+    }
+    exchange.start(server, &mut evaluate)
+}
+
+/// The request, judged.
+fn receive(server: &Server, offering: &Arc<Offering>, method: &str, mut params: Value) -> Exchange {
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
@@ -110,7 +119,7 @@ fn ask(server: &Server, offering: &Arc<Offering>, method: &str, mut params: Valu
         offering: Some(offering),
         now: 1000,
     };
-    server.receive(&request, &|| [0; 16]).start(server, &mut evaluate)
+    server.receive(&request, &|| [0; 16])
 }
 
 fn evaluate(_: usize, _: usize) -> String {
@@ -419,7 +428,7 @@ fn a_call_whose_session_is_lost_is_made_once_more() {
     assert_eq!(look(&server, &mut peer, &legacy).1, Ok(()));
     assert!(!pending.is_of(&peer));
     let after = offering(&server, &[&peer]);
-    let Step::Call { request, pending, .. } = pending.renewed(&server, &after, &mut evaluate) else {
+    let Step::Call { request, pending, .. } = pending.renewed(&server, &after, None, &mut evaluate) else {
         panic!("no call")
     };
     assert_eq!(message(&request)["params"]["name"], "t1");
@@ -430,6 +439,58 @@ fn a_call_whose_session_is_lost_is_made_once_more() {
         panic!("no call")
     };
     let Step::Renew { pending, .. } = pending.resume(&server, Ok(gone), &mut evaluate) else { panic!("no new look") };
-    let (_, body) = reply(pending.renewed(&server, &offering(&server, &[&Peer::new(0)]), &mut evaluate));
+    let (_, body) = reply(pending.renewed(&server, &offering(&server, &[&Peer::new(0)]), None, &mut evaluate));
     assert!(body["result"]["content"][0]["text"].as_str().unwrap().contains("does not offer this any more"), "{body}");
+}
+
+#[test]
+fn a_caller_has_a_session_of_its_own() {
+    let server = server(vec![upstream("one", &[("credential", "$x")])]);
+    let mut peer = Peer::new(0);
+    assert_eq!(look(&server, &mut peer, &legacy).1, Ok(()));
+    let offering = offering(&server, &[&peer]);
+    let mut own = Peer::of_caller(0);
+    let (sent, outcome) = look(&server, &mut own, &|request| match legacy(request) {
+        (status, content_type, Some(_), body) => (status, content_type, Some("s-2"), body),
+        answer => answer,
+    });
+    let methods: Vec<_> = sent.iter().map(|request| message(request)["method"].clone()).collect();
+    assert_eq!((outcome, methods), (Ok(()), vec![json!("initialize"), json!("notifications/initialized")]));
+    assert!(sent.iter().all(|request| header(request, "Authorization") == Some("secret")));
+    let begin = |session: Result<&mcp::Learned, String>| {
+        let mut exchange = receive(&server, &offering, "tools/call", json!({"name": "t1"}));
+        assert_eq!(exchange.wants_session(), Some(0));
+        exchange.set_session(0, session);
+        assert_eq!(exchange.wants_session(), None);
+        exchange.start(&server, &mut evaluate)
+    };
+    let learned = own.learned().unwrap();
+    let Step::Call { request, pending, .. } = begin(Ok(learned)) else { panic!("no call") };
+    assert_eq!(header(&request, "Mcp-Session-Id"), Some("s-2"));
+    assert!(pending.is_of(&own) && !pending.is_of(&peer));
+    // What nobody waits for any more is cancelled in the same one.
+    let cancellation = pending.cancellation(&server).unwrap();
+    assert_eq!(
+        (header(&cancellation, "Mcp-Session-Id"), header(&cancellation, "Authorization")),
+        (Some("s-2"), Some("secret"))
+    );
+    let id = message(&request)["id"].clone();
+    assert_eq!(
+        message(&cancellation),
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}})
+    );
+    let (reply, body) = reply(begin(Err("no luck".to_owned())));
+    assert_eq!((reply.notes, &body["result"]["isError"]), (vec!["\"one\": no luck".to_owned()], &json!(true)));
+}
+
+#[test]
+fn a_server_without_sessions_is_asked_for_everybody_alike() {
+    let server = server(vec![upstream("one", &[])]);
+    let mut peer = Peer::new(0);
+    assert_eq!(look(&server, &mut peer, &modern).1, Ok(()));
+    let offering = offering(&server, &[&peer]);
+    let exchange = receive(&server, &offering, "tools/call", json!({"name": "t"}));
+    assert_eq!(exchange.wants_session(), None);
+    let Step::Call { pending, .. } = exchange.start(&server, &mut evaluate) else { panic!("no call") };
+    assert_eq!(pending.cancellation(&server), None);
 }

@@ -4,10 +4,9 @@
 //! its own stream, and what it answers comes over the bus, as for a question of 2026-07-28. A client that cannot be asked so is
 //! not asked: the server gets an error, and goes on as it likes.
 
-use super::link::{self, Outcome};
-use super::peer::credential;
+use super::link::{self, Outcome, Outgoing};
 use crate::exchange::Pending;
-use crate::http::{Evaluate, UpstreamRequest};
+use crate::http::UpstreamRequest;
 use crate::input::{InputRequest, ask_id, write_request};
 use crate::listen::Delivery;
 use crate::server::Server;
@@ -60,8 +59,28 @@ impl Pending {
         true
     }
 
+    /// What the host sends beside the call to a server with sessions, when nobody wants the answer any more: closing the connection cancels nothing
+    /// there.
+    pub fn cancellation(&self, server: &Server) -> Option<UpstreamRequest> {
+        let forward = self.forward.as_ref().filter(|forward| !forward.link().version.is_stateless())?;
+        let outgoing = Outgoing {
+            version: forward.link().version,
+            session: forward.link().session.as_deref(),
+            method: "notifications/cancelled",
+            name: None,
+            id: None,
+            capabilities: "{}",
+            wants_progress: false,
+            log_level: None,
+            trace: Vec::new(),
+            credential: forward.credential.clone(),
+        };
+        let upstream = &server.upstreams()[forward.upstream];
+        Some(outgoing.write(server, upstream, |params| params.member("requestId", &forward.id.to_string())))
+    }
+
     /// Messages that the host sends to the server beside the call, and whose answers say nothing.
-    pub fn replies(&mut self, server: &Server, evaluate: &mut Evaluate<'_>) -> Vec<UpstreamRequest> {
+    pub fn replies(&mut self, server: &Server) -> Vec<UpstreamRequest> {
         let Some(forward) = self.forward.as_mut().filter(|forward| !forward.replies.is_empty()) else {
             return Vec::new();
         };
@@ -69,11 +88,10 @@ impl Pending {
         let replies = std::mem::take(&mut forward.replies);
         // A server of 2026-07-28 sends no requests.
         let replies = replies.into_iter().filter(|_| !forward.link().version.is_stateless());
-        let requests = replies.map(|(id, outcome)| {
-            let credential = credential(upstream, &mut |index| evaluate(upstream.site(), index));
-            link::reply(upstream, forward.link(), credential, &id, &outcome)
-        });
-        requests.collect()
+        let reply = |(id, outcome): (String, Outcome)| {
+            link::reply(upstream, forward.link(), forward.credential.clone(), &id, &outcome)
+        };
+        replies.map(reply).collect()
     }
 }
 

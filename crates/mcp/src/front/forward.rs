@@ -7,17 +7,20 @@ use super::link::{Link, Outgoing};
 use super::offering::Place;
 use super::peer::{Peer, credential, is_lost};
 use super::relay::is_response;
+use super::session::Session;
 use super::{Learned, Offering};
 use crate::LogLevel;
 use crate::error::Error;
 use crate::exchange::{Context, Pending, Step};
 use crate::facts::Facts;
+use crate::failure::Failed;
 use crate::http::{Evaluate, UpstreamRequest};
 use crate::input::{Capabilities, Retry};
 use crate::list::Listing;
 use crate::methods::Performed;
+use crate::methods::tools::mirror;
 use crate::server::Server;
-use crate::tool::{Answer, Object};
+use crate::tool::{Answer, MirroredHeader, Object, Unsent};
 
 /// One request that goes on to a server behind this one.
 #[derive(Debug, Clone)]
@@ -25,8 +28,10 @@ pub(crate) struct Forward {
     subject: Subject,
     pub(super) upstream: usize,
     learned: Arc<Learned>,
-    /// The id of the last request that was made of it.
-    id: u64,
+    pub(super) session: Session,
+    /// The id of the last request that was made of it, and what it was sent with as `Authorization`.
+    pub(super) id: u64,
+    pub(super) credential: Option<String>,
     /// The server was agreed with anew because of it.
     is_second: bool,
     /// What the client wants to hear, once that is known.
@@ -47,8 +52,8 @@ struct Wanted {
 /// What it is about.
 #[derive(Debug, Clone)]
 enum Subject {
-    /// In this list under this name; the server knows it by the other one.
-    Listed { listing: Listing, public: Arc<str>, own: String },
+    /// In this list under this name; the server knows it by the other one, and of a tool wants these arguments in headers as well.
+    Listed { listing: Listing, public: Arc<str>, own: String, mirrored: Arc<[MirroredHeader]> },
     /// A resource of this URI.
     Resource(String),
     /// A completion for something in a list; `params` are `argument` and `context`, raw.
@@ -60,7 +65,8 @@ impl Forward {
     pub(crate) fn of_name(offering: Option<&Arc<Offering>>, listing: Listing, name: &str) -> Option<Forward> {
         let offering = offering?;
         let (place, item) = offering.find(listing, name)?;
-        Forward::new(offering, place, Subject::Listed { listing, public: item.public.clone(), own: item.own.clone() })
+        let (public, own, mirrored) = (item.public.clone(), item.own.clone(), item.mirrored.clone());
+        Forward::new(offering, place, Subject::Listed { listing, public, own, mirrored })
     }
 
     /// A resource that is read, and what it is listed as.
@@ -88,7 +94,19 @@ impl Forward {
         let learned = Arc::clone(offering.learned(place.upstream)?);
         let (upstream, wanted) = (place.upstream, None);
         let (asked, replies) = (Asked::new(), Replies::new());
-        Some(Forward { subject, upstream, learned, id: 0, is_second: false, wanted, asked, replies })
+        let session = Session::default();
+        Some(Forward {
+            subject,
+            upstream,
+            learned,
+            session,
+            id: 0,
+            credential: None,
+            is_second: false,
+            wanted,
+            asked,
+            replies,
+        })
     }
 
     /// What it is known as here.
@@ -100,12 +118,25 @@ impl Forward {
     }
 
     pub(super) fn link(&self) -> &Arc<Link> {
-        &self.learned.link
+        match &self.session {
+            Session::Own(link) => link,
+            _ => &self.learned.link,
+        }
+    }
+
+    /// Whether it is still to be said in which session the server is asked.
+    pub(super) fn wants_session(&self) -> bool {
+        matches!(self.session, Session::Undecided) && self.learned.has_session()
     }
 
     /// The id of the upstream request, under which its answer is known.
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The arguments that are repeated in headers, to this server and to the one behind.
+    pub(crate) fn mirrored(&self) -> &[MirroredHeader] {
+        if let Subject::Listed { mirrored, .. } = &self.subject { mirrored } else { &[] }
     }
 
     /// Whether the server may ask the client for input.
@@ -135,23 +166,25 @@ impl Forward {
         retry: Retry,
         evaluate: &mut Evaluate<'_>,
     ) -> Performed<'s> {
-        self.id = self.learned.link.next_id();
+        if let Session::Missing(why) = &self.session {
+            let text = format!("\"{}\": {why}", server.upstreams()[self.upstream].name());
+            return match facts.tool() {
+                Some(_) => Performed::ToolError(Unsent { note: Some(text.clone()), text }),
+                None => Performed::Error(Failed::noted(text)),
+            };
+        }
+        self.id = self.link().next_id();
         let hearing = &context.hearing;
         self.wanted.get_or_insert(Wanted { progress: hearing.wants_progress(), log_level: hearing.log_level });
         let site = server.upstreams()[self.upstream].site();
-        let request = self.request(server, facts, &retry, &mut |index| evaluate(site, index));
+        self.credential = credential(&server.upstreams()[self.upstream], &mut |index| evaluate(site, index));
+        let request = self.request(server, facts, &retry);
         Performed::Forward { endpoint: site, request, forward: self }
     }
 
-    fn request(
-        &self,
-        server: &Server,
-        facts: &Facts,
-        retry: &Retry,
-        evaluate: &mut dyn FnMut(usize) -> String,
-    ) -> UpstreamRequest {
+    fn request(&self, server: &Server, facts: &Facts, retry: &Retry) -> UpstreamRequest {
         let upstream = &server.upstreams()[self.upstream];
-        let link = &self.learned.link;
+        let link = self.link();
         let (method, name) = match &self.subject {
             Subject::Listed { listing: Listing::Prompts, own, .. } => ("prompts/get", Some(own)),
             Subject::Listed { own, .. } => ("tools/call", Some(own)),
@@ -173,9 +206,9 @@ impl Forward {
             wants_progress: self.wanted.is_some_and(|wanted| wanted.progress),
             log_level: self.wanted.and_then(|wanted| wanted.log_level).map(LogLevel::as_str),
             trace: facts.trace().collect(),
-            credential: credential(upstream, evaluate),
+            credential: self.credential.clone(),
         };
-        outgoing.write(server, upstream, |params| {
+        let mut request = outgoing.write(server, upstream, |params| {
             self.write_params(facts, params);
             if let Some(responses) = &retry.responses {
                 params.member("inputResponses", responses);
@@ -183,7 +216,11 @@ impl Forward {
             if let Some(state) = &retry.state {
                 params.text("requestState", state);
             }
-        })
+        });
+        if link.version.is_stateless() {
+            request.headers.extend(mirror(self.mirrored(), facts.arguments()));
+        }
+        request
     }
 
     fn write_params(&self, facts: &Facts, params: &mut Object<'_>) {
@@ -232,15 +269,18 @@ impl Pending {
         self.forward.as_ref().is_some_and(|forward| peer.has_link_of(forward))
     }
 
-    /// Goes on with a call whose server was looked at ([`Step::Renew`]); `offering` has what was learned by that.
+    /// Goes on with a call whose server was looked at ([`Step::Renew`]); `offering` has what was learned by that, `own` what was by
+    /// the [peer of its caller](Peer::of_caller), if it has one.
     pub fn renewed(
         mut self: Box<Self>,
         server: &Server,
         offering: &Arc<Offering>,
+        own: Option<&Learned>,
         evaluate: &mut Evaluate<'_>,
     ) -> Step {
         let again = self.forward.take().and_then(|forward| forward.again(offering));
-        let Some(again) = again else {
+        let session = own.map_or(Session::Shared, |own| Session::Own(Arc::clone(&own.link)));
+        let Some(again) = again.map(|again| Forward { session, ..again }) else {
             let text = "the server behind this one has been started anew, and does not offer this any more".to_owned();
             return self.explain(server, Vec::new(), &text, None);
         };

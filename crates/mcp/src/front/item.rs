@@ -30,7 +30,7 @@ pub(super) struct Item {
     /// The `inputSchema` for revisions before 2026-07-28, if that is another one.
     older_schema: Option<Box<str>>,
     /// Arguments that are repeated in headers.
-    pub(super) mirrored: Vec<MirroredHeader>,
+    pub(super) mirrored: Arc<[MirroredHeader]>,
 }
 
 /// The member that something is known by.
@@ -95,7 +95,7 @@ impl Item {
             own: own.clone(),
             json: json.into(),
             older_schema: None,
-            mirrored: Vec::new(),
+            mirrored: Arc::default(),
         };
         match listing {
             Listing::Tools => {
@@ -130,7 +130,7 @@ impl Item {
         {
             return Err("it can only be called as a task of 2025-11-25, which is not supported".into());
         }
-        self.mirrored = mirrored(&schema).map_err(|error| error.0)?;
+        self.mirrored = mirrored(&schema).map_err(|error| error.0)?.into();
         self.older_schema = in_long_form(schema).map(Box::from);
         Ok(())
     }

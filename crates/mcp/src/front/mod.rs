@@ -15,6 +15,7 @@
 //! a client becomes one of the server's revision, and its answer one of the client's ([`relay`]).
 
 mod asked;
+mod caller;
 mod ear;
 mod forward;
 mod item;
@@ -24,8 +25,10 @@ mod peer;
 mod relay;
 mod reply;
 mod selector;
+mod session;
 mod upstream;
 
+pub use caller::{Caller, Callers, tells_apart};
 pub use ear::Ear;
 pub(crate) use forward::Forward;
 pub(crate) use offering::Fronted;

@@ -62,6 +62,11 @@ impl Learned {
         Arc::ptr_eq(&self.link, &other.link)
     }
 
+    /// Whether the server has given a session.
+    pub fn has_session(&self) -> bool {
+        self.link.session.is_some()
+    }
+
     /// Milliseconds for which its lists may be kept, if it says so.
     pub fn ttl(&self) -> Option<u64> {
         self.ttl
@@ -88,6 +93,8 @@ fn digests(items: &[Vec<Item>; Listing::ALL.len()]) -> [(Topic, u64); 3] {
 #[derive(Debug)]
 pub struct Peer {
     upstream: usize,
+    /// For one caller a session is begun, and nothing else asked for.
+    is_of_caller: bool,
     link: Option<Arc<Link>>,
     capabilities: Offered,
     learned: Option<Arc<Learned>>,
@@ -165,12 +172,18 @@ impl Peer {
     pub fn new(upstream: usize) -> Peer {
         Peer {
             upstream,
+            is_of_caller: false,
             link: None,
             capabilities: Offered::default(),
             learned: None,
             look: None,
             inbox: Inbox::default(),
         }
+    }
+
+    /// The same for what one caller alone asks of a server with sessions: all that is learned is the session.
+    pub fn of_caller(upstream: usize) -> Peer {
+        Peer { is_of_caller: true, ..Peer::new(upstream) }
     }
 
     /// Begins to look at what the server lists; `evaluate` gives an operator's text of its endpoint.
@@ -188,9 +201,10 @@ impl Peer {
             warnings: Vec::new(),
         };
         // A session goes on; who has none can be asked again what it is.
-        let has_session = self.link.as_ref().is_some_and(|link| !link.version.is_stateless());
+        let has_session = !self.is_of_caller && self.link.as_ref().is_some_and(|link| !link.version.is_stateless());
         let list = if has_session { self.next_list(server, &mut look, None) } else { None };
-        let request = list.unwrap_or_else(|| self.ask(server, &mut look, At::Discovery, None));
+        let first = if self.is_of_caller { At::Initialization } else { At::Discovery };
+        let request = list.unwrap_or_else(|| self.ask(server, &mut look, first, None));
         self.look = Some(look);
         request
     }
@@ -337,6 +351,9 @@ impl Peer {
         look: &mut Look,
         next: Option<(Listing, usize, String)>,
     ) -> Option<UpstreamRequest> {
+        if self.is_of_caller {
+            return None;
+        }
         let last = match (look.at, next) {
             (_, Some((listing, number, cursor))) if number < MOST_PAGES => {
                 return Some(self.ask(server, look, At::Page { listing, number }, Some(&cursor)));

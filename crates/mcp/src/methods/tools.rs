@@ -11,11 +11,12 @@ use crate::facts::Facts;
 use crate::front::Forward;
 use crate::headers::{Header, decode, spelled};
 use crate::http::{Evaluate, Headers};
-use crate::input::Retry;
+use crate::input::{Retry, in_header};
 use crate::jsonrpc::{Params, begin_result, text, write_json};
 use crate::list::Listing;
 use crate::server::Server;
 use crate::session::cut;
+use crate::tool::MirroredHeader;
 use crate::{Offering, ProtocolVersion};
 
 /// Finds the tool that is called.
@@ -78,25 +79,32 @@ pub(crate) fn call<'s>(
 
 /// Compares the `Mcp-Param-*` headers of a call with its arguments.
 pub(crate) fn check_mirrored(
-    server: &Server,
-    tool: usize,
+    mirrored: &[MirroredHeader],
     arguments: Option<&str>,
     headers: Headers<'_>,
 ) -> Result<(), Error> {
-    let mirrored = server.tools()[tool].mirrored();
     if mirrored.is_empty() {
         return Ok(());
     }
     let arguments = arguments.map_or_else(|| Ok(Map::new()), arguments::parse)?;
     for property in mirrored {
-        let (first, rest) = match property.path.split_first() {
-            Some(path) => path,
-            None => continue,
-        };
-        let value = rest.iter().try_fold(arguments.get(first), |value, step| Some(value?.get(step))).flatten();
-        check_mirror(&property.header, value.filter(|value| !value.is_null()), headers)?;
+        check_mirror(&property.header, property.value(&arguments), headers)?;
     }
     Ok(())
+}
+
+/// The `Mcp-Param-*` headers that arguments are repeated in. What is no object has none, and is for the server to refuse.
+pub(crate) fn mirror(mirrored: &[MirroredHeader], arguments: Option<&str>) -> Vec<(String, String)> {
+    let arguments = arguments.filter(|_| !mirrored.is_empty()).and_then(|json| arguments::parse(json).ok());
+    let line = |property: &MirroredHeader| {
+        let text = match property.value(arguments.as_ref()?)? {
+            Value::String(text) => in_header(text),
+            value @ (Value::Bool(_) | Value::Number(_)) => value.to_string(),
+            _ => return None,
+        };
+        Some((spelled(&property.header), text))
+    };
+    mirrored.iter().filter_map(line).collect()
 }
 
 fn check_mirror(name: &str, argument: Option<&Value>, headers: Headers<'_>) -> Result<(), Error> {
