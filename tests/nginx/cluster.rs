@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Conf, DEADLINE, Events, Nginx, Redis, Request, Session, request};
+use crate::harness::{Conf, DEADLINE, Events, Nginx, PUBLISH, Redis, Request, Session, changed, note, request};
 
 const TOOL: &str =
     "mcp_tool t { description d; pass GET http://127.0.0.1:9/; }\nmcp_channels { nchan_redis_pass redis; }";
@@ -16,7 +16,7 @@ fn machine(redis: &Redis) -> Nginx {
         redis.url()
     );
     let conf = Conf::location(TOOL).http(&upstream).file("secret", "a secret that both machines have in common");
-    let nginx = conf.server("location = /publish { mcp_publish /mcp; }").listen("reuseport").start();
+    let nginx = conf.server(PUBLISH).listen("reuseport").start();
     await_link(&nginx);
     nginx
 }
@@ -46,34 +46,9 @@ fn await_link(nginx: &Nginx) {
 /// Awaits that each worker has noticed that Redis is gone: each has a connection of its own.
 fn await_loss(nginx: &Nginx) {
     let deadline = Instant::now() + DEADLINE;
-    while (0..16).any(|_| publish(nginx, None, &changed()) != 503) {
+    while (0..16).any(|_| nginx.publish(None, &changed()).status != 503) {
         assert!(Instant::now() < deadline, "not all of Nchan has noticed that Redis is gone");
     }
-}
-
-fn changed() -> Value {
-    json!({"method": "notifications/tools/list_changed"})
-}
-
-fn listen(nginx: &Nginx) -> Events {
-    let filter = json!({"notifications": {"toolsListChanged": true}});
-    let mut events = Events::open(nginx.connect(), &request(1, "subscriptions/listen", filter));
-    events.notification("notifications/subscriptions/acknowledged");
-    events
-}
-
-fn stream(nginx: &Nginx, session: &Session, last: Option<&str>) -> Events {
-    let get = session.carry(Request::new("GET").header("Accept", "text/event-stream"));
-    Events::open(nginx.connect(), &last.map_or(get.clone(), |last| get.header("Last-Event-ID", last)))
-}
-
-fn note(text: &str) -> Value {
-    json!({"method": "notifications/message", "params": {"level": "info", "data": text}})
-}
-
-fn publish(nginx: &Nginx, session: Option<&Session>, message: &Value) -> u16 {
-    let target = session.map_or("/publish".to_owned(), |session| format!("/publish?session={}", session.id));
-    nginx.send(&Request::post(message.to_string()).to(&target)).status
 }
 
 /// The data of the next log message, and the id of its event.
@@ -92,24 +67,25 @@ fn next_note(events: &mut Events) -> (Value, String) {
 fn what_is_published_on_one_machine_is_heard_on_the_other() {
     let redis = Redis::start();
     let machines = [machine(&redis), machine(&redis)];
-    let mut listeners: Vec<Events> = machines.iter().flat_map(|nginx| (0..4).map(|_| listen(nginx))).collect();
+    let mut listeners: Vec<Events> =
+        machines.iter().flat_map(|nginx| (0..4).map(|_| nginx.listen_for_changes())).collect();
     for nginx in &machines {
-        assert_eq!(publish(nginx, None, &changed()), 200);
+        assert_eq!(nginx.publish(None, &changed()).status, 200);
         listeners.iter_mut().for_each(|events| drop(events.notification("notifications/tools/list_changed")));
     }
     // A session that was begun on one is heard and resumed on the other, and each message comes once.
     let session = Session::open(&machines[0], "2025-11-25");
-    let mut events = stream(&machines[1], &session, None);
+    let mut events = machines[1].stream(&session, None);
     for (number, nginx) in [0, 1, 0, 1].into_iter().enumerate() {
-        assert_eq!(publish(&machines[nginx], Some(&session), &note(&number.to_string())), 200);
+        assert_eq!(machines[nginx].publish(Some(&session), &note(&number.to_string())).status, 200);
         assert_eq!(next_note(&mut events).0, number.to_string());
     }
-    assert_eq!(publish(&machines[0], Some(&session), &note("seen")), 200);
+    assert_eq!(machines[0].publish(Some(&session), &note("seen")).status, 200);
     let (_, last) = next_note(&mut events);
     drop(events);
-    assert_eq!(publish(&machines[0], Some(&session), &note("missed")), 200);
+    assert_eq!(machines[0].publish(Some(&session), &note("missed")).status, 200);
     for nginx in &machines {
-        assert_eq!(next_note(&mut stream(nginx, &session, Some(&last))).0, "missed");
+        assert_eq!(next_note(&mut nginx.stream(&session, Some(&last))).0, "missed");
     }
 }
 
@@ -124,7 +100,7 @@ fn await_unknown(nginx: &Nginx, request: &Request) {
 #[test]
 fn a_session_that_has_ended_is_unknown_to_every_machine() {
     let redis = Redis::start();
-    let mut machines = [machine(&redis), machine(&redis)];
+    let machines = [machine(&redis), machine(&redis)];
     let session = Session::open(&machines[0], "2025-11-25");
     let list = session.request(1, "tools/list", json!({}));
     machines.iter().for_each(|nginx| assert_eq!(nginx.send(&list).status, 200));
@@ -145,13 +121,6 @@ fn a_session_that_has_ended_is_unknown_to_every_machine() {
     }
     drop(events);
     machines.iter().for_each(|nginx| await_unknown(nginx, &ping));
-    // Whoever is killed cannot say so, but has no listeners any more.
-    let (_events, ping) = open(&machines[0]);
-    assert_eq!(machines[0].send(&ping).status, 202);
-    machines[0].expect_in_log("exited on signal 9");
-    machines[0].expect_in_log("was locked by");
-    machines[0].workers().iter().for_each(|worker| machines[0].kill_worker(worker));
-    await_unknown(&machines[0], &ping);
 }
 
 #[test]
@@ -160,7 +129,7 @@ fn a_redis_that_goes_away_is_told_of_and_missed_for_no_longer_than_that() {
     let mut nginx = machine(&redis);
     // Nchan's own, with no module of ours as well: at its end, of a connection that it had lost.
     nginx.expect_in_log("failed (9: Bad file descriptor)");
-    let mut events = listen(&nginx);
+    let mut events = nginx.listen_for_changes();
     redis.stop();
     // The stream ends rather than miss something.
     while events.next().is_some() {}
@@ -169,8 +138,8 @@ fn a_redis_that_goes_away_is_told_of_and_missed_for_no_longer_than_that() {
     assert_eq!(nginx.send(&request(1, "subscriptions/listen", filter)).status, 503);
     redis.resume();
     await_link(&nginx);
-    let mut events = listen(&nginx);
-    publish(&nginx, None, &changed());
+    let mut events = nginx.listen_for_changes();
+    nginx.publish(None, &changed());
     events.notification("notifications/tools/list_changed");
 }
 
@@ -178,15 +147,15 @@ fn a_redis_that_goes_away_is_told_of_and_missed_for_no_longer_than_that() {
 fn a_redis_that_falls_silent_is_told_of_and_missed_for_no_longer_than_that() {
     let redis = Redis::start();
     let nginx = machine(&redis);
-    let mut events = listen(&nginx);
+    let mut events = nginx.listen_for_changes();
     redis.freeze();
     // No connection has ended, so only a time-out can tell.
     while events.next().is_some() {}
     await_loss(&nginx);
     redis.thaw();
     await_link(&nginx);
-    let mut events = listen(&nginx);
-    publish(&nginx, None, &changed());
+    let mut events = nginx.listen_for_changes();
+    nginx.publish(None, &changed());
     events.notification("notifications/tools/list_changed");
 }
 
@@ -196,8 +165,7 @@ fn a_reload_leaves_nchan_nothing_that_is_gone() {
     let conf = |location: &str| {
         let upstream = format!("upstream redis {{ nchan_redis_server {}; }}", redis.url());
         // What is freed holds no traces of what it was.
-        let publish = "location = /publish { mcp_publish /mcp; }";
-        Conf::location(location).http(&upstream).server(publish).started_by(&["env", "MALLOC_PERTURB_=90"])
+        Conf::location(location).http(&upstream).server(PUBLISH).started_by(&["env", "MALLOC_PERTURB_=90"])
     };
     let mut nginx = conf(TOOL).start();
     nginx.expect_in_log("no_such_directive");

@@ -9,6 +9,7 @@ mod log;
 mod message;
 mod nginx;
 mod port;
+mod publish;
 mod redis;
 #[path = "../../crates/mcp/tests/support/specification.rs"]
 mod specification;
@@ -23,6 +24,7 @@ pub(crate) use events::Events;
 pub(crate) use message::{Session, call, request};
 pub(crate) use nginx::{Nginx, WORKERS, nginx};
 pub(crate) use port::Port;
+pub(crate) use publish::{PUBLISH, changed, note};
 pub(crate) use redis::Redis;
 pub(crate) use tls::{Authority, Certificate, read_head, read_until};
 pub(crate) use upstream::{Act, Gate, Received, Upstream, json, response};

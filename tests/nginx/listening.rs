@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Conf, Events, Nginx, Request, Session, all_refused, request, taken};
+use crate::harness::{Conf, Events, Nginx, PUBLISH, Request, Session, all_refused, changed, note, request, taken};
 
 const TOOL: &str = "mcp_tool t { description d; pass GET http://127.0.0.1:9/; }";
-const PUBLISH: &str = "location = /publish { mcp_publish /mcp; }";
 const VERSIONS: [&str; 3] = ["2025-03-26", "2025-06-18", "2025-11-25"];
 
 /// An nginx whose workers share its connections evenly.
@@ -14,49 +13,23 @@ fn nginx(directives: &str) -> Nginx {
     Conf::location(&location).server(PUBLISH).listen("reuseport").start()
 }
 
-fn listen(nginx: &Nginx, filter: Value) -> Events {
-    let mut events =
-        Events::open(nginx.connect(), &request("s", "subscriptions/listen", json!({"notifications": filter})));
-    let acknowledged = events.notification("notifications/subscriptions/acknowledged");
-    assert_eq!(acknowledged["_meta"], json!({"io.modelcontextprotocol/subscriptionId": "s"}));
-    events
-}
-
-/// A GET stream of a session.
-fn stream(nginx: &Nginx, session: &Session, last: Option<&str>) -> Events {
-    let mut get = session.carry(Request::new("GET").header("Accept", "text/event-stream"));
-    if let Some(last) = last {
-        get = get.header("Last-Event-ID", last);
-    }
-    Events::open(nginx.connect(), &get)
-}
-
 /// Gives the number of streams that the message was for.
 fn publish(nginx: &Nginx, session: Option<&Session>, message: &Value) -> u64 {
-    let target = session.map_or("/publish".to_owned(), |session| format!("/publish?session={}", session.id));
-    let response = nginx.send(&Request::post(message.to_string()).to(&target));
+    let response = nginx.publish(session, message);
     let published = response.json();
     assert_eq!((response.status, &published["published"]), (200, &json!(1)));
     published["listening"].as_u64().unwrap()
 }
 
-fn tools_changed() -> Value {
-    json!({"method": "notifications/tools/list_changed"})
-}
-
-fn note(text: &str) -> Value {
-    json!({"method": "notifications/message", "params": {"level": "info", "data": text}})
-}
-
 #[test]
 fn what_is_published_reaches_every_listener_in_every_worker() {
     let nginx = nginx("");
-    let mut listeners: Vec<Events> = (0..16).map(|_| listen(&nginx, json!({"toolsListChanged": true}))).collect();
-    let mut deaf = listen(&nginx, json!({}));
+    let mut listeners: Vec<Events> = (0..16).map(|_| nginx.listen_for_changes()).collect();
+    let mut deaf = nginx.listen(&json!({}));
     let workers: Vec<_> = listeners.iter().map(|events| events.head.header("x-worker").unwrap()).collect();
     assert!(workers.iter().any(|worker| *worker != workers[0]), "one worker has them all");
     for _ in 0..3 {
-        assert_eq!(publish(&nginx, None, &tools_changed()), 16);
+        assert_eq!(publish(&nginx, None, &changed()), 16);
         for events in &mut listeners {
             let heard = events.notification("notifications/tools/list_changed");
             assert_eq!(heard["_meta"], json!({"io.modelcontextprotocol/subscriptionId": "s"}));
@@ -73,13 +46,13 @@ fn a_session_hears_what_is_meant_for_it_and_for_all() {
     let nginx = nginx("");
     for version in VERSIONS {
         let sessions = [Session::open(&nginx, version), Session::open(&nginx, version)];
-        let mut streams: Vec<_> = sessions.iter().map(|session| stream(&nginx, session, None)).collect();
+        let mut streams: Vec<_> = sessions.iter().map(|session| nginx.stream(session, None)).collect();
         publish(&nginx, Some(&sessions[1]), &note("second"));
         publish(&nginx, Some(&sessions[0]), &note("first"));
         for (events, expected) in streams.iter_mut().zip(["first", "second"]) {
             assert_eq!(events.notification("notifications/message")["data"], expected);
         }
-        publish(&nginx, None, &tools_changed());
+        publish(&nginx, None, &changed());
         streams.iter_mut().for_each(|events| {
             events.notification("notifications/tools/list_changed");
         });
@@ -92,7 +65,7 @@ fn a_stream_is_resumed_after_the_last_event_that_was_seen() {
     let session = Session::open(&nginx, "2025-11-25");
     // Published before there is a stream: kept.
     publish(&nginx, Some(&session), &note("0"));
-    let mut events = stream(&nginx, &session, None);
+    let mut events = nginx.stream(&session, None);
     assert_eq!(events.notification("notifications/message")["data"], "0");
     publish(&nginx, Some(&session), &note("1"));
     let last = loop {
@@ -107,7 +80,7 @@ fn a_stream_is_resumed_after_the_last_event_that_was_seen() {
     }
     for _ in 0..4 {
         // In whatever worker.
-        let mut again = stream(&nginx, &session, Some(&last));
+        let mut again = nginx.stream(&session, Some(&last));
         for text in ["2", "3"] {
             assert_eq!(again.notification("notifications/message")["data"], text);
         }
@@ -120,7 +93,7 @@ fn a_newer_stream_of_a_session_ends_the_older_one() {
     let session = Session::open(&nginx, "2025-06-18");
     let mut streams: Vec<Events> = Vec::new();
     for _ in 0..4 {
-        let mut newer = stream(&nginx, &session, None);
+        let mut newer = nginx.stream(&session, None);
         publish(&nginx, Some(&session), &note("x"));
         newer.notification("notifications/message");
         if let Some(mut older) = streams.pop() {
@@ -135,7 +108,7 @@ fn the_end_of_a_session_ends_its_stream() {
     let nginx = nginx("");
     for version in VERSIONS {
         let session = Session::open(&nginx, version);
-        let mut events = stream(&nginx, &session, None);
+        let mut events = nginx.stream(&session, None);
         assert_eq!(nginx.send(&session.carry(Request::new("DELETE"))).status, 204);
         while events.next().is_some() {}
         let gone = session.carry(Request::new("GET").header("Accept", "text/event-stream"));
@@ -149,28 +122,28 @@ fn the_end_of_a_session_ends_its_stream() {
 fn a_backend_is_told_how_many_hear_it() {
     let nginx = nginx("");
     let sessions = [Session::open(&nginx, "2025-11-25"), Session::open(&nginx, "2025-11-25")];
-    let mut streams = vec![stream(&nginx, &sessions[0], None)];
+    let mut streams = vec![nginx.stream(&sessions[0], None)];
     assert_eq!(publish(&nginx, Some(&sessions[0]), &note("heard")), 1);
     assert_eq!(publish(&nginx, Some(&sessions[1]), &note("kept")), 0);
-    let mut listener = listen(&nginx, json!({"toolsListChanged": true}));
-    assert_eq!(publish(&nginx, None, &tools_changed()), 2);
-    let twice = json!([tools_changed(), tools_changed()]).to_string();
+    let mut listener = nginx.listen_for_changes();
+    assert_eq!(publish(&nginx, None, &changed()), 2);
+    let twice = json!([changed(), changed()]).to_string();
     assert_eq!(nginx.send(&Request::post(twice).to("/publish")).json(), json!({"published": 2, "listening": 2}));
     // The newer stream of a session is the one that is left.
-    streams.push(stream(&nginx, &sessions[0], None));
+    streams.push(nginx.stream(&sessions[0], None));
     while streams[0].next().is_some() {}
-    assert_eq!(publish(&nginx, None, &tools_changed()), 2);
+    assert_eq!(publish(&nginx, None, &changed()), 2);
     nginx.reload();
     while listener.next().is_some() {}
-    assert_eq!(publish(&nginx, None, &tools_changed()), 0);
-    let _again = listen(&nginx, json!({"toolsListChanged": true}));
-    assert_eq!(publish(&nginx, None, &tools_changed()), 1);
+    assert_eq!(publish(&nginx, None, &changed()), 0);
+    let _again = nginx.listen_for_changes();
+    assert_eq!(publish(&nginx, None, &changed()), 1);
 }
 
 #[test]
 fn a_silent_stream_is_kept_alive() {
     let nginx = nginx("mcp_heartbeat 20ms;");
-    let mut events = listen(&nginx, json!({}));
+    let mut events = nginx.listen(&json!({}));
     for _ in 0..3 {
         assert!(events.next().unwrap().comment.is_some());
     }
@@ -181,12 +154,12 @@ fn listeners_come_and_go() {
     let nginx = nginx("");
     let session = Session::open(&nginx, "2025-11-25");
     for round in 0..40 {
-        let mut events = listen(&nginx, json!({"toolsListChanged": true}));
-        let get = stream(&nginx, &session, None);
+        let mut events = nginx.listen_for_changes();
+        let get = nginx.stream(&session, None);
         if round % 2 == 0 {
             drop(get);
         }
-        publish(&nginx, None, &tools_changed());
+        publish(&nginx, None, &changed());
         events.notification("notifications/tools/list_changed");
     }
 }
@@ -198,14 +171,14 @@ fn what_cannot_be_published_is_refused() {
         (Request::new("GET").to("/publish"), 405),
         (Request::post("{").to("/publish"), 400),
         (Request::post(note("x").to_string()).to("/publish"), 400),
-        (Request::post(tools_changed().to_string()).to("/publish?session=x"), 404),
-        (Request::post(tools_changed().to_string()).to("/publish").header("Content-Type", "text/plain"), 415),
+        (Request::post(changed().to_string()).to("/publish?session=x"), 404),
+        (Request::post(changed().to_string()).to("/publish").header("Content-Type", "text/plain"), 415),
     ] {
         let response = nginx.send(&request);
         assert_eq!(response.status, status, "{response:?}");
         response.error_code();
     }
-    let from_outside = nginx.send(&Request::post(tools_changed().to_string()).to("/pub"));
+    let from_outside = nginx.send(&Request::post(changed().to_string()).to("/pub"));
     assert_eq!(from_outside.status, 404);
 }
 
@@ -217,7 +190,7 @@ fn more_than_a_client_may_leave_unread_is_resumed_whole() {
     for number in 0..30 {
         publish(&nginx, Some(&session), &note(&format!("{number} {text}")));
     }
-    let mut events = stream(&nginx, &session, None);
+    let mut events = nginx.stream(&session, None);
     for number in 0..30 {
         let data = events.notification("notifications/message")["data"].as_str().unwrap().to_owned();
         assert_eq!(data, format!("{number} {text}"));
@@ -228,9 +201,9 @@ fn more_than_a_client_may_leave_unread_is_resumed_whole() {
 fn a_reload_that_changes_the_tools_tells_every_listener() {
     let nginx = nginx("");
     let session = Session::open(&nginx, "2025-06-18");
-    let listen_all = || -> Vec<Events> { (0..8).map(|_| listen(&nginx, json!({"toolsListChanged": true}))).collect() };
+    let listen_all = || -> Vec<Events> { (0..8).map(|_| nginx.listen_for_changes()).collect() };
     let mut listeners = listen_all();
-    let mut events = stream(&nginx, &session, None);
+    let mut events = nginx.stream(&session, None);
     nginx.reload();
     for events in &mut listeners {
         assert_eq!(events.message()["result"]["resultType"], "complete");
@@ -239,7 +212,7 @@ fn a_reload_that_changes_the_tools_tells_every_listener() {
         assert_eq!(event.data, None);
     }
     let mut listeners = listen_all();
-    let mut events = stream(&nginx, &session, None);
+    let mut events = nginx.stream(&session, None);
     let changed = format!("{TOOL}\nmcp_tool other {{ description d; pass GET http://127.0.0.1:9/; }}");
     nginx.reload_with(&Conf::location(&changed).server(PUBLISH).listen("reuseport"));
     for events in &mut listeners {
@@ -255,22 +228,22 @@ fn a_reload_that_changes_the_tools_tells_every_listener() {
 fn a_worker_that_is_killed_takes_its_own_streams_alone() {
     let mut nginx = nginx("");
     nginx.expect_in_log("exited on signal 9");
-    let mut listeners: Vec<Events> = (0..16).map(|_| listen(&nginx, json!({"toolsListChanged": true}))).collect();
+    let mut listeners: Vec<Events> = (0..16).map(|_| nginx.listen_for_changes()).collect();
     let session = Session::open(&nginx, "2025-11-25");
     publish(&nginx, Some(&session), &note("before"));
     let victim = listeners[0].head.header("x-worker").unwrap().to_owned();
     nginx.kill_worker(&victim);
     listeners.retain(|events| events.head.header("x-worker") != Some(&victim));
     assert!(!listeners.is_empty(), "one worker had them all");
-    let mut newcomers = (0..16).map(|_| listen(&nginx, json!({"toolsListChanged": true})));
+    let mut newcomers = (0..16).map(|_| nginx.listen_for_changes());
     // Nobody counts those of the dead any more, before and after a process has taken the place.
-    assert_eq!(publish(&nginx, None, &tools_changed()), listeners.len() as u64);
+    assert_eq!(publish(&nginx, None, &changed()), listeners.len() as u64);
     listeners.extend(newcomers.by_ref());
     for _ in 0..3 {
-        assert_eq!(publish(&nginx, None, &tools_changed()), listeners.len() as u64);
+        assert_eq!(publish(&nginx, None, &changed()), listeners.len() as u64);
         listeners.iter_mut().for_each(|events| drop(events.notification("notifications/tools/list_changed")));
     }
-    assert_eq!(stream(&nginx, &session, None).notification("notifications/message")["data"], "before");
+    assert_eq!(nginx.stream(&session, None).notification("notifications/message")["data"], "before");
 }
 
 #[test]
@@ -286,10 +259,10 @@ fn what_is_too_large_for_all_is_refused() {
 fn what_comes_back_from_nchan_is_heard_once() {
     let nginx = nginx("mcp_channels { }");
     let session = Session::open(&nginx, "2025-06-18");
-    let mut listeners: Vec<Events> = (0..8).map(|_| listen(&nginx, json!({"toolsListChanged": true}))).collect();
-    let mut events = stream(&nginx, &session, None);
+    let mut listeners: Vec<Events> = (0..8).map(|_| nginx.listen_for_changes()).collect();
+    let mut events = nginx.stream(&session, None);
     for number in 0..20 {
-        publish(&nginx, None, &tools_changed());
+        publish(&nginx, None, &changed());
         publish(&nginx, Some(&session), &note(&number.to_string()));
     }
     for events in &mut listeners {
@@ -313,7 +286,7 @@ fn who_cannot_be_told_anything_is_refused() {
     let nginx = Conf::location(&channels).http(redis).server(PUBLISH).start();
     let listen = request(1, "subscriptions/listen", json!({"notifications": {"toolsListChanged": true}}));
     assert_eq!(nginx.send(&listen).status, 503);
-    let published = nginx.send(&Request::post(tools_changed().to_string()).to("/publish"));
+    let published = nginx.send(&Request::post(changed().to_string()).to("/publish"));
     assert_eq!((published.status, published.error_code()), (503, 503));
 }
 

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Act, Conf, Connection, Events, Gate, Nginx, Request, Upstream, json as answer, response, session_request,
+    Act, Conf, Connection, Events, Gate, Nginx, PUBLISH, Request, Upstream, changed, json as answer, response,
+    session_request,
 };
 
 const TOOL: &str = "mcp_tool t { description d; pass POST http://UPSTREAM/x; argument text string; }";
@@ -180,7 +181,7 @@ fn progress_and_what_is_published_come_as_messages() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
     let events = "data: {\"progress\":1}\n\ndata: {\"progress\":2}\n\nevent: result\ndata: {\"a\":1}\n\n";
     let upstream = Upstream::sending(&format!("{head}{events}"));
-    let nginx = conf(&upstream, "").server("location = /publish { mcp_publish /mcp; }").start();
+    let nginx = conf(&upstream, "").server(PUBLISH).start();
     let mut client = Client::begin(&nginx, &json!({}));
     let mut request = call(5, "x");
     request["params"]["_meta"]["progressToken"] = json!("p");
@@ -189,8 +190,7 @@ fn progress_and_what_is_published_come_as_messages() {
         assert_eq!(client.hear()["params"], json!({"progressToken": "p", "progress": progress}));
     }
     assert_eq!(client.hear()["result"]["content"][0]["text"], "{\"a\":1}");
-    let body = json!({"method": "notifications/tools/list_changed"});
-    assert_eq!(nginx.send(&Request::post(body.to_string()).to("/publish")).status, 200);
+    assert_eq!(nginx.publish(None, &changed()).status, 200);
     assert_eq!(client.hear()["method"], "notifications/tools/list_changed");
 }
 

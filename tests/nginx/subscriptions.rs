@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Conf, Events, Nginx, Request, Session, request};
+use crate::harness::{Conf, Events, Nginx, PUBLISH, Request, Session, request};
 
 const VERSIONS: [&str; 3] = ["2025-03-26", "2025-06-18", "2025-11-25"];
 const UPDATED: &str = "notifications/resources/updated";
@@ -12,11 +12,7 @@ fn conf(more: &str) -> Conf {
     let location = format!(
         "mcp_resource a:b {{ text x; }}\nmcp_resource \"a:c/{{id}}\" {{ text x; }}\nadd_header X-Worker $pid always;\n{more}"
     );
-    Conf::location(&location).server("location = /publish { mcp_publish /mcp; }").listen("reuseport")
-}
-
-fn stream(nginx: &Nginx, session: &Session) -> Events {
-    Events::open(nginx.connect(), &session.carry(Request::new("GET").header("Accept", "text/event-stream")))
+    Conf::location(&location).server(PUBLISH).listen("reuseport")
 }
 
 /// Sends such a request on a new connection, and gives the worker that answered it.
@@ -28,7 +24,7 @@ fn send(nginx: &Nginx, session: &Session, method: &str, uri: &str) -> String {
 
 fn publish(nginx: &Nginx, uri: &str) {
     let message = json!({"method": UPDATED, "params": {"uri": uri}});
-    let response = nginx.send(&Request::post(message.to_string()).to("/publish"));
+    let response = nginx.publish(None, &message);
     assert_eq!((response.status, &response.json()["published"]), (200, &json!(1)));
 }
 
@@ -46,8 +42,8 @@ fn a_session_hears_of_what_it_has_subscribed_to() {
         let session = Session::open(&nginx, version);
         let other = Session::open(&nginx, version);
         send(&nginx, &session, "subscribe", "a:b");
-        let mut events = stream(&nginx, &session);
-        let mut deaf = stream(&nginx, &other);
+        let mut events = nginx.stream(&session, None);
+        let mut deaf = nginx.stream(&other, None);
         publish(&nginx, "a:b");
         hears(&mut events, &["a:b"]);
         let mut workers = Vec::new();
@@ -77,13 +73,13 @@ fn subscriptions_outlast_streams_and_reloads() {
     send(&nginx, &session, "subscribe", "a:b");
     send(&nginx, &session, "subscribe", "a:c/1");
     for _ in 0..6 {
-        let mut events = stream(&nginx, &session);
+        let mut events = nginx.stream(&session, None);
         publish(&nginx, "a:b");
         hears(&mut events, &["a:b"]);
     }
     nginx.reload();
     send(&nginx, &session, "unsubscribe", "a:b");
-    let mut events = stream(&nginx, &session);
+    let mut events = nginx.stream(&session, None);
     publish(&nginx, "a:b");
     publish(&nginx, "a:c/1");
     hears(&mut events, &["a:c/1"]);
@@ -94,7 +90,7 @@ fn the_end_of_a_session_is_the_end_of_its_subscriptions() {
     let nginx = conf("").start();
     let session = Session::open(&nginx, "2025-11-25");
     send(&nginx, &session, "subscribe", "a:b");
-    let events = stream(&nginx, &session);
+    let events = nginx.stream(&session, None);
     assert_eq!(nginx.send(&session.carry(Request::new("DELETE"))).status, 204);
     drop(events);
     let subscribe = session.request(1, "resources/subscribe", json!({"uri": "a:b"}));

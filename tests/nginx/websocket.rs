@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Act, Conf, Gate, Nginx, Request, Upstream, WebSocket, handshake, json as answer, session_request, stateless_request,
+    Act, Conf, Gate, Nginx, PUBLISH, Upstream, WebSocket, changed, handshake, json as answer, session_request,
+    stateless_request,
 };
 
 const TOOL: &str = "mcp_tool t { description d; pass POST http://UPSTREAM/x; argument text string; }";
@@ -331,12 +332,8 @@ fn progress_goes_over_the_socket() {
 #[test]
 fn what_is_published_comes_on_the_socket() {
     let upstream = upstream();
-    let nginx =
-        Conf::location(TOOL).server("location = /publish { mcp_publish /mcp; }").with("UPSTREAM", &upstream).start();
-    let publish = || {
-        let body = json!({"method": "notifications/tools/list_changed"});
-        assert_eq!(nginx.send(&Request::post(body.to_string()).to("/publish")).status, 200);
-    };
+    let nginx = Conf::location(TOOL).server(PUBLISH).with("UPSTREAM", &upstream).start();
+    let publish = || assert_eq!(nginx.publish(None, &changed()).status, 200);
     let mut session = WebSocket::open(&nginx);
     session.initialize("2025-11-25", &json!({}));
     let mut subscriber = WebSocket::open(&nginx);

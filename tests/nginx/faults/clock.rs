@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Conf, Events, Nginx, Request, Session, Upstream, call, json as answer, request};
+use crate::harness::{Conf, Events, Nginx, PUBLISH, Request, Session, Upstream, call, changed, json as answer, note};
 
 /// Debian's, of any architecture.
 fn libfaketime() -> String {
@@ -21,7 +21,8 @@ fn nginx(upstream: &Upstream, directives: &str) -> Nginx {
     let starter =
         ["env", &preload, "FAKETIME_TIMESTAMP_FILE=clock", "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"];
     Conf::location(&format!("mcp_tool t {{ pass GET http://UPSTREAM/; }}\n{directives}"))
-        .server("location = /publish { mcp_publish /mcp; } location = /clock { return 200 $msec; }")
+        .server(PUBLISH)
+        .server("location = /clock { return 200 $msec; }")
         .with("UPSTREAM", upstream)
         .main("env FAKETIME_TIMESTAMP_FILE;\nenv FAKETIME_NO_CACHE;\nenv FAKETIME_DONT_FAKE_MONOTONIC;")
         .file("clock", "+0")
@@ -47,15 +48,8 @@ fn set(nginx: &Nginx, seconds: i64) {
     }
 }
 
-fn note(nginx: &Nginx, session: &Session, text: &str) {
-    let note = json!({"method": "notifications/message", "params": {"level": "info", "data": text}});
-    let target = format!("/publish?session={}", session.id);
-    assert_eq!(nginx.send(&Request::post(note.to_string()).to(&target)).json()["published"], 1);
-}
-
-fn stream(nginx: &Nginx, session: &Session, last: Option<&str>) -> Events {
-    let get = session.carry(Request::new("GET").header("Accept", "text/event-stream"));
-    Events::open(nginx.connect(), &last.map_or(get.clone(), |last| get.header("Last-Event-ID", last)))
+fn tell(nginx: &Nginx, session: &Session, text: &str) {
+    assert_eq!(nginx.publish(Some(session), &note(text)).json()["published"], 1);
 }
 
 /// The text of the next message, and its id.
@@ -76,26 +70,23 @@ fn sessions_streams_and_calls_survive_a_clock_that_jumps() {
     let upstream = Upstream::answering(answer(&json!({"a": 1})));
     let nginx = nginx(&upstream, "");
     let session = Session::open(&nginx, "2025-11-25");
-    let mut events = stream(&nginx, &session, None);
-    let filter = json!({"notifications": {"toolsListChanged": true}});
-    let mut listener = Events::open(nginx.connect(), &request(1, "subscriptions/listen", filter));
-    listener.notification("notifications/subscriptions/acknowledged");
+    let mut events = nginx.stream(&session, None);
+    let mut listener = nginx.listen_for_changes();
     let mut last = String::new();
     for (number, seconds) in [0, HOUR, -HOUR, 20 * HOUR, 0].into_iter().enumerate() {
         set(&nginx, seconds);
         nginx.send(&call("t", json!({}))).success();
         nginx.send(&session.call("t", json!({}))).success();
-        note(&nginx, &session, &number.to_string());
+        tell(&nginx, &session, &number.to_string());
         let (text, id) = heard(&mut events);
         assert_eq!(text, number.to_string());
         // What is missed meanwhile comes once, in its order.
         drop(std::mem::replace(&mut last, id));
-        note(&nginx, &session, "missed");
-        let mut resumed = stream(&nginx, &session, Some(&last));
+        tell(&nginx, &session, "missed");
+        let mut resumed = nginx.stream(&session, Some(&last));
         assert_eq!(heard(&mut resumed).0, "missed");
         events = resumed;
-        let changed = json!({"method": "notifications/tools/list_changed"});
-        assert_eq!(nginx.send(&Request::post(changed.to_string()).to("/publish")).status, 200);
+        assert_eq!(nginx.publish(None, &changed()).status, 200);
         listener.notification("notifications/tools/list_changed");
         while heard_list(&mut events) {}
     }

@@ -5,9 +5,9 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::harness::{Conf, Events, Nginx, Request, Response, Session, Upstream, call, json as answer, request};
-
-const PUBLISH: &str = "location = /publish { mcp_publish /mcp; }";
+use crate::harness::{
+    Conf, Events, Nginx, PUBLISH, Request, Response, Session, Upstream, call, changed, json as answer, request,
+};
 
 /// What a client says of a response: right, or none as the connection was closed.
 fn judge(response: Option<&Response>, right: impl Fn(&Response) -> bool, counts: &[AtomicUsize; 2]) {
@@ -20,13 +20,12 @@ fn judge(response: Option<&Response>, right: impl Fn(&Response) -> bool, counts:
 /// Clients of all kinds, until it is over.
 fn clients(nginx: &Nginx, is_over: &AtomicBool, counts: &[AtomicUsize; 2]) {
     let session = Session::open(nginx, "2025-11-25");
-    let changed = json!({"method": "notifications/tools/list_changed"}).to_string();
     let requests = [
         call("t", json!({})),
         session.call("t", json!({})),
         session.request(2, "logging/setLevel", json!({"level": "error"})),
         session.request(3, "resources/subscribe", json!({"uri": "a:b"})),
-        Request::post(changed).to("/publish"),
+        Request::post(changed().to_string()).to("/publish"),
     ];
     thread::scope(|scope| {
         for request in &requests {
@@ -80,16 +79,8 @@ fn kill_under_load(conf: Conf) {
     });
     // Everything works on, and what was begun before is known.
     nginx.send(&session.call("t", json!({}))).success();
-    let filter = json!({"notifications": {"toolsListChanged": true}});
-    let mut listeners: Vec<Events> = (0..8)
-        .map(|_| {
-            let mut events = Events::open(nginx.connect(), &request(1, "subscriptions/listen", filter.clone()));
-            events.notification("notifications/subscriptions/acknowledged");
-            events
-        })
-        .collect();
-    let changed = json!({"method": "notifications/tools/list_changed"}).to_string();
-    assert_eq!(nginx.send(&Request::post(changed).to("/publish")).json()["published"], 1);
+    let mut listeners: Vec<Events> = (0..8).map(|_| nginx.listen_for_changes()).collect();
+    assert_eq!(nginx.publish(None, &changed()).json()["published"], 1);
     listeners.iter_mut().for_each(|events| drop(events.notification("notifications/tools/list_changed")));
     nginx.send(&session.carry(Request::new("DELETE")));
     assert_eq!(nginx.send(&session.call("t", json!({}))).status, 404);

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Conf, Connection, Events, Nginx, Request, Response, Session, request};
+use crate::harness::{Conf, Connection, Events, Nginx, PUBLISH, Request, Response, Session, note, request};
 
 fn conf() -> Conf {
     Conf::location("mcp_tool t { pass GET http://127.0.0.1:9/; }\nadd_header X-Worker $pid always;")
-        .server("client_max_body_size 2m; keepalive_requests 1000000;\nlocation = /publish { mcp_publish /mcp; }")
+        .server("client_max_body_size 2m; keepalive_requests 1000000;\n")
+        .server(PUBLISH)
         .listen("reuseport")
 }
 
@@ -26,17 +27,11 @@ fn connection_to(nginx: &Nginx, wanted: &str) -> Connection {
 
 fn listen(nginx: &Nginx, session: &Session, wanted: &str) -> Events {
     loop {
-        let get = session.carry(Request::new("GET").header("Accept", "text/event-stream"));
-        let events = Events::open(nginx.connect(), &get);
+        let events = nginx.stream(session, None);
         if worker(&events.head) == wanted {
             return events;
         }
     }
-}
-
-fn note(session: &Session, text: &str) -> Request {
-    let note = json!({"method": "notifications/message", "params": {"level": "info", "data": text}});
-    Request::post(note.to_string()).to(&format!("/publish?session={}", session.id))
 }
 
 fn heard(events: &mut Events) -> Value {
@@ -59,7 +54,7 @@ fn a_worker_that_slept_through_more_than_the_log_holds_ends_its_streams() {
     nginx.freeze_worker(&workers[0]);
     let text = "x".repeat(500_000);
     for number in 0..12 {
-        let reply = publisher.exchange(&note(&sessions[1], &format!("{number} {text}")));
+        let reply = publisher.exchange(&sessions[1].publication(&note(&format!("{number} {text}"))));
         assert_eq!(reply.json()["published"], 1);
         assert!(heard(&mut awake).as_str().unwrap().starts_with(&format!("{number} ")));
     }
@@ -67,7 +62,7 @@ fn a_worker_that_slept_through_more_than_the_log_holds_ends_its_streams() {
     // It cannot say what it has missed, so it says that it has missed something.
     while asleep.next().is_some() {}
     let mut asleep = listen(&nginx, &sessions[0], &workers[0]);
-    assert_eq!(publisher.exchange(&note(&sessions[0], "again")).json()["published"], 1);
+    assert_eq!(publisher.exchange(&sessions[0].publication(&note("again"))).json()["published"], 1);
     assert_eq!(heard(&mut asleep), "again");
 }
 
@@ -77,7 +72,7 @@ fn what_is_kept_for_a_session_makes_room_from_its_oldest_end() {
     let session = Session::open(&nginx, "2025-11-25");
     let text = "x".repeat(500_000);
     for number in 0..12 {
-        assert_eq!(nginx.send(&note(&session, &format!("{number} {text}"))).status, 200);
+        assert_eq!(nginx.send(&session.publication(&note(&format!("{number} {text}")))).status, 200);
     }
     let mut events = listen(&nginx, &session, &nginx.workers()[0]);
     let number = |text: &Value| text.as_str().unwrap().split_once(' ').unwrap().0.parse::<usize>().unwrap();
