@@ -33,8 +33,8 @@ impl Detached {
         lines: impl Iterator<Item = HeaderLine<'a>>,
     ) -> Option<Detached> {
         // SAFETY: as above; what is taken of the client's request, which is alive, is copied.
-        let detached =
-            Request::new(unsafe { mcp_create_detached(location.as_ptr(), client.as_ptr()) }).map(Detached)?;
+        let made = unsafe { mcp_create_detached(location.as_ptr(), client.as_ptr()) };
+        let detached = Request::new(made).map(Detached)?;
         let request = detached.request();
         for (name, value) in lines {
             // SAFETY: the request was just made; what is lent is copied.
