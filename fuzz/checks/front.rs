@@ -41,7 +41,7 @@ impl Front {
             return false;
         }
         if self.asked.is_none() {
-            self.peers.each_mut().map(Peer::forget_link);
+            self.peers.iter_mut().for_each(Peer::forget_link);
         }
         self.look(server);
         true
