@@ -31,8 +31,11 @@ fn endless(cancelled: &Gate, closed: &Gate) -> Upstream {
     })
 }
 
-fn calls(server: &Upstream) -> usize {
-    server.requests().iter().filter(|received| message(received)["method"] == "tools/call").count()
+fn await_call(server: &Upstream) {
+    let mut seen = server.requests();
+    while !seen.iter().any(|received| message(received)["method"] == "tools/call") {
+        seen = server.await_requests(seen.len() + 1);
+    }
 }
 
 #[test]
@@ -51,9 +54,7 @@ fn a_server_with_sessions_is_told_that_a_client_has_left() {
         };
         let mut client = nginx.connect();
         client.send(&request.bytes());
-        while calls(&server) == 0 {
-            server.await_requests(server.requests().len() + 1);
-        }
+        await_call(&server);
         drop(client);
         cancelled.wait();
         closed.wait();
@@ -68,9 +69,7 @@ fn a_server_with_sessions_is_told_that_a_call_is_cancelled() {
     let session = Session::open(&nginx, "2025-11-25");
     let mut client = nginx.connect();
     client.send(&session.request("a", "tools/call", json!({"name": "t"})).bytes());
-    while calls(&server) == 0 {
-        server.await_requests(server.requests().len() + 1);
-    }
+    await_call(&server);
     let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "a"}});
     assert_eq!(nginx.send(&session.carry(Request::post(cancel.to_string()))).status, 202);
     assert_eq!(client.receive().status, 202);
