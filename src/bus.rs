@@ -52,6 +52,8 @@ struct State {
     last_stream: u64,
     /// Calls of sessions.
     calls: HashSet<Request>,
+    /// What is published is heard although there is none of these.
+    stays: bool,
 }
 
 /// A client's stream.
@@ -88,18 +90,27 @@ impl Bus {
         publication: &Publication,
         then: impl FnOnce(bool) + 'static,
     ) {
-        let now = ngx::now_in_milliseconds();
-        let published =
-            self.memory.messages.with(|log| log.publish(self.key, publication, now, self.machine)).flatten();
-        let Some(id) = published else {
-            ngx::Log::cycle().write(Level::Error, format_args!("there is no room for a message to clients"));
-            return then(false);
-        };
-        ngx::ring();
+        let Some(id) = self.write(publication) else { return then(false) };
         match &self.link {
             Some(link) => link.publish(location, id, &publication.envelope, then),
             None => then(true),
         }
+    }
+
+    /// Publishes something for the workers of this machine.
+    pub(crate) fn tell(&self, publication: &Publication) {
+        self.write(publication);
+    }
+
+    fn write(&self, publication: &Publication) -> Option<BusId> {
+        let now = ngx::now_in_milliseconds();
+        let published =
+            self.memory.messages.with(|log| log.publish(self.key, publication, now, self.machine)).flatten();
+        match published {
+            Some(_) => ngx::ring(),
+            None => ngx::Log::cycle().write(Level::Error, format_args!("there is no room for a message to clients")),
+        }
+        published
     }
 
     /// Publishes that a session has ended.
@@ -178,6 +189,7 @@ impl Bus {
     /// is published from then on can pass it by.
     pub(crate) fn join(&self, location: &'static Location, request: Request, topics: &[Topic]) -> u64 {
         let number = self.add(request, topics);
+        location.fronts.iter().for_each(|fronts| fronts.want(location, topics));
         if !self.enter(location) {
             listening::close(request);
             return number;
@@ -201,7 +213,12 @@ impl Bus {
     }
 
     /// From now on a stream hears of one more topic, or of one less.
-    pub(crate) fn adjust(&self, number: u64, topic: Topic, wanted: bool) {
+    pub(crate) fn adjust(&self, location: &'static Location, number: u64, topic: Topic, wanted: bool) {
+        let topics = [topic];
+        if let (Some(fronts), true) = (&location.fronts, wanted) {
+            fronts.want(location, &topics);
+        }
+        let [topic] = topics;
         let mut state = self.state.borrow_mut();
         let State { streams, by_topic, .. } = &mut *state;
         let Some(stream) = streams.get_mut(&number) else { return };
@@ -227,6 +244,16 @@ impl Bus {
     pub(crate) fn listening(&self, topics: impl Iterator<Item = Topic>) -> usize {
         let topics: HashSet<Topic> = topics.collect();
         topics.iter().map(|topic| self.memory.audience.of(self.key, topic)).sum()
+    }
+
+    /// What streams of this worker hear of.
+    pub(crate) fn topics(&self) -> Vec<Topic> {
+        self.state.borrow().by_topic.keys().cloned().collect()
+    }
+
+    /// The worker reads the log for this location for as long as it lives, whether it has streams or not.
+    pub(crate) fn stay(&self, location: &'static Location) {
+        self.state.borrow_mut().stays = self.enter(location);
     }
 
     /// From now on the worker reads the log for this location.
@@ -282,7 +309,7 @@ impl Bus {
     }
 
     fn exit_if_idle(&self, state: &State) {
-        if state.streams.is_empty() && state.calls.is_empty() {
+        if state.streams.is_empty() && state.calls.is_empty() && !state.stays {
             WORKER.with_borrow_mut(|worker| worker.locations.retain(|location| !location.has_bus(self)));
         }
     }
@@ -381,15 +408,23 @@ fn rung() {
     match passed {
         Some(passed) => {
             for message in passed {
-                let mut heard = buses().filter(|bus| bus.key == message.server).peekable();
+                let is_meant = |location: &&&Location| location.bus.iter().any(|bus| bus.key == message.server);
+                let mut heard = locations.iter().filter(is_meant).peekable();
                 let delivery = heard.peek().and_then(|_| Delivery::parse(&message.envelope));
-                delivery.iter().for_each(|delivery| heard.by_ref().for_each(|bus| bus.deliver(delivery, message.id)));
+                let Some(delivery) = delivery else { continue };
+                for location in heard {
+                    location.bus.iter().for_each(|bus| bus.deliver(&delivery, message.id));
+                    if let (Some(wanted), Some(fronts)) = (delivery.wanted(), &location.fronts) {
+                        fronts.hear(location, wanted);
+                    }
+                }
             }
         }
         None => {
             // Streams end rather than miss something without a word; their clients come again.
             ngx::Log::cycle().write(Level::Error, format_args!("more was published than the worker could take"));
             buses().for_each(Bus::miss);
+            locations.iter().for_each(|location| location.fronts.iter().for_each(|fronts| fronts.want_all(location)));
         }
     }
 }

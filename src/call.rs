@@ -280,8 +280,9 @@ fn call(
 /// The request ends. If its call still runs, the client has left, which its server is told.
 fn given_up(request: Request) {
     let Some(context) = Context::of(request) else { return };
-    let Stage::Calling(call) = context.take_stage() else { return };
-    call.pending.iter().for_each(|pending| front::cancel(request, context, pending));
+    if let Stage::Calling(call) = &*context.stage_mut() {
+        call.pending.iter().for_each(|pending| front::cancel(request, context, pending));
+    }
 }
 
 /// What no call comes to.

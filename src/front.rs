@@ -6,6 +6,7 @@
 
 mod message;
 mod sessions;
+mod wanted;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -19,6 +20,7 @@ use self::message::{Errand, send};
 pub(crate) use self::message::{Message, body, cancel, ending, finished, header, run, send_replies, upstream_finished};
 use self::sessions::Session;
 pub(crate) use self::sessions::{Arrangement, admit};
+use self::wanted::Wants;
 use crate::conf::Location;
 use crate::context::{Context, Stage};
 use crate::ngx::{self, Detached, Level, ListDigests, ReadHandler, Request, Wake};
@@ -66,6 +68,8 @@ struct Front {
     listens: Cell<bool>,
     /// What was known of it when it turned out to have none.
     mute: RefCell<Option<Arc<Learned>>>,
+    /// Of which of its resources clients want to hear.
+    wants: Wants,
     /// Something has changed while it was looked at.
     is_stale: Cell<bool>,
     /// The warnings that were written.
@@ -75,6 +79,8 @@ struct Front {
 struct Ground {
     detached: Detached,
     timer: Wake,
+    /// For what is asked of the server at the end of a turn.
+    ask: Wake,
 }
 
 /// A client's request that waits for a look.
@@ -134,6 +140,7 @@ impl Fronts {
             chased: Cell::default(),
             listens: Cell::new(false),
             mute: RefCell::default(),
+            wants: Wants::default(),
             is_stale: Cell::new(false),
             warned: RefCell::default(),
         };
@@ -154,6 +161,7 @@ impl Fronts {
 
     /// Looks at all of them soon; called when the worker starts.
     pub(crate) fn start(&self, location: &'static Location) {
+        location.bus.iter().filter(|_| ngx::is_first_worker()).for_each(|bus| bus.stay(location));
         for (upstream, front) in self.fronts.iter().enumerate() {
             let ground = Detached::new(location.front_location(upstream)).and_then(|detached| {
                 let request = detached.request();
@@ -161,7 +169,8 @@ impl Fronts {
                 let timer = Wake::new(request, due)?;
                 timer.forgo_at_exit();
                 timer.post_in(1);
-                Some(Ground { detached, timer })
+                let ask = Wake::new(request, ask)?;
+                Some(Ground { detached, timer, ask })
             });
             if ground.is_none() {
                 ngx::Log::cycle().write(Level::Error, format_args!("no memory or connection to ask servers with"));
@@ -272,8 +281,9 @@ impl Fronts {
         front.plan(configured);
         if front.is_stale.take() {
             self.look(location, upstream);
-        } else if front.failures.get() == 0 {
+        } else if front.failures.get() == 0 && ngx::is_first_worker() {
             front.listen(location, upstream);
+            front.forget_unheard(location, upstream);
         }
         self.wake();
     }
@@ -303,6 +313,7 @@ impl Fronts {
             }
         }
         *self.offering.borrow_mut() = Arc::new(offering);
+        self.want_all(location);
     }
 
     /// Tells everybody which lists are others than before.
@@ -343,11 +354,20 @@ impl Front {
 
     /// Hears from the server itself when something changes, if it says that.
     fn listen(&self, location: &'static Location, upstream: usize) {
-        if self.listens.get() || self.is_mute() || !ngx::is_first_worker() || !bus::hear() {
-            return;
+        if !self.listens.get() && !self.is_mute() && bus::hear() {
+            self.listen_anew(location, upstream);
         }
+    }
+
+    /// The same on a stream that takes the place of the one that there is.
+    fn listen_anew(&self, location: &'static Location, upstream: usize) {
+        let uris = self.wants.uris();
+        let uris = uris.iter().map(String::as_str);
         let mut evaluate = |index| self.value(location, upstream, index);
-        let Some(request) = self.peer.borrow().listen(&location.server, &mut evaluate) else { return };
+        let Some(request) = self.peer.borrow().listen(&location.server, uris, &mut evaluate) else {
+            // There is nothing more to hear.
+            return self.wants.stream.get().into_iter().for_each(message::quit);
+        };
         let ground = message::ground(location, upstream, None);
         self.listens.set(send(location, upstream, request, Errand::Listen(None), ground).is_some());
     }
@@ -393,6 +413,14 @@ fn due(request: Request) {
     if let Some(fronts) = &context.location.fronts {
         fronts.look(context.location, upstream);
     }
+}
+
+/// A server is to be asked to tell of other resources than before.
+fn ask(request: Request) {
+    let Some(context) = Context::of(request) else { return };
+    let Stage::Ground(upstream) = *context.stage_mut() else { return };
+    let front = context.location.fronts.as_ref().and_then(|fronts| fronts.fronts.get(upstream));
+    front.iter().for_each(|front| front.ask(context.location, upstream));
 }
 
 /// Something may be there that a client's request waits for.

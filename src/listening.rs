@@ -78,7 +78,7 @@ pub(crate) fn start(
         let session = listening.listener.resumes().map(|(session, _)| session.to_owned());
         for uri in session.map(|session| bus.subscriptions(&session)).unwrap_or_default() {
             if let Delivered::Topic { topic, wanted } = listening.listener.subscribe(&uri, true) {
-                bus.adjust(number, topic, wanted);
+                bus.adjust(context.location, number, topic, wanted);
             }
         }
     });
@@ -202,7 +202,7 @@ impl Listening {
             Delivered::Nothing => {}
             Delivered::Topic { topic, wanted } => {
                 if let (Some(bus), Some(number)) = (&self.location.bus, self.number) {
-                    bus.adjust(number, topic, wanted);
+                    bus.adjust(context.location, number, topic, wanted);
                 }
             }
             Delivered::Event(bytes) => {

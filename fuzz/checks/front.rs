@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mcp::http::{UpstreamFailure, UpstreamRequest};
-use mcp::{Ear, Offering, Peer, Pending, Server, Turn};
+use mcp::{Ear, News, Offering, Peer, Pending, Server, Turn};
 use serde_json::Value;
 
 use crate::host::{Answer, check_request};
@@ -41,7 +41,7 @@ impl Front {
             return false;
         }
         if self.asked.is_none() {
-            self.peers.each_mut().map(Peer::forget_link);
+            self.peers.iter_mut().for_each(Peer::forget_link);
         }
         self.look(server);
         true
@@ -98,16 +98,14 @@ impl Front {
 
     /// The server says something between requests.
     pub(crate) fn tell(&mut self, server: &Server, Answer { head, body }: Answer<'_>, size: usize) {
-        let Some(request) = self.peers[0].listen(server, &mut credential) else { return };
+        let Some(request) = self.peers[0].listen(server, ["a:b"].into_iter(), &mut credential) else { return };
         check_request(&request);
         let [one, other] = [body.len().max(1), size].map(|size| {
             let ear = Ear::new(head.status, head.content_type);
-            ear.map(|mut ear| {
-                body.chunks(size).map(|part| ear.push(part).expect("short")).fold(false, |one, other| one | other)
-            })
+            ear.map(|mut ear| body.chunks(size).flat_map(|part| ear.push(part).expect("short")).collect::<Vec<_>>())
         });
         assert_eq!(one, other, "in pieces something else was heard");
-        if one == Some(true) {
+        if one.is_some_and(|news| news.contains(&News::List)) {
             self.look(server);
         }
     }

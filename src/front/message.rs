@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use mcp::http::{UpstreamFailure, UpstreamRequest};
-use mcp::{Ear, Pending};
+use mcp::{Ear, News, Pending};
 
 use super::sessions::Session;
 use super::{Front, LISTEN_AGAIN};
@@ -142,6 +142,17 @@ fn silent(request: Request) {
     }
 }
 
+/// A stream of changes is not needed any more; not now, as something else may be running.
+pub(super) fn quit(request: Request) {
+    let Some(context) = Context::of(request) else { return };
+    if let Stage::Fronting(message) = &*context.stage_mut() {
+        if let Errand::Listen(Some((_, silence))) = &message.errand {
+            silence.cancel();
+            silence.post();
+        }
+    }
+}
+
 /// The worker is to end: nothing is heard any more.
 pub(crate) fn ending() {
     LISTENING.take().into_iter().for_each(silent);
@@ -191,6 +202,7 @@ pub(crate) fn header(request: Request, context: &'static Context, mut message: B
                     silence.forgo_at_exit();
                     silence.post_in(SILENCE);
                     LISTENING.with_borrow_mut(|listening| listening.push(request));
+                    front.wants.stream.replace(Some(request)).into_iter().for_each(quit);
                 }
             }
             _ => {}
@@ -205,7 +217,7 @@ pub(crate) fn body(request: Request, context: &'static Context, mut message: Box
     let mut held = std::mem::take(&mut message.held);
     let mut is_enough = false;
     let front = message.front(context);
-    let (mut failure, mut is_news) = (message.failure, false);
+    let (mut failure, mut news) = (message.failure, Vec::new());
     let taken = chain.feed(&mut held, &mut |bytes| {
         let pushed = match (&mut message.errand, front) {
             (Errand::Look, Some(front)) => {
@@ -216,7 +228,7 @@ pub(crate) fn body(request: Request, context: &'static Context, mut message: Box
             }
             (Errand::Listen(Some((ear, silence))), _) => {
                 silence.post_in(SILENCE);
-                ear.push(bytes).map(|is_change| is_news |= is_change)
+                ear.push(bytes).map(|heard| news.extend(heard))
             }
             _ => Ok(()),
         };
@@ -231,11 +243,13 @@ pub(crate) fn body(request: Request, context: &'static Context, mut message: Box
     let is_over = is_enough || message.failure.is_some();
     let upstream = message.upstream;
     context.set_stage(Stage::Fronting(message));
-    if let (true, Some(fronts), Some(front)) = (is_news, &context.location.fronts, front) {
-        if front.peer.borrow().is_looking() {
-            front.is_stale.set(true);
-        } else {
-            fronts.look(context.location, upstream);
+    if let (Some(fronts), Some(front)) = (&context.location.fronts, front) {
+        for news in news {
+            match news {
+                News::Resource(uri) => fronts.tell_updated(context.location, upstream, &uri),
+                News::List if front.peer.borrow().is_looking() => front.is_stale.set(true),
+                News::List => fronts.look(context.location, upstream),
+            }
         }
     }
     if is_over { filter::stop_soon(request) } else { Status::OK }
@@ -278,6 +292,12 @@ pub(crate) fn finished(request: Request, context: &'static Context, message: Mes
         Errand::Tell => {}
         Errand::Listen(_) => {
             LISTENING.with_borrow_mut(|listening| listening.retain(|other| *other != request));
+            let stream = front.wants.stream.get();
+            if stream.is_some_and(|stream| stream != request) {
+                // Another one has taken its place.
+                return;
+            }
+            front.wants.stream.set(None);
             front.listens.set(false);
             // It may have changed meanwhile.
             if !front.is_mute() && !ngx::is_exiting() {

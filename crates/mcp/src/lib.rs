@@ -77,12 +77,14 @@ mod version;
 pub use directory::{Catalog, Contents, Directory, Found, FoundFile};
 pub use exchange::{Exchange, Pending, Step};
 pub use facts::Facts;
-pub use front::{Caller, Callers, Ear, Learned, McpUpstream, McpUpstreamBuilder, Offering, Peer, Turn, tells_apart};
+pub use front::{
+    Caller, Callers, Ear, Learned, McpUpstream, McpUpstreamBuilder, News, Offering, Peer, Turn, tells_apart,
+};
 pub use input::Waiting;
 pub use level::LogLevel;
 pub use listen::{
     Audience, BusId, CallStream, Delivered, Delivery, Heard, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI,
-    MessageLog, Passed, Publication, PublishRequest, SESSION_PARAMETER, Subscriptions, Topic, Wish,
+    MessageLog, Passed, Publication, PublishRequest, SESSION_PARAMETER, Subscriptions, Topic, Wanted, Wish,
 };
 pub use prompt::{Prompt, PromptBuilder};
 pub use record::Record;

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 /// Bytes of a mark.
-pub(crate) const MARK: usize = 16;
+const MARK: usize = 16;
 
 /// Stands for a principal: a digest, as its text may be long, and is not for everybody's eyes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

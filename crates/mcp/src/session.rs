@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::input::Capabilities;
-use crate::principal::{MARK, Mark};
+use crate::principal::Mark;
 use crate::{LogLevel, ProtocolVersion};
 
 /// Bytes of the signature that an id carries.
@@ -19,11 +19,10 @@ const CLIENT: usize = 64;
 /// No id of ours is longer.
 const LONGEST: usize = 320;
 /// The layout of the payload.
-const FORMAT: u8 = 2;
-/// Bytes of the payload before the client's name: format, revision, capabilities, time, owner and nonce.
-const HEAD: usize = 1 + 1 + 1 + 8 + MARK + 16;
-/// The owner of a session that is anybody's.
-const NOBODY: [u8; MARK] = [0; MARK];
+const FORMAT: u8 = 1;
+/// Bytes of the payload before the client's name: format, revision, capabilities, time and nonce. After its version stands the
+/// session's owner, if it has one.
+const HEAD: usize = 1 + 1 + 1 + 8 + 16;
 
 /// What the host remembers of a session, beside its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,16 +137,15 @@ impl Sessions {
     /// A new session's id.
     pub(crate) fn seal(&self, session: Session, client: &Client, nonce: [u8; 16]) -> String {
         let mut payload = Vec::with_capacity(192);
-        let owner = session.owner.map_or(NOBODY, |Mark(owner)| owner);
         payload.extend_from_slice(&[FORMAT, session.version as u8, session.capabilities.bits()]);
         payload.extend_from_slice(&session.issued.to_be_bytes());
-        payload.extend_from_slice(&owner);
         payload.extend_from_slice(&nonce);
         for text in [&client.name, &client.version] {
             let text = cut(text.as_deref().unwrap_or_default(), CLIENT);
             payload.push(text.len() as u8);
             payload.extend_from_slice(text.as_bytes());
         }
+        session.owner.iter().for_each(|Mark(owner)| payload.extend_from_slice(owner));
         let mut mac = self.mac.clone();
         mac.update(&payload);
         let tag = mac.finalize().into_bytes();
@@ -185,12 +183,19 @@ fn decode<'b>(text: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
 
 /// Reads a payload whose signature was right.
 fn parse(payload: &[u8]) -> Option<Session> {
-    let head = payload.get(..HEAD).filter(|head| head[0] == FORMAT)?;
+    let (head, texts) = payload.split_at_checked(HEAD).filter(|(head, _)| head[0] == FORMAT)?;
     let version = ProtocolVersion::ALL.into_iter().find(|version| *version as u8 == head[1])?;
     let capabilities = Capabilities::from_bits(head[2]);
     let issued = u64::from_be_bytes(head[3..11].try_into().ok()?);
-    let owner: [u8; MARK] = head[11..11 + MARK].try_into().ok()?;
-    Some(Session { version, capabilities, issued, owner: (owner != NOBODY).then_some(Mark(owner)) })
+    let owner = skip_text(skip_text(texts)?)?;
+    let owner = if owner.is_empty() { None } else { Some(Mark(owner.try_into().ok()?)) };
+    Some(Session { version, capabilities, issued, owner })
+}
+
+/// What stands behind a text.
+fn skip_text(payload: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = payload.split_first()?;
+    rest.get(usize::from(*length)..)
 }
 
 fn parse_text(payload: &[u8]) -> Option<(Option<String>, &[u8])> {

@@ -218,7 +218,7 @@ fn the_newest_revision_is_spoken_where_it_is_known() {
     assert_eq!(names(&server, &offering, "resources/templates/list", "resourceTemplates"), ["x", "y"]);
     let (_, list) = reply(ask(&server, &offering, "tools/list", json!({})));
     assert_eq!((&list["result"]["ttlMs"], &list["result"]["cacheScope"]), (&json!(7000), &json!("private")));
-    assert!(peer.listen(&server, &mut |_| String::new()).is_none(), "it says nothing of changes");
+    assert!(peer.listen(&server, std::iter::empty(), &mut |_| String::new()).is_none(), "it says nothing of changes");
     // The next look need not find out again, but may have other capabilities.
     let before = offering;
     assert_eq!(look(&server, &mut peer, &modern).1, Ok(()));
@@ -248,7 +248,7 @@ fn older_servers_get_a_session_and_are_read_page_by_page() {
     }
     let offering = offering(&server, &[&peer]);
     assert_eq!(names(&server, &offering, "tools/list", "tools"), ["own", "t0", "t1", "t2"]);
-    let listen = peer.listen(&server, &mut |_| String::new()).unwrap();
+    let listen = peer.listen(&server, std::iter::empty(), &mut |_| String::new()).unwrap();
     assert_eq!((listen.method, &listen.body, listen.uri.as_str()), (Some("GET"), &None, "/mcp?key=1"));
     assert_eq!(header(&listen, "Mcp-Session-Id"), Some("s-1"));
     // The session goes on.

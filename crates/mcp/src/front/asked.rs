@@ -63,18 +63,7 @@ impl Pending {
     /// there.
     pub fn cancellation(&self, server: &Server) -> Option<UpstreamRequest> {
         let forward = self.forward.as_ref().filter(|forward| !forward.link().version.is_stateless())?;
-        let outgoing = Outgoing {
-            version: forward.link().version,
-            session: forward.link().session.as_deref(),
-            method: "notifications/cancelled",
-            name: None,
-            id: None,
-            capabilities: "{}",
-            wants_progress: false,
-            log_level: None,
-            trace: Vec::new(),
-            credential: forward.credential.clone(),
-        };
+        let outgoing = Outgoing::new(forward.link(), "notifications/cancelled", forward.credential.clone());
         let upstream = &server.upstreams()[forward.upstream];
         Some(outgoing.write(server, upstream, |params| params.member("requestId", &forward.id.to_string())))
     }

@@ -1,4 +1,4 @@
-//! What a server behind this one says between requests: that it lists something else.
+//! What a server behind this one says between requests: that it lists something else, or that a resource has changed.
 
 use super::link::{Outgoing, post};
 use super::peer::{Peer, credential};
@@ -16,6 +16,15 @@ const LARGEST: usize = 256 << 10;
 #[derive(Debug)]
 pub struct Ear(EventReader);
 
+/// What a server says between requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// It lists something else.
+    List,
+    /// The resource of this URI has changed.
+    Resource(String),
+}
+
 impl Ear {
     /// The header has come; none if there is nothing to hear.
     pub fn new(status: u16, content_type: Option<&[u8]>) -> Option<Ear> {
@@ -23,58 +32,80 @@ impl Ear {
         format.map(|format| Ear(EventReader::new(format, LARGEST)))
     }
 
-    /// The next part of the stream. True if the server lists something else now.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<bool, UpstreamFailure> {
-        let mut is_news = false;
-        let taken = self.0.push(bytes, &mut |event| is_news |= is_change(event.data));
-        taken.map(|()| is_news).map_err(|_| UpstreamFailure::TooLarge(LARGEST as u64))
+    /// The next part of the stream, and what is new by that.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<News>, UpstreamFailure> {
+        let mut news = Vec::new();
+        let taken = self.0.push(bytes, &mut |event| news.extend(News::read(event.data)));
+        taken.map(|()| news).map_err(|_| UpstreamFailure::TooLarge(LARGEST as u64))
     }
 }
 
-fn is_change(message: &[u8]) -> bool {
-    let message = std::str::from_utf8(message).ok().and_then(|json| Members::of(json, "").ok());
-    let method = message.as_ref().and_then(|message| message.get("method")).and_then(text);
-    method.is_some_and(|method| {
-        matches!(
-            &*method,
+impl News {
+    fn read(message: &[u8]) -> Option<News> {
+        let message = Members::of(std::str::from_utf8(message).ok()?, "").ok()?;
+        match &*message.get("method").and_then(text)? {
             "notifications/tools/list_changed"
-                | "notifications/resources/list_changed"
-                | "notifications/prompts/list_changed"
-        )
-    })
+            | "notifications/resources/list_changed"
+            | "notifications/prompts/list_changed" => Some(News::List),
+            "notifications/resources/updated" => {
+                let params = Members::of(message.get("params")?, "").ok()?;
+                params.get("uri").and_then(text).map(|uri| News::Resource(uri.into_owned()))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Peer {
-    /// The request on whose answer the server tells of changes, as long as that goes on; none if it does not tell of them.
-    pub fn listen(&self, server: &Server, evaluate: &mut dyn FnMut(usize) -> String) -> Option<UpstreamRequest> {
+    /// The request on whose answer the server tells of changes, also of these resources, as long as that goes on; none if it does not tell of
+    /// them.
+    pub fn listen<'u>(
+        &self,
+        server: &Server,
+        resources: impl Iterator<Item = &'u str>,
+        evaluate: &mut dyn FnMut(usize) -> String,
+    ) -> Option<UpstreamRequest> {
         let upstream = &server.upstreams()[self.upstream()];
-        let (link, announced) = self.announced()?;
+        let link = self.link()?;
+        let resources: Vec<&str> = resources.filter(|_| self.can_subscribe()).collect();
+        if resources.is_empty() && self.announced().next().is_none() {
+            return None;
+        }
         let credential = credential(upstream, evaluate);
         if !link.version.is_stateless() {
             let version = link.version.as_str().to_owned();
             let request = post(upstream, [Some(version), None, None, link.session.clone()], credential, Vec::new());
             return Some(UpstreamRequest { method: Some("GET"), content_type: None, body: None, ..request });
         }
-        let outgoing = Outgoing {
-            version: link.version,
-            session: None,
-            method: "subscriptions/listen",
-            name: None,
-            id: Some(link.next_id()),
-            capabilities: "{}",
-            wants_progress: false,
-            log_level: None,
-            trace: Vec::new(),
-            credential,
-        };
+        let id = Some(link.next_id());
+        let outgoing = Outgoing { id, ..Outgoing::new(link, "subscriptions/listen", credential) };
         Some(outgoing.write(server, upstream, |params| {
             params.key("notifications");
             let mut filter = Object::begin(params.out);
-            for listing in announced {
+            for listing in self.announced() {
                 filter.member(filter_name(listing), "true");
+            }
+            if !resources.is_empty() {
+                filter.member("resourceSubscriptions", &serde_json::json!(resources).to_string());
             }
             filter.end();
         }))
+    }
+
+    /// The request by which a server with sessions is asked to tell of changes of a resource, or not to any more; none for one without,
+    /// which is asked by [`Peer::listen`].
+    pub fn subscribe(
+        &self,
+        server: &Server,
+        (uri, is_wanted): (&str, bool),
+        evaluate: &mut dyn FnMut(usize) -> String,
+    ) -> Option<UpstreamRequest> {
+        let link = self.link().filter(|link| !link.version.is_stateless() && self.can_subscribe())?;
+        let upstream = &server.upstreams()[self.upstream()];
+        let method = if is_wanted { "resources/subscribe" } else { "resources/unsubscribe" };
+        let id = Some(link.next_id());
+        let outgoing = Outgoing { id, ..Outgoing::new(link, method, credential(upstream, evaluate)) };
+        Some(outgoing.write(server, upstream, |params| params.text("uri", uri)))
     }
 }
 
@@ -96,17 +127,22 @@ mod tests {
             Ear::new(405, Some(b"text/event-stream")).is_none() && Ear::new(200, Some(b"application/json")).is_none()
         );
         let mut ear = Ear::new(200, Some(b"text/event-stream")).unwrap();
-        for (part, is_news) in [
+        let updated = |uri: &str| News::Resource(uri.to_owned());
+        for (part, news) in [
             (
                 ": hello\n\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\"}\n\n",
-                false,
+                vec![],
             ),
-            ("id: 1\ndata:\n\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/", false),
-            ("tools/list_changed\"}\n\n", true),
-            ("data: {\"method\":\"notifications/resources/updated\"}\n\ndata: nonsense\n\n", false),
-            ("data: {\"method\":\"notifications/prompts\\/list_changed\"}\n\n", true),
+            ("id: 1\ndata:\n\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/", vec![]),
+            ("tools/list_changed\"}\n\n", vec![News::List]),
+            ("data: {\"method\":\"notifications/resources/updated\"}\n\ndata: nonsense\n\n", vec![]),
+            (
+                "data: {\"method\":\"notifications/resources/updated\",\"params\":{\"uri\":\"a:\\n\"}}\n\n\
+                 data: {\"method\":\"notifications/prompts\\/list_changed\"}\n\n",
+                vec![updated("a:\n"), News::List],
+            ),
         ] {
-            assert_eq!(ear.push(part.as_bytes()), Ok(is_news), "{part}");
+            assert_eq!(ear.push(part.as_bytes()), Ok(news), "{part}");
         }
         assert_eq!(ear.push(&vec![b'x'; LARGEST + 1]), Err(UpstreamFailure::TooLarge(LARGEST as u64)));
     }

@@ -54,6 +54,24 @@ pub(super) struct Outgoing<'a> {
     pub(super) credential: Option<String>,
 }
 
+impl<'a> Outgoing<'a> {
+    /// A notification of this server's own.
+    pub(super) fn new(link: &'a Link, method: &'a str, credential: Option<String>) -> Outgoing<'a> {
+        Outgoing {
+            version: link.version,
+            session: link.session.as_deref(),
+            method,
+            name: None,
+            id: None,
+            capabilities: "{}",
+            wants_progress: false,
+            log_level: None,
+            trace: Vec::new(),
+            credential,
+        }
+    }
+}
+
 impl Outgoing<'_> {
     /// The HTTP request; `params` writes the members of the parameters.
     pub(super) fn write(

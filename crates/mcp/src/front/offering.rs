@@ -148,6 +148,15 @@ impl Offering {
         Some((*place, self.item(Listing::Templates, *place)?))
     }
 
+    /// Which of [`Server::upstreams`] has the resource of a URI; none if this server has it itself, or nobody.
+    pub fn resource_upstream(&self, server: &Server, uri: &str) -> Option<usize> {
+        if server.find_resource(uri).is_some() {
+            return None;
+        }
+        let found = self.find(Listing::Resources, uri).or_else(|| self.find_template(uri));
+        found.map(|(place, _)| place.upstream)
+    }
+
     /// The names in a list.
     pub(crate) fn names(&self, listing: Listing) -> Vec<Arc<str>> {
         self.found[listing as usize].keys().cloned().collect()

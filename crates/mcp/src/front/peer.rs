@@ -133,20 +133,24 @@ struct Offered {
     prompts: bool,
     /// By listing: whether it is told when that changes.
     announced: [bool; Listing::ALL.len()],
+    /// Changes of a resource can be asked for.
+    subscribe: bool,
 }
 
 impl Offered {
     fn read(capabilities: Option<&str>) -> Result<Offered, String> {
         let capabilities = Members::of(capabilities.unwrap_or("{}"), "\"capabilities\"")?;
         let has = |name: &str| capabilities.get(name).is_some();
-        let announces = |name: &str| {
+        let says = |name: &str, member: &str| {
             let capability = capabilities.get(name).and_then(|json| Members::of(json, "").ok());
-            capability.is_some_and(|members| members.get("listChanged") == Some("true"))
+            capability.is_some_and(|members| members.get(member) == Some("true"))
         };
         let announced = Listing::ALL.map(|listing| {
-            listing != Listing::Templates && announces(listing.method().split('/').next().unwrap_or_default())
+            let capability = listing.method().split('/').next().unwrap_or_default();
+            listing != Listing::Templates && says(capability, "listChanged")
         });
-        Ok(Offered { tools: has("tools"), resources: has("resources"), prompts: has("prompts"), announced })
+        let subscribe = says("resources", "subscribe");
+        Ok(Offered { tools: has("tools"), resources: has("resources"), prompts: has("prompts"), announced, subscribe })
     }
 
     fn list(self, listing: Listing) -> bool {
@@ -218,12 +222,20 @@ impl Peer {
         self.upstream
     }
 
-    /// How the server is spoken to, and the lists whose changes it tells of; none if there are no such lists.
-    pub(super) fn announced(&self) -> Option<(&Link, impl Iterator<Item = Listing>)> {
+    /// How the server is spoken to.
+    pub(super) fn link(&self) -> Option<&Link> {
+        self.link.as_deref()
+    }
+
+    /// The lists whose changes it tells of.
+    pub(super) fn announced(&self) -> impl Iterator<Item = Listing> + use<> {
         let announced = self.capabilities.announced;
-        let lists = Listing::ALL.into_iter().filter(move |listing| announced[*listing as usize]);
-        let link = self.link.as_deref().filter(|_| announced.contains(&true));
-        link.map(|link| (link, lists))
+        Listing::ALL.into_iter().filter(move |listing| announced[*listing as usize])
+    }
+
+    /// Whether it can be asked to tell of changes of a resource.
+    pub fn can_subscribe(&self) -> bool {
+        self.capabilities.subscribe
     }
 
     /// What was learned last.

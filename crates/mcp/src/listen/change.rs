@@ -28,7 +28,7 @@ impl Publication {
     }
 
     /// That the contents of a resource have changed.
-    pub(crate) fn resource_updated(uri: &str) -> Publication {
+    pub fn resource_updated(uri: &str) -> Publication {
         let params = serde_json::json!({"uri": uri});
         let message = format!(r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{params}}}"#);
         Publication::message(Topic::ResourceUpdated(uri.to_owned()), &message)

@@ -111,6 +111,16 @@ impl Publication {
         Publication::new(topic, "subscription", &content.to_string())
     }
 
+    /// A stream of this machine hears of a resource from now on: whoever can see to it that its changes are told of is to do that.
+    pub fn wanted(uri: &str) -> Publication {
+        Publication::new(Topic::ResourceUpdated(uri.to_owned()), "wanted", "true")
+    }
+
+    /// Whoever sees to that asks what is wanted.
+    pub fn what_is_wanted() -> Publication {
+        Publication::new(Topic::ResourcesListChanged, "wanted", "null")
+    }
+
     fn new(topic: Topic, content: &str, json: &str) -> Publication {
         let mut envelope = Vec::with_capacity(json.len() + 128);
         envelope.extend_from_slice(b"{\"topic\":");
@@ -160,6 +170,19 @@ pub(super) enum Content {
     Subscription(Wish),
     /// What the client of HTTP+SSE is answered, or hears while it waits for that.
     Reply(String),
+    /// A stream hears of the resource from now on.
+    Wanted,
+    /// What resources do streams hear of?
+    Asked,
+}
+
+/// What those say to each other who see to it that changes of resources are told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted<'a> {
+    /// A stream hears of this resource from now on.
+    Resource(&'a str),
+    /// Of which do streams hear? The answer is the former, for each.
+    All,
 }
 
 /// What a session's client wants to hear of.
@@ -224,7 +247,9 @@ impl Delivery {
             Name::Response => Content::Response(Answered::read(value)?),
             Name::Subscription => Content::Subscription(serde_json::from_str(value).ok()?),
             Name::Reply => Content::Reply(value.to_owned()),
-            Name::Ended | Name::Cancelled | Name::Begun => return None,
+            Name::Wanted if value == "true" => Content::Wanted,
+            Name::Wanted if value == "null" => Content::Asked,
+            Name::Ended | Name::Cancelled | Name::Begun | Name::Wanted => return None,
         };
         let of = || members.of.and_then(text).map(Cow::into_owned);
         let topic = match &*text(members.topic?)? {
@@ -232,8 +257,13 @@ impl Delivery {
             "session" => Topic::Session(of()?),
             list => LIST_CHANGES.into_iter().find(|change| change.capability == list)?.topic,
         };
-        // Only a session has a stream and calls of its own.
-        let fits = matches!(content, Content::Message(_)) || topic.session().is_some();
+        let fits = match (&content, &topic) {
+            (Content::Message(_), _) => true,
+            (Content::Wanted, topic) => matches!(topic, Topic::ResourceUpdated(_)),
+            (Content::Asked, topic) => *topic == Topic::ResourcesListChanged,
+            // Only a session has a stream and calls of its own.
+            (_, topic) => topic.session().is_some(),
+        };
         fits.then_some(Delivery { topic, content })
     }
 
@@ -276,6 +306,15 @@ impl Delivery {
         }
     }
 
+    /// What is said of resources that streams hear of; that is not for the streams.
+    pub fn wanted(&self) -> Option<Wanted<'_>> {
+        match (&self.content, &self.topic) {
+            (Content::Wanted, Topic::ResourceUpdated(uri)) => Some(Wanted::Resource(uri)),
+            (Content::Asked, _) => Some(Wanted::All),
+            _ => None,
+        }
+    }
+
     /// The raw id of the request that the session's client has cancelled.
     pub(crate) fn cancelled(&self) -> Option<&str> {
         match &self.content {
@@ -308,6 +347,7 @@ enum Name {
     Begun,
     Last,
     Pause,
+    Wanted,
 }
 
 impl<'a> Members<'a> {
@@ -332,6 +372,7 @@ impl<'a> Members<'a> {
             "begun" => Name::Begun,
             "last" => Name::Last,
             "pause" => Name::Pause,
+            "wanted" => Name::Wanted,
             _ => return Ok(()),
         };
         self.is_ambiguous |= self.content.replace((content, value)).is_some();
@@ -436,6 +477,12 @@ mod tests {
         assert!(!subscription.keep);
         let delivery = Delivery::parse(&subscription.envelope).unwrap();
         assert_eq!(delivery.subscription(), Some((session.session().unwrap(), &wish)));
+        for (publication, wanted) in
+            [(Publication::wanted("a:\"é"), Wanted::Resource("a:\"é")), (Publication::what_is_wanted(), Wanted::All)]
+        {
+            let delivery = Delivery::parse(&publication.envelope).unwrap();
+            assert_eq!((delivery.wanted(), delivery.is_kept()), (Some(wanted), false));
+        }
     }
 
     #[test]
@@ -471,6 +518,9 @@ mod tests {
             r#"{"topic":"session","of":"a","subscription":{"uri":"a:"}}"#,
             r#"{"topic":"tools","subscription":{"uri":"a:","wanted":true,"until":1}}"#,
             r#"{"message":{"method":"m"}}"#,
+            r#"{"topic":"tools","wanted":true}"#,
+            r#"{"topic":"resource","of":"a:","wanted":null}"#,
+            r#"{"topic":"resource","of":"a:","wanted":1}"#,
         ] {
             assert_eq!(Delivery::parse(wrong.as_bytes()), None, "{wrong}");
         }

@@ -27,7 +27,7 @@ mod topic;
 pub use audience::Audience;
 pub use call::CallStream;
 pub(crate) use delivery::Answered;
-pub use delivery::{BusId, Delivery, Publication, Wish};
+pub use delivery::{BusId, Delivery, Publication, Wanted, Wish};
 pub use event::KEEPALIVE;
 pub use heard::Heard;
 pub use listener::{Delivered, Listener};
