@@ -26,6 +26,10 @@ pub(crate) fn check_reply(reply: &HttpReply) -> Vec<Value> {
     if bytes.is_empty() {
         return Vec::new();
     }
+    // As a client may prefer it.
+    if reply.content_type == Some("text/event-stream") {
+        return check_events(&bytes);
+    }
     let text = std::str::from_utf8(&bytes).expect("UTF-8");
     let messages = match serde_json::from_str(text) {
         Ok(Value::Array(messages)) => messages,
