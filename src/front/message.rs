@@ -200,8 +200,13 @@ pub(crate) fn header(request: Request, context: &'static Context, mut message: B
                 *hears = ear.zip(Wake::new(request, silent));
                 if let Some((_, silence)) = hears {
                     silence.forgo_at_exit();
-                    silence.post_in(SILENCE);
-                    LISTENING.with_borrow_mut(|listening| listening.push(request));
+                    if ngx::is_exiting() {
+                        // Nobody would end it any more.
+                        silence.post();
+                    } else {
+                        silence.post_in(SILENCE);
+                        LISTENING.with_borrow_mut(|listening| listening.push(request));
+                    }
                     front.wants.stream.replace(Some(request)).into_iter().for_each(quit);
                 }
             }
