@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mcp::{Learned, MAX_RESOURCES, Publication, Topic, Wanted};
+use mcp::{Learned, MAX_RESOURCES, Publication, Topic, Wanted, is_part_of};
 
 use super::message::{Errand, ground, send};
 use super::{Front, Fronts};
@@ -35,7 +35,7 @@ impl Wants {
     /// The wanted resource that a change of this one is a change of: itself, or one that it is a part of.
     fn of(&self, uri: &str) -> Option<String> {
         let uris = self.uris.borrow();
-        let whole = || uris.iter().filter(|wanted| uri.starts_with(wanted.as_str())).max_by_key(|wanted| wanted.len());
+        let whole = || uris.iter().filter(|wanted| is_part_of(uri, wanted)).max_by_key(|wanted| wanted.len());
         uris.get(uri).or_else(whole).cloned()
     }
 }

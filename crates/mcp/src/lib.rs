@@ -78,7 +78,7 @@ pub use directory::{Catalog, Contents, Directory, Found, FoundFile};
 pub use exchange::{Exchange, Pending, Step};
 pub use facts::Facts;
 pub use front::{
-    Caller, Callers, Ear, Learned, McpUpstream, McpUpstreamBuilder, News, Offering, Peer, Turn, tells_apart,
+    Caller, Callers, Ear, Learned, McpUpstream, McpUpstreamBuilder, News, Offering, Peer, Turn, is_part_of, tells_apart,
 };
 pub use input::Waiting;
 pub use level::LogLevel;

@@ -18,6 +18,7 @@ use crate::server::Server;
 use crate::stream::{Hearing, write_event};
 use crate::tool::{Endpoint, Unsent};
 use crate::{Offering, ProtocolVersion};
+
 /// What they go by.
 #[derive(Debug)]
 pub(crate) struct Context {

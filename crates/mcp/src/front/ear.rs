@@ -117,9 +117,29 @@ fn filter_name(listing: Listing) -> &'static str {
     }
 }
 
+/// Whether a resource is a part of another one: its URI goes on where a segment of that one's ends.
+pub fn is_part_of(uri: &str, whole: &str) -> bool {
+    let rest = uri.strip_prefix(whole).filter(|rest| !rest.is_empty());
+    rest.is_some_and(|rest| whole.ends_with(['/', ':']) || rest.starts_with(['/', '?', '#']))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_begins_where_a_segment_ends() {
+        for (uri, whole, expected) in [
+            ("note:1/a", "note:1", true),
+            ("note:1#a", "note:1", true),
+            ("http://a/b/c?d", "http://a/b/", true),
+            ("note:10", "note:1", false),
+            ("note:1", "note:1", false),
+            ("note:1", "note:2", false),
+        ] {
+            assert_eq!(is_part_of(uri, whole), expected, "{uri} {whole}");
+        }
+    }
 
     #[test]
     fn a_change_is_heard_among_other_messages() {

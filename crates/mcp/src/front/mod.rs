@@ -29,7 +29,7 @@ mod session;
 mod upstream;
 
 pub use caller::{Caller, Callers, tells_apart};
-pub use ear::{Ear, News};
+pub use ear::{Ear, News, is_part_of};
 pub(crate) use forward::Forward;
 pub(crate) use offering::Fronted;
 pub use offering::Offering;
