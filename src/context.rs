@@ -24,7 +24,7 @@ pub(crate) enum Stage {
     Reading,
     /// The body was read; before it is judged, servers behind this one are looked at.
     Arriving(Arrival),
-    /// The body was read and judged; limits and access rules are next.
+    /// The body was read and judged; limits and access rules are next, or are passed and its outlet is asked.
     Received(Box<Exchange>),
     /// Limits and access rules are passed; the client gets a session of its own at a server behind this one.
     Arranging(Box<Arrangement>),

@@ -170,7 +170,7 @@ impl Exchange {
     /// The reply if the host refuses the request with this status.
     pub(crate) fn refused(&self, status: u16) -> HttpReply {
         let error = Error::Refused(status);
-        match &self.work {
+        let mut reply = match &self.work {
             Work::Batch(requests) => Batch::refused(requests, &error, &self.context),
             Work::Reply { .. } | Work::Upgrade | Work::Forward | Work::Cancel { .. } => {
                 self.context.error(None, &error)
@@ -180,7 +180,12 @@ impl Exchange {
             | Work::OpenSse { .. }
             | Work::KeepSession { .. }
             | Work::Subscribe(_) => self.context.error(self.facts.request_id(), &error),
+        };
+        if self.facts.transport == Transport::Sse {
+            // Of the answer to a POST of HTTP+SSE its client reads no more than the status.
+            reply.status = status;
         }
+        reply
     }
 }
 
