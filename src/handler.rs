@@ -9,7 +9,7 @@ use crate::call;
 use crate::context::{Context, Stage, location_of};
 use crate::front::{self, Fronts};
 use crate::ngx::{self, Admission, Request, Status};
-use crate::{listening, nchan, reply, resumable, secret, sse, websocket};
+use crate::{listening, nchan, pause, reply, resumable, secret, sse, websocket};
 
 /// The first phase: what was admitted before does what it is for.
 pub(crate) fn post_read(request: Request) -> Status {
@@ -221,6 +221,7 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
             }
             proceed(request, context, *then, beside)
         }
+        Step::Follow(following) => pause::follow(request, context, following),
         Step::Listen { reply, listener } => listening::start(request, context, reply, listener, None),
         Step::Upgrade => websocket::open(request, context),
         Step::Cancel { request: id, reply } => {

@@ -10,7 +10,7 @@ use crate::batch::Batch;
 use crate::directory::Catalog;
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::front::Forward;
+use crate::front::{Following, Forward};
 use crate::http::{Body, Evaluate, HttpReply, Outcome, Transport, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::input::Waiting;
 use crate::listen::{Delivery, Holder, Listener, Publication, Subscription, Topic, sse_listener};
@@ -270,6 +270,10 @@ pub enum Step {
         /// The call that waits for it.
         pending: Box<Pending>,
     },
+    /// Send what a call says next that [is held](Pending::be_held), here or in another worker. The host listens to [`Following::topic`] and
+    /// hands over what was kept and what comes; if somebody listens to [`Following::holder`] it publishes what [`Following::begin`]
+    /// gives, and goes on with [`Following::resume`] as soon as nothing more is to be waited for, or nobody does any more.
+    Follow(Box<Following>),
     /// Publish these, for calls that run elsewhere, then go on. Whether they arrive need not be waited for.
     Publish {
         /// In their order.
