@@ -50,8 +50,10 @@ struct State {
     streams: HashMap<u64, Stream>,
     by_topic: HashMap<Topic, Vec<u64>>,
     last_stream: u64,
-    /// Calls of sessions.
+    /// Calls of sessions, and those that are held or follow one that is.
     calls: HashSet<Request>,
+    /// Those of them that hear of something of their own.
+    own: HashMap<Topic, Vec<Request>>,
     /// What is published is heard although there is none of these.
     stays: bool,
 }
@@ -236,7 +238,8 @@ impl Bus {
 
     /// Notes for all workers how many streams of this one hear these topics.
     fn count(&self, state: &State, topics: &[Topic]) {
-        let counts = topics.iter().map(|topic| (topic, state.by_topic.get(topic).map_or(0, Vec::len)));
+        let count = |topic| state.by_topic.get(topic).map_or(0, Vec::len) + state.own.get(topic).map_or(0, Vec::len);
+        let counts = topics.iter().map(|topic| (topic, count(topic)));
         self.memory.audience.set(self.key, counts);
     }
 
@@ -288,11 +291,15 @@ impl Bus {
         self.exit_if_idle(&state);
     }
 
-    /// A call of a session hears of what is for it from now on ([`call::hear`]).
-    pub(crate) fn begin_call(&self, location: &'static Location, request: Request) {
+    /// A call hears of what is for it from now on ([`call::hear`]): for its session, or on a topic of its own.
+    pub(crate) fn begin_call(&self, location: &'static Location, request: Request, own: Option<&Topic>) {
         let is_first = {
             let mut state = self.state.borrow_mut();
             state.calls.insert(request);
+            if let Some(own) = own {
+                state.own.entry(own.clone()).or_default().push(request);
+                self.count(&state, std::slice::from_ref(own));
+            }
             state.calls.len() == 1 && state.streams.is_empty()
         };
         if is_first {
@@ -301,8 +308,16 @@ impl Bus {
     }
 
     /// The call is over.
-    pub(crate) fn end_call(&self, request: Request) {
+    pub(crate) fn end_call(&self, request: Request, own: Option<&Topic>) {
         let mut state = self.state.borrow_mut();
+        if let Some(own) = own {
+            let requests = state.own.entry(own.clone()).or_default();
+            requests.retain(|other| *other != request);
+            if requests.is_empty() {
+                state.own.remove(own);
+            }
+            self.count(&state, std::slice::from_ref(own));
+        }
         if state.calls.remove(&request) {
             self.exit_if_idle(&state);
         }
@@ -348,6 +363,8 @@ impl Bus {
         if delivery.is_for_calls() {
             return;
         }
+        let own = self.state.borrow().own.get(delivery.topic()).cloned().unwrap_or_default();
+        own.into_iter().for_each(|request| call::hear(request, delivery));
         let numbers = self.state.borrow().by_topic.get(delivery.topic()).cloned().unwrap_or_default();
         for number in numbers {
             // A stream may have ended while another one was told.
@@ -367,7 +384,7 @@ impl Bus {
     /// Something that was published was missed.
     fn miss(&self) {
         self.close_all();
-        self.calls().into_iter().for_each(pause::give_up);
+        self.calls().into_iter().for_each(call::miss);
     }
 
     /// Ends every stream.

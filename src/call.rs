@@ -6,14 +6,16 @@
 //! gone, `$upstream_*` variables in the client's access log.
 
 use mcp::http::{Headers, UpstreamFailure, UpstreamRequest, UpstreamResponse};
-use mcp::{Delivery, Pending, Step};
+use mcp::{Delivery, Pending, Server, Step};
 
 use crate::caller::Caller;
 use crate::context::{Batch, Context, Stage};
 use crate::filter;
 use crate::front;
 use crate::handler::proceed;
+use crate::held;
 use crate::ngx::{self, Chain, Disguise, Held, Request, Status, Taken, UpstreamFinalizer, Wake, run_finalizer};
+use crate::pause;
 use crate::reply;
 
 /// What an upstream announces is believed up to this size, in bytes; beyond it the buffer grows with what comes.
@@ -151,6 +153,40 @@ impl Call {
         (status != Status::ERROR).then_some(taken)
     }
 
+    /// Takes what has come of an answer that comes event by event, when nobody is told of it here.
+    pub(crate) fn take(&mut self, chain: Chain, take: &mut dyn FnMut(&[u8])) -> Taken {
+        chain.feed(&mut self.held, &mut |bytes| {
+            take(bytes);
+            true
+        })
+    }
+
+    /// Whether its client is to be asked something by the end of its request.
+    pub(crate) fn wants_to_be_held(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.wants_to_be_held())
+    }
+
+    /// Whether the client's response can end although its request goes on.
+    pub(crate) fn can_part_with(&self, request: Request) -> bool {
+        !self.caller.is_open() || !request.ends_by_closing()
+    }
+
+    /// The question, and what is kept of the call beside the upstream.
+    pub(crate) fn be_held(&mut self, server: &Server) -> Option<mcp::Held> {
+        self.pending.take()?.be_held(server)
+    }
+
+    /// Its client is told no more; whether the client's stream has begun.
+    pub(crate) fn part(&mut self) -> bool {
+        self.caller.part()
+    }
+
+    /// Its client is not asked.
+    pub(crate) fn decline(&mut self, request: Request, context: &'static Context, why: &str) {
+        self.pending.iter_mut().for_each(|pending| pending.decline(why));
+        self.reply(request, context);
+    }
+
     /// Sends what there is for the server that the call is for.
     fn reply(&mut self, request: Request, context: &'static Context) {
         let Some(pending) = &mut self.pending else { return };
@@ -280,8 +316,10 @@ fn call(
 /// The request ends. If its call still runs, the client has left, which its server is told.
 fn given_up(request: Request) {
     let Some(context) = Context::of(request) else { return };
-    if let Stage::Calling(call) = &*context.stage_mut() {
-        call.pending.iter().for_each(|pending| front::cancel(request, context, pending));
+    match &mut *context.stage_mut() {
+        Stage::Calling(call) => call.pending.iter().for_each(|pending| front::cancel(request, context, pending)),
+        Stage::Holding(holding) => holding.given_up(context),
+        _ => {}
     }
 }
 
@@ -356,13 +394,22 @@ pub(crate) fn finished_beside(beside: Request, mut call: Box<Call>, status: Stat
     batch.wake.post();
 }
 
-/// Something is for the calls of a session, perhaps for this one.
+/// Something that may have been for the call was missed.
+pub(crate) fn miss(request: Request) {
+    pause::give_up(request);
+    held::miss(request);
+}
+
+/// Something is for calls, perhaps for this one.
 pub(crate) fn hear(request: Request, delivery: &Delivery) {
     let Some(context) = Context::of(request) else { return };
+    if matches!(*context.stage_mut(), Stage::Pausing(_)) {
+        return pause::hear(request, delivery);
+    }
     let mut stage = context.stage_mut();
     let call = match &mut *stage {
         Stage::Calling(call) => call,
-        Stage::Pausing(pause) => return pause.hear(delivery),
+        Stage::Holding(holding) => return holding.hear(context, delivery),
         _ => return,
     };
     if call.pending.as_ref().is_some_and(|pending| pending.is_cancelled_by(delivery)) {

@@ -2,7 +2,7 @@
 //!
 //! It stays the same from the call's first request to an upstream to its last.
 
-use mcp::{KEEPALIVE, Pending};
+use mcp::{KEEPALIVE, Pending, Topic};
 
 use crate::bus::Bus;
 use crate::conf::Location;
@@ -12,8 +12,8 @@ use crate::reply;
 
 /// A client that has called something.
 pub(crate) struct Caller {
-    /// Which hears of what is for the call, and the request that the call runs in, if it has a session.
-    hearing: Option<(&'static Bus, Request)>,
+    /// Which hears of what is for the call, the request that the call runs in, and what it hears of besides; if there is anything to hear.
+    hearing: Option<(&'static Bus, Request, Option<Topic>)>,
     /// Its stream has begun.
     is_open: bool,
     /// Nothing was said to it since the last heartbeat was due.
@@ -24,8 +24,8 @@ pub(crate) struct Caller {
 impl Drop for Caller {
     fn drop(&mut self) {
         self.heartbeat.iter().for_each(Wake::cancel);
-        if let Some((bus, request)) = self.hearing {
-            bus.end_call(request);
+        if let Some((bus, request, own)) = &self.hearing {
+            bus.end_call(*request, own.as_ref());
         }
     }
 }
@@ -33,11 +33,27 @@ impl Drop for Caller {
 impl Caller {
     /// The client of a call that is about to begin.
     pub(crate) fn new(request: Request, location: &'static Location, pending: &Pending) -> Caller {
-        let hearing = location.bus.as_ref().filter(|_| pending.has_session()).map(|bus| (bus, request));
-        if let Some((bus, request)) = hearing {
-            bus.begin_call(location, request);
+        let bus = location.bus.as_ref().filter(|_| pending.has_session());
+        Caller::hearing(request, location, bus, None)
+    }
+
+    /// The client of a request that hears of this.
+    pub(crate) fn of(request: Request, location: &'static Location, bus: &'static Bus, own: &Topic) -> Caller {
+        Caller::hearing(request, location, Some(bus), Some(own.clone()))
+    }
+
+    fn hearing(request: Request, location: &'static Location, bus: Option<&'static Bus>, own: Option<Topic>) -> Caller {
+        if let Some(bus) = bus {
+            bus.begin_call(location, request, own.as_ref());
         }
+        let hearing = bus.map(|bus| (bus, request, own));
         Caller { hearing, is_open: false, is_silent: true, heartbeat: None }
+    }
+
+    /// It is told no more; whether its stream has begun.
+    pub(crate) fn part(&mut self) -> bool {
+        self.heartbeat.take().iter().for_each(Wake::cancel);
+        self.is_open
     }
 
     /// Whether its stream has begun, so that the reply is the end of that.
@@ -66,6 +82,10 @@ impl Caller {
         self.is_silent = false;
         if !self.is_open {
             self.is_open = true;
+            if pending.may_be_held() {
+                // Nothing more could come of its connection while the call is held.
+                request.forbid_keepalive();
+            }
             request.headers_out().clear();
             let status = reply::begin_stream(request, &pending.open());
             if status == Status::ERROR {

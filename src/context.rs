@@ -10,6 +10,7 @@ use mcp::{Endpoint, Exchange, Facts, Step};
 use crate::call::Call;
 use crate::conf::{Location, LocationConf};
 use crate::front::{Arrangement, Arrival, Message};
+use crate::held::Holding;
 use crate::listening::Listening;
 use crate::nchan::ChannelRequest;
 use crate::ngx::{self, Outbox, ReadHandler, Request, Wake};
@@ -24,7 +25,7 @@ pub(crate) enum Stage {
     Reading,
     /// The body was read; before it is judged, servers behind this one are looked at.
     Arriving(Arrival),
-    /// The body was read and judged; limits and access rules are next.
+    /// The body was read and judged; limits and access rules are next, or are passed and its outlet is asked.
     Received(Box<Exchange>),
     /// Limits and access rules are passed; the client gets a session of its own at a server behind this one.
     Arranging(Box<Arrangement>),
@@ -32,6 +33,8 @@ pub(crate) enum Stage {
     Calling(Box<Call>),
     /// A call is between two requests to its upstream.
     Pausing(Box<Pause>),
+    /// The client was asked something with the reply that it has got, and the call goes on.
+    Holding(Box<Holding>),
     /// A stream is open to the client.
     Listening(Box<Listening>),
     /// The client's connection is a WebSocket.

@@ -7,7 +7,7 @@ use crate::call::{Call, failure};
 use crate::conf::Location;
 use crate::context::{Context, Stage, location_of};
 use crate::ngx::{self, Chain, Request, Status, Wake};
-use crate::{call, front, nchan, pause, reply};
+use crate::{call, front, held, nchan, pause, reply};
 
 /// What becomes of a chain.
 pub(crate) enum Pass {
@@ -73,6 +73,7 @@ pub(crate) fn body(request: Request, chain: Chain) -> Pass {
         Stage::Channel(channel) => Pass::Nothing(nchan::body(context, channel, chain)),
         Stage::Fronting(message) => Pass::Nothing(front::body(request, context, message, chain)),
         Stage::Calling(call) if call.has_begun() => Pass::Nothing(collect(request, context, call, chain)),
+        Stage::Holding(holding) if !chain.is_empty() => Pass::Nothing(held::body(request, context, holding, chain)),
         stage => {
             context.set_stage(stage);
             Pass::Chain
@@ -145,6 +146,9 @@ fn relay(request: Request, context: &'static Context, mut call: Box<Call>, chain
         let status = settle(request, context, call, too_large);
         return if too_large.is_none() || status == Status::ERROR { status } else { stop_soon(request) };
     }
+    if call.wants_to_be_held() {
+        return held::begin(request, context, call);
+    }
     context.set_stage(Stage::Calling(call));
     Status::OK
 }
@@ -183,6 +187,7 @@ pub(crate) fn upstream_finished(request: Request, status: Status) {
             }
         }
         Stage::Fronting(message) => front::upstream_finished(request, context, message, status),
+        Stage::Holding(holding) => held::upstream_finished(context, holding, status),
         stage => context.set_stage(stage),
     }
 }

@@ -8,8 +8,8 @@ use mcp::{Exchange, Publication, SessionState, Step};
 use crate::call;
 use crate::context::{Context, Stage, location_of};
 use crate::front::{self, Fronts};
-use crate::ngx::{self, Request, Status};
-use crate::{listening, nchan, reply, resumable, secret, sse, websocket};
+use crate::ngx::{self, Admission, Request, Status};
+use crate::{listening, nchan, pause, reply, resumable, secret, sse, websocket};
 
 /// The first phase: what was admitted before does what it is for.
 pub(crate) fn post_read(request: Request) -> Status {
@@ -129,14 +129,33 @@ pub(crate) fn content(request: Request) -> Status {
                 request.outlet().iter().for_each(|outlet| outlet.refuse(request, &refusal));
                 return reply::send(request, context, refusal);
             }
-            request.outlet().iter().for_each(|outlet| outlet.admit());
-            if exchange.wants_catalog() {
-                exchange.set_catalog(context.location.directories.catalog(context.location));
+            match request.outlet().map_or(Admission::Now, |outlet| outlet.admit(request)) {
+                Admission::Now => admitted(request, context, exchange),
+                Admission::Later => {
+                    request.hold();
+                    context.set_stage(Stage::Received(exchange));
+                    Status::DONE
+                }
+                Admission::Never => Status::CLIENT_CLOSED_REQUEST,
             }
-            begin(request, context, exchange)
         }
         _ => Status::INTERNAL_SERVER_ERROR,
     }
+}
+
+/// Goes on with a request that was admitted to do so later.
+pub(crate) fn go_on(request: Request) {
+    let Some(context) = Context::of(request) else { return };
+    if let Stage::Received(exchange) = context.take_stage() {
+        request.finalize(admitted(request, context, exchange));
+    }
+}
+
+fn admitted(request: Request, context: &'static Context, mut exchange: Box<Exchange>) -> Status {
+    if exchange.wants_catalog() {
+        exchange.set_catalog(context.location.directories.catalog(context.location));
+    }
+    begin(request, context, exchange)
 }
 
 /// Does what is asked for.
@@ -199,6 +218,7 @@ pub(crate) fn proceed(request: Request, context: &'static Context, step: Step, b
             }
             proceed(request, context, *then, beside)
         }
+        Step::Follow(following) => pause::follow(request, context, following),
         Step::Listen { reply, listener } => listening::start(request, context, reply, listener, None),
         Step::Upgrade => websocket::open(request, context),
         Step::Cancel { request: id, reply } => {

@@ -9,6 +9,7 @@
 //!             call::start     … the request goes to an upstream through nginx's proxy
 //!         filter              what comes back is collected, the core makes the reply of it, or wants
 //!             pause           … to ask the client, or to look again later; then the call is made once more
+//!             held            … or the client's reply is a question, and the call goes on without it
 //! ```
 //!
 //! What clients hear between their requests goes another way: `listening` is a client's open stream, `publish` takes what
@@ -34,6 +35,7 @@ mod endpoint;
 mod filter;
 mod front;
 mod handler;
+mod held;
 mod link;
 mod listening;
 mod message;

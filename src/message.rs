@@ -8,7 +8,7 @@ use mcp::http::{HeaderLine, HttpReply, Transport};
 use mcp::{Facts, ReplyReader};
 
 use crate::context::Context;
-use crate::ngx::{Inner, Outlet, Request};
+use crate::ngx::{Admission, Inner, Outlet, Request};
 
 /// Header lines that are about a request itself and not about its client.
 const OWN_LINES: [&[u8]; 15] = [
@@ -43,7 +43,9 @@ pub(crate) trait Conversation {
     fn say(&self, inner: Request, message: &str);
 
     /// The message has passed its limits and access rules.
-    fn admit(&self) {}
+    fn admit(&self, _inner: Request) -> Admission {
+        Admission::Now
+    }
 
     /// nginx refuses the message. False: that is said as any other answer.
     fn refuse(&self, _inner: Request, _refusal: &HttpReply) -> bool {
@@ -156,8 +158,8 @@ impl Outlet for Message {
         self.conversation.transport()
     }
 
-    fn admit(&self) {
-        self.conversation.admit();
+    fn admit(&self, inner: Request) -> Admission {
+        self.conversation.admit(inner)
     }
 
     fn refuse(&self, inner: Request, refusal: &HttpReply) {

@@ -41,7 +41,7 @@ pub(crate) use detached::{Detached, is_exiting, is_first_worker, worker_connecti
 pub(crate) use digests::ListDigests;
 pub(crate) use disguise::Disguise;
 pub(crate) use event::Wake;
-pub(crate) use inner::{Inner, Outlet};
+pub(crate) use inner::{Admission, Inner, Outlet};
 pub(crate) use log::{Level, Log};
 pub(crate) use messages::Messages;
 pub(crate) use module::{

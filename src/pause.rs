@@ -1,16 +1,21 @@
-//! A call between two requests to its upstream: its client is asked something, or a job that it has begun is left to work.
+//! A call between two requests to its upstream: its client is asked something, or a job that it has begun is left to work. Or one without any,
+//! as its answer is what a held call says next.
 //!
 //! nginx is done with the upstream then, and the client's request is held as that of a stream is.
 
 use mcp::http::UpstreamRequest;
-use mcp::{Delivery, Pending, Step, Waiting};
+use mcp::{Delivery, Following, Heard, Pending, Step, Waiting};
 
+use crate::bus::Bus;
 use crate::call;
 use crate::caller::Caller;
 use crate::context::{Context, Stage};
 use crate::front::{self, Waiter};
 use crate::ngx::{Request, Status, Wake};
 use crate::reply;
+
+/// Milliseconds after which it is looked whether a call is still held.
+const LOOK: usize = 5_000;
 
 /// A call that waits.
 pub(crate) struct Pause {
@@ -32,6 +37,8 @@ enum Rest {
     Time(usize, Box<Pending>),
     /// A look at the server that the call is for.
     Look { upstream: usize, pending: Box<Pending>, waiter: Option<Waiter> },
+    /// What a held call says next.
+    Word(Box<Following>),
     /// Nothing but the end of the last upstream.
     Nothing { endpoint: usize, upstream: UpstreamRequest, pending: Box<Pending> },
 }
@@ -40,6 +47,7 @@ impl Rest {
     fn pending(&mut self) -> &mut Pending {
         match self {
             Rest::Answers(waiting) => waiting.call(),
+            Rest::Word(following) => following.request(),
             Rest::Time(_, pending) | Rest::Look { pending, .. } | Rest::Nothing { pending, .. } => pending,
         }
     }
@@ -61,6 +69,7 @@ pub(crate) fn proceed(request: Request, context: &'static Context, caller: Calle
         Step::Upgrade
         | Step::Cancel { .. }
         | Step::Listen { .. }
+        | Step::Follow(_)
         | Step::Publish { .. }
         | Step::Subscribe { .. }
         | Step::KeepSession { .. } => {
@@ -76,11 +85,65 @@ pub(crate) fn proceed(request: Request, context: &'static Context, caller: Calle
     if request.is_cached() { Status::OK } else { Status::DONE }
 }
 
+/// Lets a client's request wait for what a call says that is held for it.
+pub(crate) fn follow(request: Request, context: &'static Context, mut following: Box<Following>) -> Status {
+    let location = context.location;
+    let Some((bus, wake)) = location.bus.as_ref().zip(Wake::new(request, wake)) else {
+        return Status::INTERNAL_SERVER_ERROR;
+    };
+    let mut caller = Caller::of(request, location, bus, following.topic());
+    if following.request().takes_stream() && !caller.reassure(request, location) {
+        return Status::INTERNAL_SERVER_ERROR;
+    }
+    let is_held = is_held(bus, &following);
+    // Afterwards: what ends the call is kept before it is held no more.
+    catch_up(bus, &mut following);
+    if is_held {
+        following.begin().iter().for_each(|answer| bus.tell(answer));
+    }
+    match is_held && !following.is_over() {
+        true => wake.post_in(LOOK),
+        false => wake.post(),
+    }
+    request.hold_stream();
+    request.at_end(left);
+    let rest = Rest::Word(following);
+    let pause = Pause { caller, rest, events: Vec::new(), wake, is_new: false, is_cancelled: false };
+    context.set_stage(Stage::Pausing(Box::new(pause)));
+    Status::DONE
+}
+
+fn is_held(bus: &Bus, following: &Following) -> bool {
+    bus.listening(std::iter::once(following.holder().clone())) > 0
+}
+
+/// Takes what a held call has said before, and what may have been missed.
+fn catch_up(bus: &Bus, following: &mut Following) {
+    let kept = following.topic().session().map(|name| bus.kept(name, &Heard::default()));
+    for (_, envelope) in kept.into_iter().flatten() {
+        // What is kept is nothing that the client is told meanwhile.
+        Delivery::parse(&envelope).iter().for_each(|delivery| _ = following.take(delivery, &mut Vec::new()));
+    }
+}
+
+/// The request ends. If it still waits for what a call says, its client has left, which ends the call.
+fn left(request: Request) {
+    let Some(context) = Context::of(request) else { return };
+    if let (Stage::Pausing(pause), Some(bus)) = (&*context.stage_mut(), &context.location.bus) {
+        if let Rest::Word(following) = &pause.rest {
+            bus.tell(&following.leave());
+        }
+    }
+}
+
 fn wake(request: Request) {
     let Some(context) = Context::of(request) else { return };
     match context.take_stage() {
         Stage::Pausing(pause) if pause.is_new => pause.begin(request, context),
-        Stage::Pausing(pause) => pause.end(request, context),
+        Stage::Pausing(mut pause) => match pause.goes_on(context) {
+            true => context.set_stage(Stage::Pausing(pause)),
+            false => pause.end(request, context),
+        },
         stage => context.set_stage(stage),
     }
 }
@@ -107,10 +170,15 @@ pub(crate) fn linked(request: Request) {
 /// The client's answers may have been missed.
 pub(crate) fn give_up(request: Request) {
     with(request, |_, pause| {
-        if matches!(pause.rest, Rest::Answers(_)) && !pause.is_new {
+        if matches!(pause.rest, Rest::Answers(_) | Rest::Word(_)) && !pause.is_new {
             pause.wake.post();
         }
     });
+}
+
+/// Something is for calls, perhaps for this one.
+pub(crate) fn hear(request: Request, delivery: &Delivery) {
+    with(request, |context, pause| pause.hear(request, context, delivery));
 }
 
 impl Pause {
@@ -119,7 +187,7 @@ impl Pause {
         self.is_new = false;
         request.watch_stream();
         let is_timely = match &mut self.rest {
-            Rest::Nothing { .. } => return self.end(request, context),
+            Rest::Nothing { .. } | Rest::Word(_) => return self.end(request, context),
             _ if self.is_cancelled => return self.end(request, context),
             Rest::Time(milliseconds, _) => {
                 self.wake.post_in(*milliseconds);
@@ -179,17 +247,35 @@ impl Pause {
         self.caller.beat(request, context, self.rest.pending());
     }
 
-    /// Something is for the calls of a session, perhaps for this one.
-    pub(crate) fn hear(&mut self, delivery: &Delivery) {
+    fn hear(&mut self, request: Request, context: &'static Context, delivery: &Delivery) {
         self.is_cancelled |= self.rest.pending().is_cancelled_by(delivery);
+        let mut events = Vec::new();
         let is_answered = match &mut self.rest {
             Rest::Answers(waiting) => waiting.take(delivery),
+            Rest::Word(following) => following.take(delivery, &mut events),
             _ => false,
         };
+        // A client that is slow to read misses what is of no use later.
+        if !events.is_empty() && !context.outbox.borrow_mut().is_crowded() {
+            self.events = events;
+            self.ask(request, context);
+        }
         if self.is_cancelled || is_answered {
             self.wake.cancel();
             self.wake.post();
         }
+    }
+
+    /// Whether a call that this one waits for has yet to say something.
+    fn goes_on(&mut self, context: &'static Context) -> bool {
+        let (Rest::Word(following), Some(bus)) = (&mut self.rest, &context.location.bus) else { return false };
+        let is_held = is_held(bus, following);
+        catch_up(bus, following);
+        let goes_on = is_held && !following.is_over() && !self.is_cancelled;
+        if goes_on {
+            self.wake.post_in(LOOK);
+        }
+        goes_on
     }
 
     /// What was waited for is there, or has not come in time.
@@ -208,6 +294,7 @@ impl Pause {
             Rest::Time(_, pending) | Rest::Look { pending, .. } | Rest::Nothing { pending, .. } if is_cancelled => {
                 pending.cancel(server, &mut evaluate)
             }
+            Rest::Word(following) => following.resume(server, &mut evaluate),
             Rest::Answers(waiting) => waiting.resume(server, &mut evaluate),
             Rest::Time(_, pending) => pending.poll(),
             Rest::Look { upstream, pending, .. } => match &context.location.fronts {

@@ -1,6 +1,6 @@
 //! HTTP+SSE, the transport of 2024-11-05: what comes by POST is answered on the client's stream, wherever that is open.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use mcp::http::{Headers, HttpReply, Transport};
@@ -8,24 +8,43 @@ use mcp::{Exchange, Facts, SESSION_PARAMETER, Topic};
 
 use crate::conf::Location;
 use crate::context::{Context, Stage};
-use crate::handler::{Judged, proceed};
+use crate::handler::{Judged, go_on, proceed};
 use crate::message::{Conversation, Message};
-use crate::ngx::{Request, Status, Wake};
+use crate::ngx::{Admission, Request, Status, Wake};
 use crate::reply;
 
-/// A message's POST, which is answered when it is known whether the message is worked on.
+/// A message's POST, which is answered as soon as the message is judged.
 pub(crate) struct Posting {
     exchange: Box<Exchange>,
-    /// What nginx refuses the message with.
-    refusal: RefCell<Option<HttpReply>>,
+    verdict: RefCell<Option<Verdict>>,
     wake: Wake,
     request: Request,
 }
 
-/// The way back to a client: its POST, as long as that waits, then its stream, by the bus.
+/// What becomes of a message.
+enum Verdict {
+    /// It has passed its limits and access rules.
+    Accepted { _start: Start },
+    /// This answers the POST.
+    Refused(HttpReply),
+}
+
+/// Has an accepted message worked on once this is dropped: its POST is answered, or the client of that has left.
+struct Start(Wake);
+
+impl Drop for Start {
+    fn drop(&mut self) {
+        self.0.post();
+    }
+}
+
+/// The way back to a client: its stream, by the bus.
 struct Stream {
     location: &'static Location,
+    /// Gone once it is answered, or its client has left.
     posting: Weak<Posting>,
+    /// Nothing comes to the stream before. Who knows a session's URL and no more could say something there.
+    is_accepted: Cell<bool>,
 }
 
 /// The session of a message that is posted: it stands in the URL that the client was told.
@@ -55,8 +74,8 @@ pub(crate) fn forward(request: Request, context: &'static Context, body: &[u8]) 
     if is_here && bus.listening([Topic::of_session(session)].into_iter()) == 0 {
         return Judged::Ends(reply::send(request, context, exchange.refuse_without_stream()));
     }
-    let posting = Rc::new(Posting { exchange, refusal: RefCell::default(), wake, request });
-    let stream = Stream { location, posting: Rc::downgrade(&posting) };
+    let posting = Rc::new(Posting { exchange, verdict: RefCell::default(), wake, request });
+    let stream = Stream { location, posting: Rc::downgrade(&posting), is_accepted: Cell::new(false) };
     if Message::start(request, "POST", Some(session.as_bytes()), body, Some(1), Rc::new(stream)).is_none() {
         return Judged::Ends(reply::send(request, context, location.server.refuse(&posting.exchange, 503)));
     }
@@ -71,11 +90,27 @@ pub(crate) fn forward(request: Request, context: &'static Context, body: &[u8]) 
 fn answer(request: Request) {
     let Some(context) = Context::of(request) else { return };
     let Stage::Posting(posting) = context.take_stage() else { return };
-    let Some(Posting { exchange, refusal, .. }) = Rc::into_inner(posting) else { return };
-    request.finalize(match refusal.take() {
-        Some(refusal) => reply::send(request, context, refusal),
-        None => proceed(request, context, exchange.start(&context.location.server, &mut |_, _| String::new()), false),
+    let Some(Posting { exchange, verdict, .. }) = Rc::into_inner(posting) else { return };
+    let server = &context.location.server;
+    let verdict = verdict.into_inner();
+    request.finalize(match &verdict {
+        Some(Verdict::Accepted { .. }) => {
+            proceed(request, context, exchange.start(server, &mut |_, _| String::new()), false)
+        }
+        Some(Verdict::Refused(refusal)) => reply::send(request, context, refusal.clone()),
+        None => reply::send(request, context, server.refuse(&exchange, 500)),
     });
+    // An accepted message is worked on from here on.
+    drop(verdict);
+}
+
+impl Stream {
+    fn judge(&self, verdict: Verdict) {
+        if let Some(posting) = self.posting.upgrade() {
+            posting.verdict.replace(Some(verdict));
+            posting.wake.post();
+        }
+    }
 }
 
 impl Conversation for Stream {
@@ -83,17 +118,27 @@ impl Conversation for Stream {
         Transport::Sse
     }
 
-    fn admit(&self) {
-        self.posting.upgrade().iter().for_each(|posting| posting.wake.post());
+    fn admit(&self, inner: Request) -> Admission {
+        match (self.posting.upgrade(), Wake::new(inner, go_on)) {
+            (Some(_), Some(wake)) => {
+                self.is_accepted.set(true);
+                self.judge(Verdict::Accepted { _start: Start(wake) });
+                Admission::Later
+            }
+            _ => Admission::Never,
+        }
     }
 
-    /// What would be an error of the protocol with a status of success goes to the stream.
+    /// A message that is not accepted is answered where it was posted, or nowhere.
     fn refuse(&self, inner: Request, refusal: &HttpReply) -> bool {
-        let Some(posting) = self.posting.upgrade().filter(|_| refusal.status >= 400) else { return false };
-        let is_copied = posting.request.headers_out().copy_lines(inner.headers_out());
-        posting.refusal.replace(Some(refusal.clone()).filter(|_| is_copied));
-        posting.wake.post();
-        is_copied
+        if self.is_accepted.get() {
+            return false;
+        }
+        if let Some(posting) = self.posting.upgrade() {
+            posting.request.headers_out().copy_lines(inner.headers_out());
+        }
+        self.judge(Verdict::Refused(refusal.clone()));
+        true
     }
 
     /// A stream that is too slow for what it is sent ends.
@@ -102,6 +147,9 @@ impl Conversation for Stream {
     }
 
     fn say(&self, inner: Request, message: &str) {
+        if !self.is_accepted.get() {
+            return;
+        }
         let facts = Context::of(inner).and_then(Context::facts);
         let publication = facts.and_then(|facts| self.location.server.reply_on_stream(facts, message));
         if let (Some(publication), Some(bus)) = (publication, &self.location.bus) {
@@ -109,8 +157,11 @@ impl Conversation for Stream {
         }
     }
 
-    /// Whatever has kept it from being worked on is said on the stream.
+    /// What ends without having been refused, and before it could begin, has failed.
     fn over(&self, _message: Option<u64>, _has_spoken: bool) {
-        self.admit();
+        if let Some(posting) = self.posting.upgrade() {
+            posting.verdict.borrow_mut().take_if(|verdict| matches!(verdict, Verdict::Accepted { .. }));
+            posting.wake.post();
+        }
     }
 }

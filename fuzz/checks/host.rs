@@ -6,8 +6,8 @@ use mcp::http::{
     Headers, HttpReply, HttpRequest, Outcome, Transport, UpstreamFailure, UpstreamRequest, UpstreamResponse,
 };
 use mcp::{
-    Delivered, Delivery, Listener, McpUpstreamBuilder, Pending, PromptBuilder, Publication, PublishRequest,
-    ResourceBuilder, Server, ServerBuilder, Step, ToolBuilder, Waiting,
+    Delivered, Delivery, Following, Held, HeldCall, Listener, McpUpstreamBuilder, Pending, PromptBuilder, Publication,
+    PublishRequest, ResourceBuilder, Server, ServerBuilder, Step, ToolBuilder, Waiting,
 };
 use serde_json::Value;
 
@@ -82,6 +82,8 @@ pub(crate) struct Host<'s> {
     pub(crate) listeners: Vec<Listener>,
     /// Envelopes that nobody has heard yet.
     bus: Vec<Vec<u8>>,
+    /// Those that are kept for who comes later.
+    kept: Vec<Vec<u8>>,
     nonce: u8,
     /// The server behind this one, if there is one.
     pub(crate) front: Option<Front>,
@@ -111,6 +113,10 @@ enum State {
     Resting(Box<Pending>),
     /// Until the server behind this one was looked at.
     Renewing(Box<Pending>),
+    /// Its client has got its reply, which asks for something, and its call goes on.
+    Holding(Box<HeldCall>),
+    /// Its reply is what such a call says next.
+    Following(Box<Following>),
     /// It has got its reply, or listens.
     Over,
 }
@@ -127,6 +133,7 @@ impl<'s> Host<'s> {
             exchanges: Vec::new(),
             listeners: Vec::new(),
             bus: Vec::new(),
+            kept: Vec::new(),
             nonce: 0,
             front: None,
             said: Vec::new(),
@@ -199,8 +206,8 @@ impl<'s> Host<'s> {
                 let step = pending.resume(self.server, answer, &mut credential);
                 self.go_on(number, step);
             }
-            State::InEvents(pending) => {
-                self.set(number, State::InEvents(pending));
+            state @ (State::InEvents(_) | State::Holding(_)) => {
+                self.set(number, state);
                 if let Ok(answer) = answer {
                     self.events(number, answer.body);
                 }
@@ -232,15 +239,64 @@ impl<'s> Host<'s> {
     }
 
     fn events(&mut self, number: usize, part: &[u8]) {
-        let State::InEvents(mut pending) = self.take(number) else { return };
+        let mut pending = match self.take(number) {
+            State::InEvents(pending) => pending,
+            State::Holding(mut call) => {
+                let mut publications = Vec::new();
+                let taken = call.take(part, LIMIT, &mut |publication| publications.push(publication));
+                if let Err(failure) = taken {
+                    call.end(self.server, Some(failure), &mut |publication| publications.push(publication));
+                }
+                self.put(publications);
+                return self.hold(number, call);
+            }
+            state => return self.set(number, state),
+        };
         let mut out = Vec::new();
         let taken = pending.take(part, LIMIT, &mut out);
         self.reply(&mut pending);
         self.tell(number, &mut pending, &out);
         match taken {
+            Ok(()) if pending.wants_to_be_held() => {
+                let Held { publications, reply, call } = pending.be_held(self.server).expect("a call that is held");
+                self.put(publications);
+                self.end(number, &reply);
+                self.hold(number, Box::new(call));
+            }
             Ok(()) => self.set(number, State::InEvents(pending)),
             Err(failure) => {
                 let step = pending.resume(self.server, Err(failure), &mut credential);
+                self.go_on(number, step);
+            }
+        }
+    }
+
+    /// Sends its server what there is for it, and keeps the call unless it is over.
+    fn hold(&mut self, number: usize, mut call: Box<HeldCall>) {
+        call.replies(self.server).iter().for_each(front::check_message);
+        if !call.is_over() {
+            self.set(number, State::Holding(call));
+        }
+    }
+
+    /// A client has come back for a call.
+    fn follow(&mut self, number: usize, mut following: Box<Following>) {
+        let is_its = |exchange: &Exchange| match &exchange.state {
+            State::Holding(call) => call.topic() == following.holder() && call.followers() == following.topic(),
+            _ => false,
+        };
+        let is_held = self.exchanges.iter().any(is_its);
+        for delivery in self.kept.iter().filter_map(|envelope| Delivery::parse(envelope)) {
+            following.take(&delivery, &mut Vec::new());
+        }
+        if is_held {
+            let answers = following.begin();
+            self.put(answers);
+        }
+        match is_held && !following.is_over() {
+            true => self.set(number, State::Following(following)),
+            false => {
+                let step = following.resume(self.server, &mut credential);
                 self.go_on(number, step);
             }
         }
@@ -251,6 +307,12 @@ impl<'s> Host<'s> {
             State::InEvents(pending) => {
                 let step = pending.resume(self.server, answer, &mut credential);
                 self.go_on(number, step);
+            }
+            State::Holding(mut call) => {
+                let mut publications = Vec::new();
+                call.end(self.server, answer.err(), &mut |publication| publications.push(publication));
+                assert!(call.is_over());
+                self.put(publications);
             }
             state => self.set(number, state),
         }
@@ -264,7 +326,8 @@ impl<'s> Host<'s> {
                 pending
             }
             State::Asking(waiting) => waiting.call(),
-            State::Over => return,
+            State::Following(following) => following.request(),
+            State::Holding(_) | State::Over => return self.set(number, state),
         };
         if pending.wants_progress() {
             let mut out = Vec::new();
@@ -279,6 +342,7 @@ impl<'s> Host<'s> {
         let step = match self.take(number) {
             State::Asking(waiting) => waiting.resume(self.server, &mut credential),
             State::Resting(pending) => pending.poll(),
+            State::Following(following) => following.resume(self.server, &mut credential),
             state => return self.set(number, state),
         };
         self.go_on(number, step);
@@ -335,6 +399,9 @@ impl<'s> Host<'s> {
     fn put(&mut self, publications: impl IntoIterator<Item = Publication>) {
         for publication in publications {
             check_publication(&publication);
+            if publication.keep {
+                self.kept.push(publication.envelope.clone());
+            }
             self.bus.push(publication.envelope);
         }
     }
@@ -369,6 +436,25 @@ impl<'s> Host<'s> {
                         self.set(number, State::Asking(waiting));
                         continue;
                     }
+                }
+                State::Following(mut following) => {
+                    let mut out = Vec::new();
+                    let is_over = following.take(&delivery, &mut out);
+                    self.tell(number, following.request(), &out);
+                    if !is_over {
+                        self.set(number, State::Following(following));
+                        continue;
+                    }
+                    following.resume(self.server, &mut credential)
+                }
+                State::Holding(call) if call.is_left_by(&delivery) => {
+                    call.cancellation(self.server).iter().for_each(front::check_message);
+                    continue;
+                }
+                State::Holding(mut call) => {
+                    call.hear(&delivery);
+                    self.hold(number, call);
+                    continue;
                 }
                 mut state => {
                     if let State::Calling(pending) | State::InEvents(pending) = &mut state {
@@ -437,6 +523,7 @@ impl<'s> Host<'s> {
                     false => self.renewed(number, pending),
                 }
             }
+            Step::Follow(following) => self.follow(number, following),
             // What comes on the socket are exchanges of their own.
             Step::Upgrade => {}
             Step::Cancel { request, reply } => {
@@ -516,7 +603,9 @@ impl<'s> Host<'s> {
         for number in 0..self.exchanges.len() {
             while !matches!(self.exchanges[number].state, State::Over) {
                 match &self.exchanges[number].state {
-                    State::Calling(_) | State::InEvents(_) => self.answer(number, Err(UpstreamFailure::Truncated)),
+                    State::Calling(_) | State::InEvents(_) | State::Holding(_) => {
+                        self.answer(number, Err(UpstreamFailure::Truncated));
+                    }
                     State::Renewing(_) => drop(self.look(Err(UpstreamFailure::Unreachable), None, 1)),
                     _ => self.wake(number),
                 }

@@ -18,13 +18,25 @@ use super::request::{Request, Status};
 use super::string::{borrowed, bytes};
 use super::sys::*;
 
+/// When a request that has passed its limits and access rules does what it is for.
+pub(crate) enum Admission {
+    /// At once.
+    Now,
+    /// When the outlet has it go on ([`crate::handler::go_on`]).
+    Later,
+    /// Never: its client has left.
+    Never,
+}
+
 /// Who hears the response to such a request.
 pub(crate) trait Outlet {
     /// By which way the client has sent it.
     fn transport(&self) -> Transport;
 
     /// The request has passed its limits and access rules.
-    fn admit(&self) {}
+    fn admit(&self, _inner: Request) -> Admission {
+        Admission::Now
+    }
 
     /// nginx refuses the request with this reply, which follows.
     fn refuse(&self, _inner: Request, _refusal: &HttpReply) {}

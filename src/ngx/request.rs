@@ -348,6 +348,21 @@ impl Request {
         self.raw_mut().read_event_handler = Some(ngx_http_test_reading);
     }
 
+    /// The client has got its response, as far as it takes it, and may leave; what it does is no affair of the upstream's. One that has sent
+    /// the request by another way than one of its own takes what it has sent with it when it does.
+    pub(crate) fn part_with_client(self) {
+        let r = self.raw_mut();
+        r.write_event_handler = Some(super::module::writable);
+        if self.outlet().is_none() {
+            r.read_event_handler = Some(ngx_http_block_reading);
+        }
+    }
+
+    /// Whether a response of unknown length has its end where the connection is closed.
+    pub(crate) fn ends_by_closing(self) -> bool {
+        self.outlet().is_none() && self.raw().http_version < NGX_HTTP_VERSION_11 as ngx_uint_t
+    }
+
     /// The same for a response that goes on for long: what the client does not take at once is sent when it can take it.
     pub(crate) fn hold_stream(self) {
         self.retain();

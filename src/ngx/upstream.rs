@@ -85,6 +85,17 @@ impl Request {
         true
     }
 
+    /// Waits so many milliseconds longer than ever for what the upstream says next.
+    pub(crate) fn await_upstream(self, milliseconds: usize) {
+        // SAFETY: null, or an upstream in the request's pool; it has a configuration, and its connection, while there is one, a read event.
+        unsafe {
+            let Some(upstream) = self.raw().upstream.as_ref() else { return };
+            if let Some(connection) = upstream.peer.connection.as_ref() {
+                mcp_add_timer(connection.read, milliseconds.saturating_add((*upstream.conf).read_timeout));
+            }
+        }
+    }
+
     /// Whether the answer comes from nginx's cache.
     pub(crate) fn is_cached(self) -> bool {
         self.raw().cached() != 0

@@ -1,5 +1,6 @@
 //! Servers behind this one (`mcp_upstream`): another nginx with the module, and servers that do what a test says.
 
+mod asked;
 mod calls;
 mod resources;
 mod sessions;

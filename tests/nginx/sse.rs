@@ -248,7 +248,7 @@ fn an_answer_that_is_too_large_becomes_an_error() {
 }
 
 #[test]
-fn limits_act_on_what_is_posted_and_answer_on_the_stream() {
+fn limits_act_on_what_is_posted_and_answer_the_post() {
     let upstream = upstream();
     let directives = "limit_req zone=z; limit_req_status 429; access_log /dev/stderr each;";
     let nginx = conf(&upstream, directives)
@@ -257,17 +257,41 @@ fn limits_act_on_what_is_posted_and_answer_on_the_stream() {
         .start();
     let mut client = Client::begin(&nginx, &json!({}));
     assert!(client.ask(&call(1, "x"))["result"].is_object());
-    let refused = client.ask(&call(2, "x"));
-    assert_eq!(refused["error"]["code"], 429, "{refused}");
+    let refused = nginx.send(&client.request(&call(2, "x")));
+    assert_eq!((refused.status, refused.error_code(), refused.json()["id"].clone()), (429, 429, json!(2)));
+    // The stream hears nothing of it.
+    assert_eq!(client.result(&session_request("p", "ping", &json!({}))), json!({}));
     drop(client);
     for (line, count) in [
         ("each 200 POST sse tools/call t ok", 1),
-        ("each 200 POST sse tools/call t protocol_error", 1),
+        ("each 429 POST sse tools/call t protocol_error", 1),
         ("each 200 GET sse - - ok", 1),
     ] {
         nginx.log.await_lines(0, count, line);
     }
     assert!(!nginx.log.since(0).iter().any(|line| line.contains("each 202 POST sse tools/call")));
+}
+
+#[test]
+fn a_message_is_accepted_before_it_is_answered() {
+    let upstream = upstream();
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("socket");
+    let nginx = conf(&upstream, "").server("listen unix:SOCKET;").with("SOCKET", socket.display()).start();
+    let get = Request::new("GET").header("Accept", "text/event-stream");
+    let mut events = Events::open(nginx.connect_locally(&socket), &get);
+    let endpoint = events.next().unwrap().data.unwrap();
+    let initialize = json!({"protocolVersion": "2024-11-05", "capabilities": {}});
+    let mut messages = vec![session_request(0, "initialize", &initialize)];
+    messages.extend((1..50).map(|id| session_request(id, "ping", &json!({}))));
+    messages.extend((50..100).map(|id| call(id, "x")));
+    for message in messages {
+        let mut poster = nginx.connect_locally(&socket);
+        poster.send(&Request::post(message.to_string()).to(&endpoint).bytes());
+        while events.next().expect("an answer").name.as_deref() != Some("message") {}
+        assert!(poster.has_more(), "{message}");
+        assert_eq!(poster.receive().status, 202);
+    }
 }
 
 #[test]
@@ -338,9 +362,9 @@ fn a_session_is_for_the_user_who_began_it() {
 }
 
 #[test]
-fn who_posts_and_leaves_before_it_is_known_whether_that_is_allowed_is_told_on_the_stream() {
+fn of_who_posts_and_leaves_before_his_message_is_judged_nothing_is_heard() {
     let upstream = upstream();
-    for (status, expected) in [(204, json!(null)), (401, json!(401))] {
+    for (status, logged) in [(204, 499), (401, 401), (403, 403)] {
         let gate = Gate::default();
         let opened = gate.clone();
         let service = Upstream::new(move |request| match request.header("x-now") {
@@ -349,7 +373,11 @@ fn who_posts_and_leaves_before_it_is_known_whether_that_is_allowed_is_told_on_th
         });
         let auth = "location = /auth { internal; proxy_pass http://SERVICE/; proxy_pass_request_body off;
             proxy_set_header Content-Length ''; proxy_ignore_client_abort on; }";
-        let nginx = conf(&upstream, "auth_request /auth;").server(auth).with("SERVICE", &service).start();
+        let nginx = conf(&upstream, "auth_request /auth; access_log /dev/stderr each;")
+            .http("log_format each 'each $status $mcp_method';\n")
+            .server(auth)
+            .with("SERVICE", &service)
+            .start();
         let get = Request::new("GET").header("Accept", "text/event-stream").header("X-Now", "1");
         let mut client = Client::open_by(&nginx, &get);
         let mut poster = nginx.connect();
@@ -358,9 +386,12 @@ fn who_posts_and_leaves_before_it_is_known_whether_that_is_allowed_is_told_on_th
         poster.reset();
         nginx.log.await_lines(0, 1, "client prematurely closed connection");
         gate.open();
-        let answer = client.hear();
-        assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(7), &expected), "{answer}");
+        nginx.log.await_lines(0, 1, &format!("each {logged} tools/call"));
+        let ping = client.request(&session_request("p", "ping", &json!({}))).header("X-Now", "1");
+        assert_eq!(nginx.send(&ping).status, 202);
+        assert_eq!(client.hear()["id"], "p");
     }
+    assert_eq!(upstream.requests().len(), 0);
 }
 
 #[test]

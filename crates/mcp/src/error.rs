@@ -42,7 +42,8 @@ use crate::input::Capabilities;
 ///
 /// JSON-RPC errors of the revisions with sessions travel with 200 since their SDKs take any other status for a failure
 /// of the transport and never look at the body. For the same reason a limit that nginx enforces (429, 503) reaches a
-/// *request* of these revisions as a JSON-RPC error with 200, so that the caller sees why and goes on.
+/// *request* of these revisions as a JSON-RPC error with 200, so that the caller sees why and goes on. By HTTP+SSE it
+/// keeps its status: what answers a POST there is not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Error {
     /// The body is not JSON.

@@ -10,7 +10,7 @@ use crate::batch::Batch;
 use crate::directory::Catalog;
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::front::Forward;
+use crate::front::{Following, Forward};
 use crate::http::{Body, Evaluate, HttpReply, Outcome, Transport, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::input::Waiting;
 use crate::listen::{Delivery, Listener, Publication, Subscription, Topic, sse_listener};
@@ -170,7 +170,7 @@ impl Exchange {
     /// The reply if the host refuses the request with this status.
     pub(crate) fn refused(&self, status: u16) -> HttpReply {
         let error = Error::Refused(status);
-        match &self.work {
+        let mut reply = match &self.work {
             Work::Batch(requests) => Batch::refused(requests, &error, &self.context),
             Work::Reply { .. } | Work::Upgrade | Work::Forward | Work::Cancel { .. } => {
                 self.context.error(None, &error)
@@ -180,7 +180,12 @@ impl Exchange {
             | Work::OpenSse { .. }
             | Work::KeepSession { .. }
             | Work::Subscribe(_) => self.context.error(self.facts.request_id(), &error),
+        };
+        if self.facts.transport == Transport::Sse {
+            // Of the answer to a POST of HTTP+SSE its client reads no more than the status.
+            reply.status = status;
         }
+        reply
     }
 }
 
@@ -257,6 +262,10 @@ pub enum Step {
         /// The call that waits for it.
         pending: Box<Pending>,
     },
+    /// Send what a call says next that [is held](Pending::be_held), here or in another worker. The host listens to [`Following::topic`] and
+    /// hands over what was kept and what comes; if somebody listens to [`Following::holder`] it publishes what [`Following::begin`]
+    /// gives, and goes on with [`Following::resume`] as soon as nothing more is to be waited for, or nobody does any more.
+    Follow(Box<Following>),
     /// Publish these, for calls that run elsewhere, then go on. Whether they arrive need not be waited for.
     Publish {
         /// In their order.

@@ -26,10 +26,10 @@ mod retry;
 mod state;
 mod waiting;
 
-pub(crate) use asking::write_request;
+pub(crate) use asking::{MOST_ROUNDS, write_request};
 pub(crate) use capabilities::Capabilities;
 pub(crate) use question::{INPUT_REQUIRED, InputRequest, Question, find_question};
 pub(crate) use retry::{HEADERS, Retry, check_responses, in_header};
-pub(crate) use state::{open_state, seal_state};
+pub(crate) use state::{HeldPlace, State, open_state, seal_state};
 pub use waiting::Waiting;
-pub(crate) use waiting::{ask_id, publish_answer};
+pub(crate) use waiting::{answer, ask_id, publish_answer};

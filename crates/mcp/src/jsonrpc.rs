@@ -87,7 +87,7 @@ pub(crate) struct Meta<'a> {
 /// The text of a raw JSON string; none if the value is something else.
 pub(crate) fn text(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    match is_plain(inner) {
+    match is_plain(inner.as_bytes()) {
         true => Some(Cow::Borrowed(inner)),
         false => serde_json::from_str(raw).ok().map(Cow::Owned),
     }

@@ -25,6 +25,11 @@
 //!     → Step::Renew(upstream, pending)      have a new look at a server behind this one ([`Peer`])
 //! pending.renewed(&server, &offering, …)
 //!     → Step                                again
+//!
+//! pending.be_held(&server)                  the client is asked by the end of its request: keep the call ([`HeldCall`])
+//!     → Step::Follow(following)             its next request: hand over what the call says ([`Following`])
+//! following.resume(&server, evaluate)
+//!     → Step                                again
 //! ```
 //!
 //! [`Server`] is built once per location at configuration time and is immutable; a request only reads it.
@@ -78,7 +83,8 @@ pub use directory::{Catalog, Contents, Directory, Found, FoundFile};
 pub use exchange::{Exchange, Pending, Step};
 pub use facts::Facts;
 pub use front::{
-    Caller, Callers, Ear, Learned, McpUpstream, McpUpstreamBuilder, News, Offering, Peer, Turn, is_part_of, tells_apart,
+    Caller, Callers, Ear, Following, Held, HeldCall, Learned, McpUpstream, McpUpstreamBuilder, News, Offering, Peer,
+    Turn, is_part_of, tells_apart,
 };
 pub use input::Waiting;
 pub use level::LogLevel;

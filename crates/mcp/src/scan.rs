@@ -297,8 +297,8 @@ pub(crate) fn compact(json: &str, out: &mut String) {
 }
 
 /// Whether there are no escapes in a string's text.
-pub(crate) fn is_plain(inner: &str) -> bool {
-    plain_end(inner.as_bytes(), 0) == inner.len()
+pub(crate) fn is_plain(inner: &[u8]) -> bool {
+    plain_end(inner, 0) == inner.len()
 }
 
 /// The text of a JSON string that has escapes. A lone surrogate stands for no text: such a name is none that we look

@@ -30,6 +30,8 @@ pub(crate) struct Unsealable;
 pub(crate) enum Purpose {
     /// `requestState` of an `input_required` result.
     RequestState,
+    /// The same where a call is held that is asked something by a server behind this one.
+    HeldCall,
     /// The id of a task.
     Task,
 }
@@ -39,6 +41,7 @@ impl Purpose {
     fn label(self) -> &'static str {
         match self {
             Self::RequestState => "request state",
+            Self::HeldCall => "held call",
             Self::Task => "task",
         }
     }

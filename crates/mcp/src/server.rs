@@ -139,7 +139,7 @@ impl Server {
     /// they say, with one exception: 429 and 503 before a request of a revision with sessions become 200, since SDKs
     /// of that time take every other status for a broken transport and end the session or retry without end, while a
     /// JSON-RPC error reaches whoever made the call. Notifications and unreadable messages keep the status: nobody
-    /// waits for an answer to them.
+    /// waits for an answer to them. So does a message of HTTP+SSE, whose refusal answers its POST.
     pub fn refuse(&self, exchange: &Exchange, status: u16) -> HttpReply {
         exchange.refused(refusal(status))
     }

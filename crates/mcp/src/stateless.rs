@@ -49,6 +49,10 @@ impl Reception<'_, '_> {
                     return work;
                 }
                 let operation = self.operation(&method, &params);
+                let is_held = matches!(&operation, Operation::Forward(forward) if forward.may_ask_while_held());
+                if is_held && self.server.offers().channels && self.facts.capabilities != Capabilities::NONE {
+                    self.asking = Some((self.nonce)());
+                }
                 let mirrored = match &operation {
                     Operation::CallTool { tool, through_search: false } => self.server.tools()[*tool].mirrored(),
                     Operation::Forward(forward) => forward.mirrored(),

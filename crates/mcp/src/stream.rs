@@ -61,7 +61,7 @@ pub(crate) struct Stream {
 }
 
 /// A request that a server has sent on the stream of a call.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ServerRequest {
     /// Raw.
     pub(crate) id: String,
@@ -124,6 +124,16 @@ impl Stream {
     /// The upstream is an MCP server, which has got a request of this id.
     pub(crate) fn expect_messages(&mut self, id: u64) {
         self.messages = Some(id);
+    }
+
+    /// Tells the client what one message of an MCP server says.
+    pub(crate) fn hear(&mut self, message: &str, out: &mut Vec<u8>) {
+        self.event(Event { name: "", data: message.as_bytes() }, &mut Conclusion::default(), out);
+    }
+
+    /// What else the upstream sends is read by somebody else.
+    pub(crate) fn hand_over(&mut self) -> Option<EventReader> {
+        self.intake.take().map(|intake| intake.reader)
     }
 
     /// What the server has asked for since the last look.

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+#[path = "fronting/held.rs"]
+mod held;
+
 use std::sync::Arc;
 
 use mcp::http::{Body, Headers, HttpReply, HttpRequest, Transport, UpstreamFailure, UpstreamRequest, UpstreamResponse};

@@ -192,7 +192,7 @@ fn finish(server: &Server, mut step: Step, numbers: &mut Numbers) {
                 check_events(&events);
                 step = waiting.resume(server, &mut no_values);
             }
-            Step::Renew { .. } => panic!("no server is behind this one"),
+            Step::Renew { .. } | Step::Follow(_) => panic!("no server is behind this one"),
             Step::Call { pending, .. } => {
                 let noise: Vec<u8> = (0..numbers.below(60)).map(|_| numbers.next() as u8).collect();
                 let types: [Option<&[u8]>; 5] = [

@@ -427,7 +427,7 @@ fn play(
                 step = waiting.resume(server, &mut no_values);
             }
             Step::Listen { .. } => panic!("a stream is opened"),
-            Step::Renew { .. } => panic!("no server is behind this one"),
+            Step::Renew { .. } | Step::Follow(_) => panic!("no server is behind this one"),
             Step::Upgrade => panic!("a WebSocket is opened"),
             Step::Cancel { request, reply } => {
                 assert_eq!(serde_json::from_str::<Value>(&request).expect("an id"), case["cancels"]);

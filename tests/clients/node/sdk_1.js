@@ -24,9 +24,7 @@ const asking = (Transport) =>
 
     send(message, options) {
       if (message.method === "initialize" && this.revision > "2025") message.params.protocolVersion = this.revision;
-      const sent = super.send(message, options);
-      this.sending = Promise.allSettled([this.sending, sent]);
-      return sent;
+      return super.send(message, options);
     }
 
     setProtocolVersion(version) {
@@ -51,8 +49,6 @@ async function connect(url, revision, complain, kind = "streamable_http") {
     changes: async () => ({ heard: changed }),
     ping: () => client.ping(),
     close: async () => {
-      // In HTTP+SSE an answer may be heard before its message's POST is answered, which closing would break off.
-      await transport.sending;
       await transport.terminateSession?.();
       await client.close();
     },

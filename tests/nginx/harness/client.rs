@@ -2,6 +2,9 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::net::sockopt;
@@ -216,6 +219,15 @@ impl Connection {
         Connection { stream, received: Vec::new(), journal, ends: false }
     }
 
+    /// A connection to a socket in the file system, where what one side has sent is there for the other at once.
+    pub(crate) fn open_local(path: &Path, journal: Journal) -> Connection {
+        let socket = UnixStream::connect(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
+        // It is read and written in the same way.
+        let stream = TcpStream::from(OwnedFd::from(socket));
+        Connection { stream, received: Vec::new(), journal, ends: false }
+    }
+
     /// Sends a request and receives its response.
     pub(crate) fn exchange(&mut self, request: &Request) -> Response {
         self.send(&request.bytes());
@@ -352,6 +364,14 @@ impl Connection {
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
             Err(error) => panic!("no answer came: {error}"),
         }
+    }
+
+    /// Whether something has come that was not received yet.
+    pub(crate) fn has_more(&self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).unwrap();
+        peeked.is_ok_and(|length| length > 0)
     }
 
     /// Awaits that nginx closes the connection, with nothing more to say.

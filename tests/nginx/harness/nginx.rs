@@ -80,6 +80,11 @@ impl Nginx {
         Connection::open(address, self.journal.clone())
     }
 
+    /// A connection to a socket in the file system that this nginx listens on.
+    pub(crate) fn connect_locally(&self, socket: &Path) -> Connection {
+        Connection::open_local(socket, self.journal.clone())
+    }
+
     /// Sends a request on a connection of its own.
     pub(crate) fn send(&self, request: &Request) -> Response {
         self.connect().exchange(request)

@@ -6,6 +6,7 @@ use super::{Pending, Step};
 use crate::error::Error;
 use crate::facts::Facts;
 use crate::failure::Failed;
+use crate::front::Following;
 use crate::headers::EVENT_STREAM;
 use crate::http::{Body, Evaluate, HttpReply, Outcome};
 use crate::input::Retry;
@@ -139,9 +140,16 @@ impl Context {
     ) -> Step {
         let begins_session = matches!(operation, Operation::Initialize);
         let recorded = operation.recorded_tool(server);
-        let performed = match Retry::of(server, &self, &facts) {
-            Ok(retry) => operation.perform(server, &self, &facts, retry, evaluate),
-            Err(error) => Performed::Error(error.into()),
+        let performed = match (Retry::of(server, &self, &facts), operation) {
+            (Ok(Retry { held: Some(place), responses, .. }), Operation::Forward(forward)) => {
+                let endpoint = forward.site(server);
+                return Step::Follow(Following::new(self, facts, endpoint, place, responses));
+            }
+            (Ok(Retry { held: Some(_), .. }), _) => {
+                Performed::Error(Error::InvalidParams("\"requestState\" was given for something else".into()).into())
+            }
+            (Ok(retry), operation) => operation.perform(server, &self, &facts, retry, evaluate),
+            (Err(error), _) => Performed::Error(error.into()),
         };
         let id = match (facts.request_id(), performed) {
             (Some(_), Performed::Call { endpoint, request, errand }) => {

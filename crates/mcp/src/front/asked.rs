@@ -1,9 +1,12 @@
 //! What a server of the revisions with sessions asks for while a call runs.
 //!
 //! Its requests come on the stream of the call and want a reply in a message of its own. A client of a session is asked on
-//! its own stream, and what it answers comes over the bus, as for a question of 2026-07-28. A client that cannot be asked so is
-//! not asked: the server gets an error, and goes on as it likes.
+//! its own stream, and what it answers comes over the bus, as for a question of 2026-07-28. The request of a stateless client ends
+//! with the question, and the call [is held](super::held). A client that cannot be asked is not asked: the server gets an error, and
+//! goes on as it likes.
 
+use super::Forward;
+use super::held::can_be_put;
 use super::link::{self, Outcome, Outgoing};
 use crate::exchange::Pending;
 use crate::http::UpstreamRequest;
@@ -22,24 +25,25 @@ impl Pending {
     /// Replies to what the server has asked for, or asks the client.
     pub(crate) fn serve(&mut self, out: &mut Vec<u8>) {
         for request in self.stream.take_requests() {
-            let outcome = match request.method.as_str() {
-                "ping" => Ok("{}".to_owned()),
-                _ => match self.pass_on(&request, out) {
-                    Ok(()) => continue,
-                    Err(why) => Err(refusal(&why)),
-                },
-            };
-            self.forward.iter_mut().for_each(|forward| forward.replies.push((request.id.clone(), outcome.clone())));
+            let passed = if request.method == "ping" { Ok(()) } else { self.pass_on(&request, out) };
+            let Some(forward) = &mut self.forward else { continue };
+            match passed {
+                Ok(()) if request.method == "ping" => forward.replies.push((request.id, Ok("{}".to_owned()))),
+                Ok(()) => {}
+                Err(why) => forward.refuse(&request.id, &why),
+            }
         }
     }
 
     /// Asks the client; the error says why it cannot be asked.
     fn pass_on(&mut self, request: &ServerRequest, out: &mut Vec<u8>) -> Result<(), String> {
         let asked = InputRequest::new(&request.method, request.params.as_deref())?;
-        if self.context.version.is_stateless() {
-            return Err("the client of this call cannot be asked while it runs".to_owned());
-        }
         let nonce = self.can_ask(asked.needs())?;
+        if self.context.version.is_stateless() {
+            can_be_put(&asked)?;
+            self.forward.iter_mut().for_each(|forward| forward.questions.push(request.clone()));
+            return Ok(());
+        }
         self.rounds += 1;
         let id = ask_id(nonce, self.rounds, 0);
         write_event(out, |out| write_request(self.context.version, &id, &asked, out));
@@ -62,25 +66,39 @@ impl Pending {
     /// What the host sends beside the call to a server with sessions, when nobody wants the answer any more: closing the connection cancels nothing
     /// there.
     pub fn cancellation(&self, server: &Server) -> Option<UpstreamRequest> {
-        let forward = self.forward.as_ref().filter(|forward| !forward.link().version.is_stateless())?;
-        let outgoing = Outgoing::new(forward.link(), "notifications/cancelled", forward.credential.clone());
-        let upstream = &server.upstreams()[forward.upstream];
-        Some(outgoing.write(server, upstream, |params| params.member("requestId", &forward.id.to_string())))
+        self.forward.as_ref()?.cancellation(server)
     }
 
     /// Messages that the host sends to the server beside the call, and whose answers say nothing.
     pub fn replies(&mut self, server: &Server) -> Vec<UpstreamRequest> {
-        let Some(forward) = self.forward.as_mut().filter(|forward| !forward.replies.is_empty()) else {
-            return Vec::new();
-        };
-        let upstream = &server.upstreams()[forward.upstream];
-        let replies = std::mem::take(&mut forward.replies);
+        self.forward.as_mut().map(|forward| forward.take_replies(server)).unwrap_or_default()
+    }
+}
+
+impl Forward {
+    pub(super) fn cancellation(&self, server: &Server) -> Option<UpstreamRequest> {
+        if self.link().version.is_stateless() {
+            return None;
+        }
+        let outgoing = Outgoing::new(self.link(), "notifications/cancelled", self.credential.clone());
+        let upstream = &server.upstreams()[self.upstream];
+        Some(outgoing.write(server, upstream, |params| params.member("requestId", &self.id.to_string())))
+    }
+
+    pub(super) fn take_replies(&mut self, server: &Server) -> Vec<UpstreamRequest> {
+        let replies = std::mem::take(&mut self.replies);
+        let upstream = &server.upstreams()[self.upstream];
         // A server of 2026-07-28 sends no requests.
-        let replies = replies.into_iter().filter(|_| !forward.link().version.is_stateless());
+        let replies = replies.into_iter().filter(|_| !self.link().version.is_stateless());
         let reply = |(id, outcome): (String, Outcome)| {
-            link::reply(upstream, forward.link(), forward.credential.clone(), &id, &outcome)
+            link::reply(upstream, self.link(), self.credential.clone(), &id, &outcome)
         };
         replies.map(reply).collect()
+    }
+
+    /// A request of the server's is not passed on.
+    pub(super) fn refuse(&mut self, id: &str, why: &str) {
+        self.replies.push((id.to_owned(), Err(refusal(why))));
     }
 }
 

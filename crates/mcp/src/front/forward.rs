@@ -20,6 +20,7 @@ use crate::list::Listing;
 use crate::methods::Performed;
 use crate::methods::tools::mirror;
 use crate::server::Server;
+use crate::stream::ServerRequest;
 use crate::tool::{Answer, MirroredHeader, Object, Unsent};
 
 /// One request that goes on to a server behind this one.
@@ -38,6 +39,8 @@ pub(crate) struct Forward {
     wanted: Option<Wanted>,
     /// What the client was asked for the server.
     pub(super) asked: Asked,
+    /// What it is to be asked as soon as its request can end with that.
+    pub(super) questions: Vec<ServerRequest>,
     /// What is to be sent to the server.
     pub(super) replies: Replies,
 }
@@ -105,6 +108,7 @@ impl Forward {
             is_second: false,
             wanted,
             asked,
+            questions: Vec::new(),
             replies,
         })
     }
@@ -115,6 +119,11 @@ impl Forward {
             Subject::Listed { public, .. } | Subject::Completion { public, .. } => Some(public),
             Subject::Resource(_) => None,
         }
+    }
+
+    /// Which of [`Server::endpoint`]s it is for.
+    pub(crate) fn site(&self, server: &Server) -> usize {
+        server.upstreams()[self.upstream].site()
     }
 
     pub(super) fn link(&self) -> &Arc<Link> {
@@ -142,6 +151,11 @@ impl Forward {
     /// Whether the server may ask the client for input.
     pub(crate) fn may_ask(&self) -> bool {
         !matches!(self.subject, Subject::Completion { .. })
+    }
+
+    /// Whether it may ask while the call runs, and so of a client whose request has to end with that.
+    pub(crate) fn may_ask_while_held(&self) -> bool {
+        self.may_ask() && !self.link().version.is_stateless()
     }
 
     /// The same request as what is known by now has it.
@@ -176,7 +190,7 @@ impl Forward {
         self.id = self.link().next_id();
         let hearing = &context.hearing;
         self.wanted.get_or_insert(Wanted { progress: hearing.wants_progress(), log_level: hearing.log_level });
-        let site = server.upstreams()[self.upstream].site();
+        let site = self.site(server);
         self.credential = credential(&server.upstreams()[self.upstream], &mut |index| evaluate(site, index));
         let request = self.request(server, facts, &retry);
         Performed::Forward { endpoint: site, request, forward: self }

@@ -17,7 +17,9 @@
 mod asked;
 mod caller;
 mod ear;
+mod following;
 mod forward;
+mod held;
 mod item;
 mod link;
 mod offering;
@@ -30,7 +32,9 @@ mod upstream;
 
 pub use caller::{Caller, Callers, tells_apart};
 pub use ear::{Ear, News, is_part_of};
+pub use following::Following;
 pub(crate) use forward::Forward;
+pub use held::{Held, HeldCall};
 pub(crate) use offering::Fronted;
 pub use offering::Offering;
 pub use peer::{Learned, Peer, Turn};

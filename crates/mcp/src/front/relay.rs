@@ -36,14 +36,16 @@ enum Passed<'a> {
     Nothing(String),
 }
 
+/// Why there is no response in an answer that is none.
+pub(super) fn in_words(name: &str, answer: &Answer<'_>) -> String {
+    match good(answer).err().map(|failed| failed.error) {
+        Some(Error::Backend(why)) => format!("\"{name}\": {why}"),
+        _ => format!("\"{name}\" could not be asked"),
+    }
+}
+
 fn passed<'a>(name: &str, answer: &Answer<'a>) -> Passed<'a> {
-    let Answer::Response(response) = answer else {
-        let why = good(answer).err().map(|failed| failed.error);
-        return Passed::Nothing(match why {
-            Some(Error::Backend(why)) => format!("\"{name}\": {why}"),
-            _ => format!("\"{name}\" could not be asked"),
-        });
-    };
+    let Answer::Response(response) = answer else { return Passed::Nothing(in_words(name, answer)) };
     if let Some(coding) = coding_of(response) {
         let why = format!("\"{name}\" answered with content-encoding \"{coding}\", which was not asked for");
         return Passed::Nothing(why);

@@ -2,7 +2,7 @@
 
 use super::question::InputRequest;
 use super::waiting::{Asked, ask_id};
-use super::{Capabilities, Question, Waiting, seal_state};
+use super::{Capabilities, Question, State, Waiting, seal_state};
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::{Pending, Step};
@@ -14,7 +14,7 @@ use crate::stream::write_event;
 use crate::tool::Written;
 
 /// How often one call may ask the client of a session. A stateless client counts for itself.
-const MOST_ROUNDS: usize = 10;
+pub(crate) const MOST_ROUNDS: usize = 10;
 
 impl Pending {
     /// Passes on what the upstream asks for; `out` is what is still to be sent before.
@@ -28,12 +28,24 @@ impl Pending {
         if !self.context.version.is_stateless() {
             return self.ask_in_session(server, question, out, evaluate);
         }
+        let state = question.state.clone().map(State::Backends);
+        self.ask_by_result(server, question, state.as_ref(), out)
+    }
+
+    /// Asks a client whose request ends with the question, and who brings the state with the next one.
+    pub(crate) fn ask_by_result(
+        self: Box<Self>,
+        server: &Server,
+        question: &Question<'_>,
+        state: Option<&State>,
+        out: Vec<u8>,
+    ) -> Step {
         let missing = question.needs().missing_in(self.facts.capabilities);
         if missing != Capabilities::NONE {
             return self.fail(out, &Error::MissingCapability(missing), None);
         }
         // A state that is too long is none of a question.
-        let state = question.state.as_ref().and_then(|state| seal_state(server, &self.context, &self.facts, state));
+        let state = state.and_then(|state| seal_state(server, &self.context, &self.facts, state));
         let mut result = Vec::with_capacity(512);
         if let Err(why) = question.write(state.as_deref(), Some(server.meta()), &mut result) {
             let text = format!("the MCP result of the backend is invalid: {why}");
@@ -74,7 +86,7 @@ impl Pending {
         }
     }
 
-    /// What the ids of requests are made of; the error says why there can be none.
+    /// What nobody else can guess, for the ids of requests or the name of a call that is held; the error says why the client cannot be asked.
     pub(crate) fn can_ask(&self, needs: Capabilities) -> Result<[u8; 16], String> {
         let version = self.context.version;
         // It has no streams that answer a POST.
@@ -85,7 +97,7 @@ impl Pending {
         if missing != Capabilities::NONE {
             return Err(format!("the client does not support {}", missing.to_string().replace(' ', ", ")));
         }
-        if !self.stream.is_welcome() {
+        if !version.is_stateless() && !self.stream.is_welcome() {
             return Err("the client takes no \"text/event-stream\", on which it would be asked".to_owned());
         }
         if self.rounds >= MOST_ROUNDS {

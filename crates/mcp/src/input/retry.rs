@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::open_state;
+use super::{HeldPlace, State, open_state};
 use crate::error::Error;
 use crate::exchange::Context;
 use crate::facts::Facts;
@@ -25,6 +25,8 @@ pub(crate) struct Retry {
     pub(crate) responses: Option<String>,
     /// The backend's own.
     pub(crate) state: Option<String>,
+    /// The call that is held for the client.
+    pub(crate) held: Option<HeldPlace>,
 }
 
 impl Retry {
@@ -40,7 +42,13 @@ impl Retry {
                 invalid("\"requestState\" was not given for this request, or is too old: begin again without it")
             })
         });
-        Ok(Retry { responses: facts.input_responses().map(str::to_owned), state: state.transpose()? })
+        let responses = facts.input_responses().map(str::to_owned);
+        let (state, held) = match state.transpose()? {
+            Some(State::Backends(state)) => (Some(state), None),
+            Some(State::Held(held)) => (None, Some(held)),
+            None => (None, None),
+        };
+        Ok(Retry { responses, state, held })
     }
 
     fn is_nothing(&self) -> bool {
@@ -150,7 +158,7 @@ mod tests {
     use super::*;
 
     fn retry(responses: Option<&str>, state: Option<&str>) -> Retry {
-        Retry { responses: responses.map(str::to_owned), state: state.map(str::to_owned) }
+        Retry { responses: responses.map(str::to_owned), state: state.map(str::to_owned), held: None }
     }
 
     fn body(object: &str, retry: Retry) -> Result<String, String> {

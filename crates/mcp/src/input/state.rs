@@ -1,8 +1,9 @@
-//! `requestState`: a backend's, sealed while it goes through the client.
+//! `requestState`: a backend's, or where a client is with a call that is held for it; sealed while it goes through the client.
 //!
 //! It is bound to the principal, the method, what it names and its arguments, and it is good for an hour: whoever brings
 //! it with another request, or as somebody else, is refused (specification 2026-07-28, multi round-trip requests).
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -15,17 +16,48 @@ use crate::server::Server;
 /// Seconds that a client and its user have to answer.
 const LIFETIME: u64 = 60 * 60;
 
-/// Seals a backend's state for the client of a request; none for one that is too long.
-pub(crate) fn seal_state(server: &Server, context: &Context, facts: &Facts, state: &str) -> Option<String> {
+/// Where a client is with a call that is held while it is asked something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HeldPlace {
+    /// The name of the call, which nobody can guess.
+    pub(crate) call: String,
+    /// How much of what it has said ([`Said::number`](crate::listen::Said)) the client knows of.
+    pub(crate) heard: u64,
+    /// What the client was asked last.
+    pub(crate) asked: Vec<u64>,
+}
+
+/// What is sealed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// A backend's own.
+    Backends(String),
+    Held(HeldPlace),
+}
+
+/// Seals a state for the client of a request; none if it is too long.
+pub(crate) fn seal_state(server: &Server, context: &Context, facts: &Facts, state: &State) -> Option<String> {
     let until = context.now.saturating_add(LIFETIME);
-    with_bound(context, facts, |bound| server.seals().seal(Purpose::RequestState, bound, until, state.as_bytes()))
+    let place;
+    let (purpose, payload) = match state {
+        State::Backends(state) => (Purpose::RequestState, state),
+        State::Held(held) => {
+            place = serde_json::to_string(held).ok()?;
+            (Purpose::HeldCall, &place)
+        }
+    };
+    with_bound(context, facts, |bound| server.seals().seal(purpose, bound, until, payload.as_bytes()))
 }
 
 /// The state behind what a client has brought.
-pub(crate) fn open_state(server: &Server, context: &Context, facts: &Facts, token: &str) -> Result<String, Unsealable> {
-    let state =
-        with_bound(context, facts, |bound| server.seals().open(Purpose::RequestState, bound, context.now, token))?;
-    String::from_utf8(state).map_err(|_| Unsealable)
+pub(crate) fn open_state(server: &Server, context: &Context, facts: &Facts, token: &str) -> Result<State, Unsealable> {
+    with_bound(context, facts, |bound| {
+        let open = |purpose| server.seals().open(purpose, bound, context.now, token);
+        match open(Purpose::RequestState) {
+            Ok(state) => String::from_utf8(state).map(State::Backends).map_err(|_| Unsealable),
+            Err(_) => serde_json::from_slice(&open(Purpose::HeldCall)?).map(State::Held).map_err(|_| Unsealable),
+        }
+    })
 }
 
 /// What a state is bound to.

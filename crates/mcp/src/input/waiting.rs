@@ -69,16 +69,21 @@ pub(crate) fn publish_answer(topic: Topic, response: &Response<'_>) -> Option<Pu
         Ok(result) => ("result", result),
         Err(error) => ("error", error),
     };
+    Some(answer(topic, &id, name, json))
+}
+
+/// What is published of an answer to a request of this id: `result` or `error`, raw.
+pub(crate) fn answer(topic: Topic, id: &str, name: &str, json: &str) -> Publication {
     let mut answer = format!("{{\"id\":\"{id}\",\"{name}\":");
     compact(json, &mut answer);
     answer.push('}');
     let publication = Publication::response(topic.clone(), &answer);
     // The envelope is a level more, which may be one too many.
     if answer.len() <= LARGEST && Delivery::parse(&publication.envelope).is_some() {
-        return Some(publication);
+        return publication;
     }
     let why = format!("its answer is larger than {LARGEST} bytes or nested too deeply");
-    Some(Publication::response(topic, &format!("{{\"id\":\"{id}\",\"error\":{{\"message\":\"{why}\"}}}}")))
+    Publication::response(topic, &format!("{{\"id\":\"{id}\",\"error\":{{\"code\":-32603,\"message\":\"{why}\"}}}}"))
 }
 
 impl Waiting {
@@ -130,7 +135,7 @@ impl Waiting {
             }
             return pending.explain(server, out, &why, None);
         }
-        let retry = Retry { responses: (!asked.is_empty()).then(|| responses(&asked)), state };
+        let retry = Retry { responses: (!asked.is_empty()).then(|| responses(&asked)), state, held: None };
         let again = match pending.forward.take() {
             Some(forward) => Operation::Forward(forward),
             None => Operation::again(server, pending.endpoint),

@@ -133,7 +133,8 @@ impl CallStream {
     }
 }
 
-fn can_be_published(publication: &Publication) -> bool {
+/// Whether something is small and plain enough for the bus.
+pub(crate) fn can_be_published(publication: &Publication) -> bool {
     publication.envelope.len() <= MAX_ENVELOPE && Delivery::parse(&publication.envelope).is_some()
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::SUBSCRIPTION_ID;
+use super::said::Said;
 use super::topic::{LIST_CHANGES, Topic, hex};
 use crate::jsonrpc::{is_id, text, write_json};
 use crate::scan::{NotJson, Scanner};
@@ -100,6 +101,11 @@ impl Publication {
         Publication::new(topic, "response", response)
     }
 
+    /// What a held call says to whoever follows it.
+    pub(crate) fn said(topic: Topic, said: &Said) -> Publication {
+        Publication::new(topic, if said.is_kept() { "said" } else { "passing" }, &said.to_json())
+    }
+
     /// An answer for the client of HTTP+SSE: a line of JSON.
     pub(super) fn reply(topic: Topic, message: &str) -> Publication {
         Publication::new(topic, "reply", message)
@@ -135,7 +141,7 @@ impl Publication {
             write_json(value, &mut envelope);
         }
         envelope.extend_from_slice(format!(",\"{content}\":{json}}}").as_bytes());
-        let keep = matches!(content, "message" | "begun" | "last") && topic.session().is_some();
+        let keep = matches!(content, "message" | "begun" | "last" | "said") && topic.session().is_some();
         Publication { topic, envelope, keep }
     }
 }
@@ -170,6 +176,8 @@ pub(super) enum Content {
     Subscription(Wish),
     /// What the client of HTTP+SSE is answered, or hears while it waits for that.
     Reply(String),
+    /// What a held call says.
+    Said(Said),
     /// A stream hears of the resource from now on.
     Wanted,
     /// What resources do streams hear of?
@@ -247,6 +255,7 @@ impl Delivery {
             Name::Response => Content::Response(Answered::read(value)?),
             Name::Subscription => Content::Subscription(serde_json::from_str(value).ok()?),
             Name::Reply => Content::Reply(value.to_owned()),
+            Name::Said => Content::Said(Said::read(value)?),
             Name::Wanted if value == "true" => Content::Wanted,
             Name::Wanted if value == "null" => Content::Asked,
             Name::Ended | Name::Cancelled | Name::Begun | Name::Wanted => return None,
@@ -269,7 +278,11 @@ impl Delivery {
 
     /// Whether it is kept for streams that come later.
     pub fn is_kept(&self) -> bool {
-        let is_wanted = matches!(self.content, Content::Message(_) | Content::Begun | Content::Last(_));
+        let is_wanted = match &self.content {
+            Content::Message(_) | Content::Begun | Content::Last(_) => true,
+            Content::Said(said) => said.is_kept(),
+            _ => false,
+        };
         is_wanted && self.topic.session().is_some()
     }
 
@@ -282,6 +295,14 @@ impl Delivery {
     pub(crate) fn answered(&self) -> Option<&Answered> {
         match &self.content {
             Content::Response(answered) => Some(answered),
+            _ => None,
+        }
+    }
+
+    /// What a held call says.
+    pub(crate) fn said(&self) -> Option<&Said> {
+        match &self.content {
+            Content::Said(said) => Some(said),
             _ => None,
         }
     }
@@ -348,6 +369,7 @@ enum Name {
     Last,
     Pause,
     Wanted,
+    Said,
 }
 
 impl<'a> Members<'a> {
@@ -373,6 +395,7 @@ impl<'a> Members<'a> {
             "last" => Name::Last,
             "pause" => Name::Pause,
             "wanted" => Name::Wanted,
+            "said" | "passing" => Name::Said,
             _ => return Ok(()),
         };
         self.is_ambiguous |= self.content.replace((content, value)).is_some();

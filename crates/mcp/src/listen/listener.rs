@@ -208,8 +208,8 @@ impl Listener {
             (Kind::Session(_), Content::Cancelled { .. } | Content::Response(_) | Content::Subscription(_)) => {
                 Delivered::Nothing
             }
-            // For who sees to it that changes are told of.
-            (Kind::Session(_), Content::Wanted | Content::Asked) => Delivered::Nothing,
+            // For who sees to it that changes are told of, and for who follows a held call.
+            (Kind::Session(_), Content::Wanted | Content::Asked | Content::Said(_)) => Delivered::Nothing,
             (Kind::Session(_), Content::Reply(message)) => Delivered::Event(named_event("message", message.as_bytes())),
             (Kind::Session(SessionStream { endpoint: Some(_), .. }), Content::Message(message)) => {
                 Delivered::Event(named_event("message", message.as_bytes()))

@@ -35,6 +35,14 @@ impl Topic {
         Topic::Session(hex(&Sha256::digest(id)[..SESSION_NAME]))
     }
 
+    /// The topic on which a held call says something, and that of what is said to it. The name of the call is a secret.
+    pub(crate) fn of_held_call(call: &str) -> [Topic; 2] {
+        [&b"said "[..], b"told "].map(|side| {
+            let digest = Sha256::new().chain_update(side).chain_update(call).finalize();
+            Topic::Session(hex(&digest[..SESSION_NAME]))
+        })
+    }
+
     /// The topic of the stream of a call of a session. Who does not know the session's id does not find it.
     pub(crate) fn of_call(session: &str, call: &[u8; 16]) -> Topic {
         let digest = Sha256::new().chain_update(call).chain_update(session).finalize();

@@ -6,7 +6,7 @@ use memchr::{memchr, memchr2, memmem};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::scan::{Scanner, plain_run};
+use crate::scan::{Scanner, is_plain, plain_run};
 
 /// The body as JSON text, once it is known to be JSON; the error says what is wrong.
 pub(crate) fn checked(body: &[u8]) -> Result<&str, String> {
@@ -58,66 +58,111 @@ fn string_end(text: &str) -> usize {
 
 /// Bytes that are escaped at a time.
 const BLOCK: usize = 64;
-/// A block whose every byte takes six, and a word that is written before its end is known.
-const ESCAPED: usize = BLOCK * 6 + 8;
+/// A block whose every byte takes six, and what is written before its end is known.
+const ESCAPED: usize = BLOCK * 6 + 16;
 
 /// Appends a text as a JSON string.
 ///
 /// JSON within JSON has a quote every few bytes, and `serde_json` looks at every byte and appends every run between two
 /// escapes on its own. Here a run goes out eight bytes at a time, with whatever follows it: the escape overwrites that.
+/// What has no escapes is copied as it is.
 pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
-    let mut escaped = [0; ESCAPED];
     out.push(b'"');
-    for block in text.as_bytes().chunks(BLOCK) {
-        let length = escape(block, &mut escaped);
-        out.extend_from_slice(&escaped[..length]);
+    let rest = copy_plain(text.as_bytes(), out);
+    if !rest.is_empty() {
+        write_escaped(rest, out);
     }
     out.push(b'"');
+}
+
+fn write_escaped(mut text: &[u8], out: &mut Vec<u8>) {
+    let mut escaped = [0; ESCAPED];
+    while !text.is_empty() {
+        let (block, rest) = text.split_at(text.len().min(BLOCK));
+        let length = escape(block, &mut escaped);
+        out.extend_from_slice(&escaped[..length]);
+        text = copy_plain(rest, out);
+    }
+}
+
+/// Appends the blocks that a text begins with and that have nothing to escape, and returns the rest.
+#[inline]
+fn copy_plain<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    let mut length = 0;
+    while let Some(block) = text.get(length..).and_then(|rest| rest.first_chunk()) {
+        if !is_plain_block(block) {
+            break;
+        }
+        length += BLOCK;
+    }
+    let (plain, rest) = text.split_at(length);
+    out.extend_from_slice(plain);
+    if rest.len() < BLOCK && is_plain(rest) {
+        out.extend_from_slice(rest);
+        return &[];
+    }
+    rest
+}
+
+/// All of it at once: a loop that may end early looks at one byte at a time.
+#[inline]
+fn is_plain_block(block: &[u8; BLOCK]) -> bool {
+    !block.iter().fold(false, |found, byte| found | (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\'))
 }
 
 /// Writes a block with its escapes and returns how long it has become.
 fn escape(block: &[u8], out: &mut [u8; ESCAPED]) -> usize {
     let mut length = 0;
     let mut rest = block;
-    while let Some(&word) = rest.first_chunk() {
-        let run = plain_run(word);
-        out[length..length + 8].copy_from_slice(&word);
-        length += run;
-        rest = &rest[run..];
-        if run < 8 {
-            length += escape_byte(rest[0], &mut out[length..]);
-            rest = &rest[1..];
-        }
+    while let Some(word) = rest.first_chunk() {
+        // There is always a place: no more than six bytes were written for each that was read.
+        let Some(place) = out.get_mut(length..).and_then(|out| out.first_chunk_mut::<16>()) else { break };
+        place[..8].copy_from_slice(word);
+        let run = plain_run(*word);
+        let Some(&byte) = word.get(run) else {
+            rest = &rest[8..];
+            length += 8;
+            continue;
+        };
+        let (written, count) = &ESCAPES[usize::from(byte)];
+        place[run..run + 8].copy_from_slice(written);
+        length += run + count;
+        rest = &rest[run + 1..];
     }
-    for &byte in rest {
-        length += escape_byte(byte, &mut out[length..]);
+    for byte in rest {
+        let (written, count) = &ESCAPES[usize::from(*byte)];
+        let Some(place) = out.get_mut(length..).and_then(|out| out.first_chunk_mut()) else { break };
+        *place = *written;
+        length += count;
     }
     length
 }
 
-/// Writes one byte, escaped if need be, and returns how many it takes.
-#[inline]
-fn escape_byte(byte: u8, out: &mut [u8]) -> usize {
+/// What each byte is written as, and how many bytes of that count.
+static ESCAPES: [([u8; 8], usize); 256] = escapes();
+
+const fn escapes() -> [([u8; 8], usize); 256] {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let letter = match byte {
-        b'"' | b'\\' => byte,
-        0x08 => b'b',
-        b'\t' => b't',
-        b'\n' => b'n',
-        0x0C => b'f',
-        b'\r' => b'r',
-        0..=0x1F => {
-            let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
-            out[..6].copy_from_slice(&[b'\\', b'u', b'0', b'0', digits[0], digits[1]]);
-            return 6;
-        }
-        _ => {
-            out[0] = byte;
-            return 1;
-        }
-    };
-    out[..2].copy_from_slice(&[b'\\', letter]);
-    2
+    let mut escapes = [([0; 8], 1); 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let letter = match byte as u8 {
+            b'"' | b'\\' => byte as u8,
+            0x08 => b'b',
+            b'\t' => b't',
+            b'\n' => b'n',
+            0x0C => b'f',
+            b'\r' => b'r',
+            _ => 0,
+        };
+        escapes[byte] = match letter {
+            0 if byte < 0x20 => ([b'\\', b'u', b'0', b'0', HEX[byte >> 4], HEX[byte & 15], 0, 0], 6),
+            0 => ([byte as u8, 0, 0, 0, 0, 0, 0, 0], 1),
+            _ => ([b'\\', letter, 0, 0, 0, 0, 0, 0], 2),
+        };
+        byte += 1;
+    }
+    escapes
 }
 
 #[cfg(test)]
@@ -154,7 +199,17 @@ mod tests {
     #[test]
     fn strings_are_written_as_json_reads_them() {
         let every: String = (0..0x300).filter_map(char::from_u32).collect();
-        for text in ["", "plain", "\"", &"\0".repeat(100), &"é日".repeat(50), &every, &format!("{every}{every}")] {
+        for text in [
+            "",
+            "plain",
+            "\"",
+            &"\0".repeat(100),
+            &"é日".repeat(50),
+            &"fifteen letters".repeat(50),
+            &format!("{}\n{}\t", "a".repeat(200), "b".repeat(100)),
+            &every,
+            &format!("{every}{every}"),
+        ] {
             let mut out = Vec::new();
             write_string(text, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string(text).unwrap());
