@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ptr;
 
-use mcp::{BusId, Delivery, Heard, Publication, Server, SessionState, Topic};
+use mcp::{BusId, Delivery, Heard, Holder, Publication, Server, SessionState, Topic};
 
 use crate::call;
 use crate::conf::Location;
@@ -17,7 +17,9 @@ use crate::front;
 use crate::link::Link;
 use crate::listening;
 use crate::nchan;
-use crate::ngx::{self, Level, ListDigests, Messages, Request, Ringer, SessionSubscriptions, StreamCounts};
+use crate::ngx::{
+    self, HolderLeases, Level, ListDigests, Messages, Request, Ringer, SessionSubscriptions, StreamCounts,
+};
 use crate::pause;
 use crate::websocket;
 
@@ -31,6 +33,7 @@ pub(crate) struct Memory {
     pub(crate) lists: ListDigests,
     pub(crate) subscriptions: SessionSubscriptions,
     pub(crate) audience: StreamCounts,
+    pub(crate) leases: HolderLeases,
 }
 
 /// The bus of one MCP location, as this worker knows it.
@@ -157,6 +160,23 @@ impl Bus {
             delivery.iter().filter(|delivery| delivery.is_end()).for_each(|end| note_end(location, end.topic()));
             ngx::ring();
         }
+    }
+
+    /// A worker with streams has said that it is there, on whatever machine.
+    pub(crate) fn renew(&self, server: &Server, holder: Holder) {
+        let now = ngx::ticks();
+        self.memory.leases.with(|leases| {
+            leases.renew(self.key, Some(holder), now);
+            if server.is_here(holder) {
+                leases.renew(self.key, None, now);
+            }
+        });
+    }
+
+    /// Whether a worker of another machine may still have its streams. From now on this one hears of that.
+    pub(crate) fn may_hold(&self, location: &'static Location, holder: Holder) -> bool {
+        self.is_linked(location);
+        self.memory.leases.with(|leases| leases.may_hold(self.key, holder, ngx::ticks())) != Some(false)
     }
 
     /// Remembers that a session wants to hear of a resource, or no more; false if it cannot be remembered.

@@ -17,6 +17,7 @@ use crate::held;
 use crate::ngx::{self, Chain, Disguise, Held, Request, Status, Taken, UpstreamFinalizer, Wake, run_finalizer};
 use crate::pause;
 use crate::reply;
+use crate::sse;
 
 /// What an upstream announces is believed up to this size, in bytes; beyond it the buffer grows with what comes.
 const LARGEST_RESERVE: usize = 1 << 20;
@@ -275,6 +276,9 @@ pub(crate) fn start(
     pending: Box<Pending>,
 ) -> Status {
     let caller = Caller::new(request, context.location, &pending);
+    if sse::has_ended(request, context) {
+        return Status::CLIENT_CLOSED_REQUEST;
+    }
     call(request, context, caller, endpoint, upstream, pending)
 }
 

@@ -129,6 +129,9 @@ pub(crate) fn content(request: Request) -> Status {
                 request.outlet().iter().for_each(|outlet| outlet.refuse(request, &refusal));
                 return reply::send(request, context, refusal);
             }
+            if let Some(link) = context.location.link() {
+                exchange.set_holder(link.holder(&context.location.server));
+            }
             match request.outlet().map_or(Admission::Now, |outlet| outlet.admit(request)) {
                 Admission::Now => admitted(request, context, exchange),
                 Admission::Later => {

@@ -1,8 +1,8 @@
 //! The link to other machines: a channel of Nchan with Redis behind it, which every worker with streams hears. It keeps nothing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
-use mcp::BusId;
+use mcp::{BusId, Holder, Server};
 
 use crate::bus::Bus;
 use crate::channels::Channels;
@@ -10,19 +10,22 @@ use crate::conf::Location;
 use crate::context::Context;
 use crate::nchan::{self, Channel, Unpublished};
 use crate::ngx::{self, Chain, Detached, Level, Request, Wake};
+use crate::secret;
 
 /// Bytes of a message on the channel at the most, which the log of each machine takes no larger.
 const LARGEST_MESSAGE: usize = mcp::MAX_ENVELOPE + 4096;
 /// Milliseconds between two looks whether the link still carries: Nchan says nothing when Redis goes away.
 const CHECK: usize = 2000;
-/// A message that says nothing.
-const NOTHING: &[u8] = b"-";
+/// What stands before a message that says no more than who is there.
+const PRESENT: u8 = b'-';
 
 /// The link of one MCP location, as this worker knows it.
 pub(crate) struct Link {
     /// Its name is the same on every machine with this configuration.
     channel: Channel,
     ear: RefCell<Ear>,
+    /// What tells the worker from all others, from one loss of the link to the next.
+    worker: Cell<Option<[u8; 4]>>,
 }
 
 /// The worker's place on the channel.
@@ -37,7 +40,11 @@ struct Ear {
 
 impl Link {
     pub(crate) fn new(channels: Channels, name: String) -> Link {
-        Link { channel: Channel { location: channels.location(), name }, ear: RefCell::default() }
+        Link {
+            channel: Channel { location: channels.location(), name },
+            ear: RefCell::default(),
+            worker: Cell::default(),
+        }
     }
 
     /// Publishes a message; `then` is told whether that succeeded.
@@ -86,8 +93,16 @@ impl Link {
         }
     }
 
+    /// Who holds the streams of this worker, for other machines.
+    pub(crate) fn holder(&self, server: &Server) -> Holder {
+        let worker = self.worker.get().unwrap_or_else(secret::nonce);
+        self.worker.set(Some(worker));
+        server.holder(worker)
+    }
+
     /// Hears nothing any more.
     pub(crate) fn close(&self) {
+        self.worker.take();
         let ear = self.ear.take();
         drop(ear);
     }
@@ -99,11 +114,12 @@ pub(crate) fn lost(location: &'static Location) {
     location.bus.iter().for_each(Bus::close_all);
 }
 
-/// Publishes nothing, which fails if nothing could be published.
+/// Publishes that this worker is there, which fails if nothing could be published.
 fn check(request: Request) {
     let Some(context) = Context::of(request) else { return };
     let Some(link) = context.location.link() else { return };
-    link.send(context.location, NOTHING.to_vec(), |_| {});
+    let present = format!("{}{}", char::from(PRESENT), link.holder(&context.location.server));
+    link.send(context.location, present.into_bytes(), |_| {});
     link.ear.borrow().check.iter().for_each(|check| check.post_in(CHECK));
 }
 
@@ -127,16 +143,28 @@ pub(crate) fn take(location: &'static Location, chain: Chain, received: &mut Vec
         let event = &received[begin..begin + length];
         begin += length + 2;
         let data = event.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"data: "));
-        if let Some((id, envelope)) = data.and_then(parse) {
-            bus.receive(location, id, envelope);
+        match data.and_then(parse) {
+            Some(Message::Present(holder)) => bus.renew(&location.server, holder),
+            Some(Message::Published(id, envelope)) => bus.receive(location, id, envelope),
+            None => {}
         }
     }
     received.drain(..begin);
 }
 
-/// A message on the channel: its id and its envelope.
-fn parse(message: &[u8]) -> Option<(BusId, &[u8])> {
+/// A message on the channel.
+enum Message<'m> {
+    /// A worker is there.
+    Present(Holder),
+    /// Something was published: its id and its envelope.
+    Published(BusId, &'m [u8]),
+}
+
+fn parse(message: &[u8]) -> Option<Message<'_>> {
+    if let Some(holder) = message.strip_prefix(&[PRESENT]) {
+        return std::str::from_utf8(holder).ok().and_then(Holder::parse).map(Message::Present);
+    }
     let space = message.iter().position(|byte| *byte == b' ')?;
     let id = std::str::from_utf8(&message[..space]).ok().and_then(BusId::parse)?;
-    Some((id, &message[space + 1..]))
+    Some(Message::Published(id, &message[space + 1..]))
 }

@@ -16,6 +16,7 @@ mod entry;
 mod event;
 mod headers_out;
 mod inner;
+mod leases;
 mod log;
 mod messages;
 mod module;
@@ -42,6 +43,7 @@ pub(crate) use digests::ListDigests;
 pub(crate) use disguise::Disguise;
 pub(crate) use event::Wake;
 pub(crate) use inner::{Admission, Inner, Outlet};
+pub(crate) use leases::HolderLeases;
 pub(crate) use log::{Level, Log};
 pub(crate) use messages::Messages;
 pub(crate) use module::{
@@ -50,7 +52,7 @@ pub(crate) use module::{
     mcp_module, next_body_filter, next_header_filter, publish, publish_ready, upstream_finished,
 };
 pub(crate) use outbox::Outbox;
-pub(crate) use request::{ReadHandler, Received, Request, Status, now, now_in_milliseconds, run_reader};
+pub(crate) use request::{ReadHandler, Received, Request, Status, now, now_in_milliseconds, run_reader, ticks};
 pub(crate) use served::{Served, ServerNames};
 pub(crate) use sessions::SessionStates;
 pub(crate) use subrequest::start as start_subrequest;

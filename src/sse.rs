@@ -4,13 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use mcp::http::{Headers, HttpReply, Transport};
-use mcp::{Exchange, Facts, SESSION_PARAMETER, Topic};
+use mcp::{Exchange, Facts, SESSION_PARAMETER, SessionState, Topic};
 
+use crate::bus::Bus;
 use crate::conf::Location;
 use crate::context::{Context, Stage};
 use crate::handler::{Judged, go_on, proceed};
 use crate::message::{Conversation, Message};
-use crate::ngx::{Admission, Request, Status, Wake};
+use crate::ngx::{self, Admission, Request, Status, Wake};
 use crate::reply;
 
 /// A message's POST, which is answered as soon as the message is judged.
@@ -69,9 +70,7 @@ pub(crate) fn forward(request: Request, context: &'static Context, body: &[u8]) 
         return Judged::Ends(Status::INTERNAL_SERVER_ERROR);
     };
     let session = context.facts().and_then(Facts::session).unwrap_or_default();
-    // Of streams of other machines only the end is known.
-    let is_here = bus.link.is_none() || location.server.has_begun(session);
-    if is_here && bus.listening([Topic::of_session(session)].into_iter()) == 0 {
+    if !may_be_open(location, bus, session) {
         return Judged::Ends(reply::send(request, context, exchange.refuse_without_stream()));
     }
     let posting = Rc::new(Posting { exchange, verdict: RefCell::default(), wake, request });
@@ -84,6 +83,26 @@ pub(crate) fn forward(request: Request, context: &'static Context, body: &[u8]) 
     request.suspend_phases();
     context.set_stage(Stage::Posting(posting));
     Judged::Waits
+}
+
+/// Whether the stream of a session may be open. Of those of other machines only the end is known, and whether who holds them is silent.
+fn may_be_open(location: &'static Location, bus: &Bus, session: &str) -> bool {
+    let server = &location.server;
+    match server.holder_of(session).filter(|holder| bus.link.is_some() && !server.is_here(*holder)) {
+        Some(holder) => {
+            location.session_state(session.as_bytes(), ngx::now()) != Some(SessionState::Ended)
+                && bus.may_hold(location, holder)
+        }
+        None => bus.listening([Topic::of_session(session)].into_iter()) > 0,
+    }
+}
+
+/// Whether the client that a call is for has left before the call could hear of it.
+pub(crate) fn has_ended(request: Request, context: &'static Context) -> bool {
+    let is_of_stream = request.outlet().is_some_and(|outlet| outlet.transport() == Transport::Sse);
+    let session = context.facts().and_then(Facts::session).filter(|_| is_of_stream);
+    let bus = context.location.bus.as_ref();
+    session.zip(bus).is_some_and(|(session, bus)| !may_be_open(context.location, bus, session))
 }
 
 /// Answers a POST.

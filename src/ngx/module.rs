@@ -13,6 +13,7 @@ use super::buf::Chain;
 use super::conf::{Conf, finish_location, report, set_directive};
 use super::digests::ListDigests;
 use super::entry::guard;
+use super::leases::HolderLeases;
 use super::log::Log;
 use super::messages::Messages;
 use super::request::{Request, Status};
@@ -212,6 +213,7 @@ extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
             lists,
             subscriptions: SessionSubscriptions::add(cf)?,
             audience: StreamCounts::add(cf)?,
+            leases: HolderLeases::add(cf)?,
         })
     };
     let (Some(memory), Some(states)) = (memory(), SessionStates::add(cf)) else { return ptr::null_mut() };

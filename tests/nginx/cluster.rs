@@ -94,7 +94,22 @@ fn await_unknown(nginx: &Nginx, request: &Request) {
     let deadline = Instant::now() + DEADLINE;
     while nginx.send(request).status != 404 {
         assert!(Instant::now() < deadline, "the session has not ended");
+        thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Opens a stream of HTTP+SSE: what comes on it, and a message to it.
+fn open_sse(nginx: &Nginx) -> (Events, Request) {
+    let mut events = Events::open(nginx.connect(), &Request::new("GET").header("Accept", "text/event-stream"));
+    let ping = Request::post(json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string());
+    let ping = ping.to(&events.next().unwrap().data.unwrap());
+    (events, ping)
+}
+
+/// Posts the message, and awaits its answer.
+fn ask(nginx: &Nginx, (events, ping): &mut (Events, Request)) {
+    assert_eq!(nginx.send(ping).status, 202);
+    while events.next().expect("an answer").name.as_deref() != Some("message") {}
 }
 
 #[test]
@@ -107,20 +122,25 @@ fn a_session_that_has_ended_is_unknown_to_every_machine() {
     assert_eq!(machines[0].send(&session.carry(Request::new("DELETE"))).status, 204);
     machines.iter().for_each(|nginx| await_unknown(nginx, &list));
     // By HTTP+SSE, what is posted on one machine is answered on the other, as long as the stream is open.
-    let get = Request::new("GET").header("Accept", "text/event-stream");
-    let open = |nginx: &Nginx| {
-        let mut events = Events::open(nginx.connect(), &get);
-        let ping = Request::post(json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string());
-        let ping = ping.to(&events.next().unwrap().data.unwrap());
-        (events, ping)
-    };
-    let (mut events, ping) = open(&machines[0]);
-    for nginx in &machines {
-        assert_eq!(nginx.send(&ping).status, 202);
-        while events.next().expect("an answer").name.as_deref() != Some("message") {}
-    }
+    let mut client = open_sse(&machines[0]);
+    machines.iter().for_each(|nginx| ask(nginx, &mut client));
+    let (events, ping) = client;
     drop(events);
     machines.iter().for_each(|nginx| await_unknown(nginx, &ping));
+}
+
+#[test]
+fn the_sessions_of_a_machine_that_dies_are_forgotten_and_no_others() {
+    let redis = Redis::start();
+    let [mut dying, other, nginx] = [machine(&redis), machine(&redis), machine(&redis)];
+    let mut lost = open_sse(&dying);
+    let mut kept = open_sse(&other);
+    ask(&nginx, &mut lost);
+    ask(&nginx, &mut kept);
+    dying.kill();
+    await_unknown(&nginx, &lost.1);
+    ask(&nginx, &mut kept);
+    ask(&other, &mut kept);
 }
 
 #[test]

@@ -184,8 +184,16 @@ fn a_session_that_the_server_has_lost_is_made_again() {
     let server = Upstream::new({
         let generation = generation.clone();
         move |received| {
-            let session = format!("session-{}", generation.load(Ordering::SeqCst));
+            let round = generation.load(Ordering::SeqCst);
+            let session = format!("session-{round}");
             let number = message(received)["params"]["arguments"]["n"].clone();
+            if received.header("mcp-session-id").is_some_and(|theirs| theirs != session) {
+                // As the SDKs say it.
+                let id = [json!(null), json!("server-error")][round % 2].clone();
+                let error = json!({"code": -32600, "message": "Session not found"});
+                let body = json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string();
+                return response(404, "application/json", body);
+            }
             legacy(received, &session, &[tool("t")])
                 .unwrap_or_else(|| result(received, &text_result(&format!("{session} {number}"))))
         }

@@ -13,7 +13,7 @@ use crate::facts::Facts;
 use crate::front::{Following, Forward};
 use crate::http::{Body, Evaluate, HttpReply, Outcome, Transport, UpstreamFailure, UpstreamRequest, UpstreamResponse};
 use crate::input::Waiting;
-use crate::listen::{Delivery, Listener, Publication, Subscription, Topic, sse_listener};
+use crate::listen::{Delivery, Holder, Listener, Publication, Subscription, Topic, sse_listener};
 use crate::methods::{Operation, Request, write_answer};
 use crate::principal::Mark;
 use crate::record::Record;
@@ -96,6 +96,14 @@ impl Exchange {
                 Some(self.context.error(self.facts.request_id(), &Error::UnknownSession))
             }
             _ => None,
+        }
+    }
+
+    /// Says who holds the stream that the request opens, if it is one of HTTP+SSE: whoever hears of its session on another machine is told by
+    /// the session's id ([`Server::holder_of`]).
+    pub fn set_holder(&mut self, holder: Holder) {
+        if let (Claim::Begins(beginning), Work::OpenSse { .. }) = (&mut self.claim, &self.work) {
+            holder.mark(&mut beginning.nonce);
         }
     }
 

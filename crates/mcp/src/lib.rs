@@ -89,8 +89,9 @@ pub use front::{
 pub use input::Waiting;
 pub use level::LogLevel;
 pub use listen::{
-    Audience, BusId, CallStream, Delivered, Delivery, Heard, KEEPALIVE, Listener, MAX_ENVELOPE, MAX_RESOURCES, MAX_URI,
-    MessageLog, Passed, Publication, PublishRequest, SESSION_PARAMETER, Subscriptions, Topic, Wanted, Wish,
+    Audience, BusId, CallStream, Delivered, Delivery, Heard, Holder, KEEPALIVE, Leases, Listener, MAX_ENVELOPE,
+    MAX_RESOURCES, MAX_URI, MessageLog, Passed, Publication, PublishRequest, SESSION_PARAMETER, Subscriptions, Topic,
+    Wanted, Wish,
 };
 pub use prompt::{Prompt, PromptBuilder};
 pub use record::Record;

@@ -12,8 +12,8 @@ use crate::{LogLevel, ProtocolVersion};
 
 /// Bytes of the signature that an id carries.
 const TAG: usize = 16;
-/// Bytes that tell machines apart.
-pub(crate) const MACHINE: usize = 8;
+/// Bytes that tell machines apart, and their workers.
+pub(crate) const MACHINE: usize = 4;
 /// Bytes of the client's name, and of its version, that an id carries.
 const CLIENT: usize = 64;
 /// No id of ours is longer.

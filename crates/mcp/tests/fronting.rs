@@ -258,13 +258,52 @@ fn older_servers_get_a_session_and_are_read_page_by_page() {
     let (sent, _) = look(&server, &mut peer, &legacy);
     assert_eq!(message(&sent[0])["method"], "tools/list");
     // One that is lost on the way is made again, once.
-    let forgetful = |request: &UpstreamRequest| match header(request, "Mcp-Session-Id") {
-        Some("s-1") => (404, "text/plain", None, String::new()),
-        _ => legacy(request),
+    for (status, body) in LOST {
+        let mut peer = Peer::new(0);
+        assert_eq!(look(&server, &mut peer, &legacy).1, Ok(()));
+        let forgetful = |request: &UpstreamRequest| match header(request, "Mcp-Session-Id") {
+            Some("s-1") => (status, "application/json", None, body.to_owned()),
+            _ => legacy(request),
+        };
+        let (sent, outcome) = look(&server, &mut peer, &forgetful);
+        assert_eq!(message(&sent[1])["method"], "server/discover", "{body}");
+        assert!(outcome.unwrap_err().starts_with("notifications/initialized: the server answers HTTP 40"));
+    }
+}
+
+/// How servers say that they know no such session.
+const LOST: [(u16, &str); 4] = [
+    (404, ""),
+    (404, r#"{"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"Session not found"}}"#),
+    (404, r#"{"jsonrpc":"2.0","error":{"code":-32001,"message":"Session not found"},"id":null}"#),
+    (
+        400,
+        r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"},"id":null}"#,
+    ),
+];
+
+#[test]
+fn a_call_is_made_once_more_however_the_server_says_that_its_session_is_over() {
+    let server = server(vec![upstream("one", &[])]);
+    let mut peer = Peer::new(0);
+    assert_eq!(look(&server, &mut peer, &legacy).1, Ok(()));
+    let offering = offering(&server, &[&peer]);
+    let called = |answer: &dyn Fn(&Value) -> (u16, String)| {
+        let Step::Call { request, pending, .. } = ask(&server, &offering, "tools/call", json!({"name": "t1"})) else {
+            panic!("no call")
+        };
+        let (status, body) = answer(&message(&request)["id"]);
+        let content_type = Some(&b"application/json"[..]);
+        let answer = UpstreamResponse { status, content_type, body: body.as_bytes(), ..UpstreamResponse::default() };
+        pending.resume(&server, Ok(answer), &mut evaluate)
     };
-    let (sent, outcome) = look(&server, &mut peer, &forgetful);
-    assert_eq!(message(&sent[1])["method"], "server/discover");
-    assert_eq!(outcome, Err("notifications/initialized: the server answers HTTP 404 Not Found".to_owned()));
+    for (status, body) in LOST {
+        assert!(matches!(called(&|_| (status, body.to_owned())), Step::Renew { .. }), "{body}");
+    }
+    let own = called(&|id| {
+        (404, json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "no"}}).to_string())
+    });
+    assert_eq!(reply(own).1["error"]["code"], -32601);
 }
 
 #[test]

@@ -25,6 +25,9 @@ class Complaints(logging.Handler):
         self.records = []
 
     def emit(self, record):
+        # A client that leaves hears no more, and mcp 1.x warns of what is told to it meanwhile.
+        if record.exc_info and type(record.exc_info[1]).__name__ in ("BrokenResourceError", "ClosedResourceError"):
+            return
         self.records.append(f"{record.name}: {record.getMessage()}")
 
 

@@ -141,6 +141,14 @@ impl Nginx {
         assert!(status.success(), "nginx ended with {status}");
     }
 
+    /// Ends all its processes at once, without a word, as when its machine loses power.
+    pub(crate) fn kill(&mut self) {
+        self.stopped = true;
+        kill_process_group(self.pid(), Signal::KILL).unwrap();
+        assert!(self.log.await_end(), "a process of nginx was not killed");
+        self.child.wait().unwrap();
+    }
+
     /// Stops nginx and starts it again, on the same port and in the same directory.
     pub(crate) fn restart(&mut self) {
         self.stop();

@@ -6,7 +6,7 @@ use super::asked::{Asked, Replies};
 use super::link::{Link, Outgoing};
 use super::offering::Place;
 use super::peer::{Peer, credential, is_lost};
-use super::relay::is_response;
+use super::reply::is_response_to;
 use super::session::Session;
 use super::{Learned, Offering};
 use crate::LogLevel;
@@ -268,9 +268,9 @@ impl Pending {
     /// Whether the server behind must be agreed with anew before the call can be answered: its session is over.
     pub(crate) fn has_lost_session(&self, answer: &Answer<'_>) -> bool {
         let Answer::Response(response) = answer else { return false };
-        let is_first = self.forward.as_ref().is_some_and(|forward| !forward.is_second) && self.batch.is_none();
+        let Some(forward) = self.forward.as_ref().filter(|forward| !forward.is_second) else { return false };
         // A response to this very request is an answer, whatever its status.
-        is_first && is_lost(response.status) && !is_response(response.body)
+        self.batch.is_none() && is_lost(response.status) && !is_response_to(forward.id, response.body)
     }
 
     /// Which of [`Server::upstreams`] the call is for.

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::item::Item;
 use super::link::{Link, Outgoing};
-use super::reply::{Inbox, Reply};
+use super::reply::{Inbox, Reply, is_response_to};
 use super::{Forward, McpUpstream};
 use crate::ProtocolVersion;
 use crate::http::{UpstreamFailure, UpstreamRequest};
@@ -307,6 +307,7 @@ impl Peer {
             };
         }
         let reply = Reply::read(&inbox.body, inbox.id);
+        let is_answered = inbox.id.is_some_and(|id| is_response_to(id, &inbox.body));
         let refused = |reply: Result<Reply<'_>, String>| match reply {
             Ok(Reply::Error(error)) => failed(&format!("the server says \"{}\" ({})", error.message, error.code)),
             _ if !is_good => failed(&format!("the server answers {}", status_line(status))),
@@ -343,7 +344,7 @@ impl Peer {
                 Ok(self.next_list(server, look, cursor.map(|cursor| (listing, number + 1, cursor))))
             }
             // The session is over, or the server is another one than before.
-            (At::Page { .. }, reply) if !matches!(reply, Ok(Reply::Error(_))) && is_lost(status) && !look.is_second => {
+            (At::Page { .. }, _) if is_lost(status) && !is_answered && !look.is_second => {
                 look.start_over();
                 self.link = None;
                 Ok(Some(self.ask(server, look, At::Discovery, None)))

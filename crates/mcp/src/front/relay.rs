@@ -15,11 +15,6 @@ use crate::resource::{Around, write_mcp_contents};
 use crate::server::Server;
 use crate::tool::{Answer, Written, checked_json, coding_of, status_line, write_mcp_result};
 
-/// Whether a body is a response, so that it is one to the request that it answers.
-pub(super) fn is_response(body: &[u8]) -> bool {
-    Reply::read(body, None).is_ok()
-}
-
 /// The result in an answer, as if it were all of it.
 pub(crate) fn result_of(answer: Answer<'_>) -> Option<Answer<'_>> {
     let Answer::Response(response) = answer else { return None };

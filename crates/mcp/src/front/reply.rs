@@ -17,6 +17,13 @@ pub(crate) enum Reply<'a> {
     Error(RpcError<'a>),
 }
 
+/// Whether a body is a response to this very request. Servers say that a session is over with errors that have no id, or one of their own.
+pub(super) fn is_response_to(id: u64, body: &[u8]) -> bool {
+    let own =
+        |body| Members::of(checked_json(body).ok()?, "it").ok()?.get("id").map(|theirs| *theirs == id.to_string());
+    own(body) == Some(true) && Reply::read(body, Some(id)).is_ok()
+}
+
 /// A JSON-RPC error.
 #[derive(Debug, PartialEq)]
 pub(crate) struct RpcError<'a> {
@@ -152,6 +159,19 @@ mod tests {
         ] {
             let error = read(json).unwrap_err();
             assert!(error.contains(why), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_error_without_the_id_answers_nobody() {
+        for (id, is_own) in [("7", true), ("8", false), ("null", false), ("\"server-error\"", false), ("\"7\"", false)]
+        {
+            let body =
+                format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32600,"message":"Session not found"}}}}"#);
+            assert_eq!(is_response_to(7, body.as_bytes()), is_own, "{body}");
+        }
+        for body in ["", "<html>", "[]", r#"{"id":7}"#, r#"{"jsonrpc":"2.0","id":7}"#] {
+            assert!(!is_response_to(7, body.as_bytes()), "{body}");
         }
     }
 

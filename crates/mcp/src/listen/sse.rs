@@ -4,7 +4,7 @@
 //! came to.
 
 use super::stream::lists;
-use super::{Listener, MAX_ENVELOPE, Publication, Topic};
+use super::{Holder, Listener, MAX_ENVELOPE, Publication, Topic};
 use crate::ProtocolVersion;
 use crate::error::Error;
 use crate::exchange::Work;
@@ -39,7 +39,7 @@ impl Reception<'_, '_> {
         let (issued, owner) = (self.request.now, None);
         let session = Session { version: VERSION, capabilities: Capabilities::NONE, issued, owner };
         let mut nonce = (self.nonce)();
-        nonce[..MACHINE].copy_from_slice(&self.server.machine());
+        self.server.holder([0; MACHINE]).mark(&mut nonce);
         self.claim = Claim::Begins(Box::new(Beginning { session, client: Client::default(), nonce }));
         self.version = VERSION;
         self.facts.transport = Transport::Sse;
@@ -74,9 +74,20 @@ fn endpoint(target: &str, session: &str) -> String {
 }
 
 impl Server {
-    /// Whether the stream of a session of HTTP+SSE was opened on this machine, by this configuration.
-    pub fn has_begun(&self, session: &str) -> bool {
-        nonce_of(session).is_some_and(|nonce| nonce.starts_with(&self.machine()))
+    /// A worker of this machine, told from others by these random bytes, which it changes whenever it was cut off from other machines: its
+    /// streams have ended then.
+    pub fn holder(&self, worker: [u8; MACHINE]) -> Holder {
+        Holder::new(self.machine(), worker)
+    }
+
+    /// Who holds the stream of a session of HTTP+SSE, from its id, which was found right.
+    pub fn holder_of(&self, session: &str) -> Option<Holder> {
+        nonce_of(session).as_ref().and_then(Holder::in_nonce)
+    }
+
+    /// Whether a holder is, or was, a worker of this machine with this configuration.
+    pub fn is_here(&self, holder: Holder) -> bool {
+        holder.is_of(self.machine())
     }
 
     /// What is to be published so that the client of HTTP+SSE hears `message` on its stream, a line of JSON that is (part of) the
@@ -137,10 +148,6 @@ mod tests {
             panic!("no stream")
         };
         let session = facts.session().unwrap().to_owned();
-        let mut builder = ServerBuilder::new();
-        builder.secret([1; 32]);
-        builder.machine([9; MACHINE]);
-        assert_eq!([&server, &builder.build().unwrap()].map(|server| server.has_begun(&session)), [true, false]);
         let endpoint = format!("event: endpoint\ndata: /mcp?session_id={session}\n\n");
         assert_eq!(reply.body, Body::Bytes(endpoint.into_bytes()));
         let carry = |publication: Publication| Delivery::parse(&publication.envelope).unwrap();
@@ -150,6 +157,24 @@ mod tests {
         let end = carry(listener.closed().unwrap());
         assert!(end.is_end());
         assert_eq!(end.topic(), &Topic::of_session(&session));
+    }
+
+    #[test]
+    fn the_session_says_who_holds_its_stream() {
+        let [server, other] = [[3; MACHINE], [9; MACHINE]].map(|machine| {
+            let mut builder = ServerBuilder::new();
+            builder.secret([1; 32]);
+            builder.channels(true);
+            builder.machine(machine);
+            builder.build().unwrap()
+        });
+        let mut exchange = get(&server, &[(b"accept", b"text/event-stream")]);
+        let holder = server.holder([7; MACHINE]);
+        exchange.set_holder(holder);
+        let facts = exchange.facts().clone();
+        assert!(matches!(exchange.start(&server, &mut |_, _| String::new()), Step::Listen { .. }));
+        assert_eq!(other.holder_of(facts.session().unwrap()), Some(holder));
+        assert!(server.is_here(holder) && !other.is_here(holder));
     }
 
     #[test]

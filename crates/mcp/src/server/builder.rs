@@ -210,7 +210,7 @@ impl ServerBuilder {
         self.channels = on;
     }
 
-    /// Random bytes, by which a session of HTTP+SSE is known to have begun on this machine ([`Server::has_begun`]).
+    /// Random bytes, by which a session of HTTP+SSE is known to have begun on this machine ([`Server::is_here`]).
     pub fn machine(&mut self, machine: [u8; MACHINE]) {
         self.machine = machine;
     }
