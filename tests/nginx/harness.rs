@@ -12,7 +12,7 @@ mod port;
 mod publish;
 mod redis;
 #[path = "../../crates/mcp/tests/support/specification.rs"]
-mod specification;
+pub(crate) mod specification;
 mod tls;
 mod upstream;
 mod websocket;

@@ -1,10 +1,12 @@
 //! HTTP+SSE, the transport of 2024-11-05.
 
-use serde_json::{Value, json};
+use std::cell::RefCell;
+
+use serde_json::{Map, Value, json};
 
 use crate::harness::{
     Act, Conf, Connection, Events, Gate, Nginx, PUBLISH, Request, Upstream, changed, json as answer, response,
-    session_request,
+    session_request, specification,
 };
 
 const TOOL: &str = "mcp_tool t { description d; pass POST http://UPSTREAM/x; argument text string; }";
@@ -14,6 +16,8 @@ struct Client<'n> {
     nginx: &'n Nginx,
     events: Events,
     endpoint: String,
+    /// The methods of its requests, by their ids.
+    asked: RefCell<Map<String, Value>>,
 }
 
 impl<'n> Client<'n> {
@@ -25,7 +29,7 @@ impl<'n> Client<'n> {
         let mut events = Events::open(nginx.connect(), request);
         let event = events.next().unwrap();
         assert_eq!(event.name.as_deref(), Some("endpoint"));
-        Client { nginx, events, endpoint: event.data.unwrap() }
+        Client { nginx, events, endpoint: event.data.unwrap(), asked: RefCell::default() }
     }
 
     fn begin(nginx: &'n Nginx, capabilities: &Value) -> Client<'n> {
@@ -39,6 +43,7 @@ impl<'n> Client<'n> {
     }
 
     fn request(&self, message: &Value) -> Request {
+        self.asked.borrow_mut().insert(message["id"].to_string(), message["method"].clone());
         Request::post(message.to_string()).without("Accept").to(&self.endpoint)
     }
 
@@ -56,7 +61,10 @@ impl<'n> Client<'n> {
                 continue;
             }
             assert_eq!((event.name.as_deref(), &event.id), (Some("message"), &None));
-            return serde_json::from_str(&event.data.unwrap()).unwrap();
+            let message: Value = serde_json::from_str(&event.data.unwrap()).unwrap();
+            let asked = self.asked.borrow().get(&message["id"].to_string()).cloned().unwrap_or_default();
+            specification::check("2024-11-05", asked.as_str().unwrap_or_default(), &message);
+            return message;
         }
     }
 

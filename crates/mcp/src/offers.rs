@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::ProtocolVersion;
 use crate::list::Listing;
 use crate::listen::{LIST_CHANGES, Topic};
 use crate::task::EXTENSION as TASKS;
@@ -44,8 +45,8 @@ impl Offers {
         }
     }
 
-    /// `capabilities` of `initialize` and `server/discover`.
-    pub(crate) fn capabilities(self) -> Value {
+    /// `capabilities` of `initialize` and `server/discover`, as a revision has them.
+    pub(crate) fn capabilities(self, version: ProtocolVersion) -> Value {
         let mut capabilities = Map::new();
         // A tool's upstream may log while it works.
         capabilities.insert("logging".to_owned(), json!({}));
@@ -59,7 +60,8 @@ impl Offers {
             }
             capabilities.insert(change.capability.to_owned(), capability.into());
         }
-        if self.completions {
+        // In 2024-11-05 nobody says it.
+        if self.completions && version > ProtocolVersion::V2024_11_05 {
             capabilities.insert("completions".to_owned(), json!({}));
         }
         capabilities.into()
@@ -96,14 +98,24 @@ mod tests {
     #[test]
     fn changes_are_promised_only_where_they_can_be_delivered() {
         let mut offers = Offers { tools: true, ..Offers::default() };
-        assert_eq!(offers.capabilities(), json!({"logging": {}, "tools": {}}));
+        let version = ProtocolVersion::V2025_11_25;
+        assert_eq!(offers.capabilities(version), json!({"logging": {}, "tools": {}}));
         offers.channels = true;
-        assert_eq!(offers.capabilities(), json!({"logging": {}, "tools": {"listChanged": true}}));
+        assert_eq!(offers.capabilities(version), json!({"logging": {}, "tools": {"listChanged": true}}));
         offers.resources = true;
         let resources = json!({"listChanged": true, "subscribe": true});
         assert_eq!(
-            offers.capabilities(),
+            offers.capabilities(version),
             json!({"logging": {}, "tools": {"listChanged": true}, "resources": resources})
         );
+    }
+
+    #[test]
+    fn a_revision_is_told_what_it_has() {
+        let offers = Offers { completions: true, ..Offers::default() };
+        for version in ProtocolVersion::ALL {
+            let expected = (version != ProtocolVersion::V2024_11_05).then(|| json!({}));
+            assert_eq!(offers.capabilities(version).get("completions"), expected.as_ref(), "{version}");
+        }
     }
 }

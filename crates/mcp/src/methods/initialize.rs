@@ -25,7 +25,7 @@ pub(crate) fn initialize_result(
     instructions: Option<&str>,
 ) -> Value {
     let mut result =
-        json!({"protocolVersion": version.as_str(), "capabilities": offers.capabilities(), "serverInfo": info});
+        json!({"protocolVersion": version.as_str(), "capabilities": offers.capabilities(version), "serverInfo": info});
     if let Some(instructions) = instructions {
         result["instructions"] = instructions.into();
     }
@@ -37,7 +37,7 @@ pub(crate) fn discover_result(offers: Offers, instructions: Option<&str>) -> Val
     let mut result = json!({
         "resultType": "complete",
         "supportedVersions": ProtocolVersion::ADVERTISED.map(ProtocolVersion::as_str),
-        "capabilities": offers.capabilities(),
+        "capabilities": offers.capabilities(ProtocolVersion::V2026_07_28),
     });
     if let Some(extensions) = offers.extensions() {
         result["capabilities"]["extensions"] = extensions;

@@ -18,8 +18,7 @@ fn validator(version: ProtocolVersion, definition: &str) -> Option<Validator> {
         return None;
     };
     let file = format!("{directory}/{version}/schema.json");
-    // There is none of 2024-11-05.
-    let text = std::fs::read_to_string(&file).ok()?;
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
     let mut schema: Value = serde_json::from_str(&text).unwrap();
     let definitions = if schema.get("$defs").is_some() { "$defs" } else { "definitions" };
     let root = schema.as_object_mut().unwrap();

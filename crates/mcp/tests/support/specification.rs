@@ -89,7 +89,6 @@ fn validator(revision: &str, definition: &'static str) -> Option<Arc<Validator>>
 }
 
 fn build(file: &std::path::Path, definition: &str) -> Option<Arc<Validator>> {
-    // There is none of 2024-11-05.
     let mut schema: Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).unwrap();
     let definitions = if schema.get("$defs").is_some() { "$defs" } else { "definitions" };
     schema[definitions].get(definition)?;
