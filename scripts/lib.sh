@@ -86,3 +86,8 @@ configure_debian_headers() {
     ) >"$work/configure.log" 2>&1 || die "nginx's configure failed: $(tail -n 5 "$work/configure.log")"
     echo "$flags" >"$work/configured"
 }
+
+# Exports MCP_NCHAN, by which the tests know that there is Nchan.
+use_nchan() {
+    if [ -e "$MODULES/ngx_nchan_module.so" ]; then export MCP_NCHAN=$MODULES/ngx_nchan_module.so; fi
+}

@@ -280,6 +280,12 @@ impl Pause {
 
     /// What was waited for is there, or has not come in time.
     fn end(self: Box<Self>, request: Request, context: &'static Context) {
+        let status = self.outcome(request, context);
+        request.finalize(status);
+    }
+
+    /// What becomes of the call; nothing of the pause is left then.
+    fn outcome(self: Box<Self>, request: Request, context: &'static Context) -> Status {
         let Pause { caller, rest, is_cancelled, .. } = *self;
         let server = &context.location.server;
         let mut evaluate = |endpoint, index| context.operator_value(request, endpoint, index);
@@ -296,17 +302,16 @@ impl Pause {
                     let own = fronts.learned(request, context, upstream);
                     pending.renewed(server, &fronts.offering(), own.as_deref(), &mut evaluate)
                 }
-                None => return request.finalize(Status::ERROR),
+                None => return Status::ERROR,
             },
             Rest::Nothing { endpoint, upstream, pending } => Step::Call { endpoint, request: upstream, pending },
         };
-        let status = match step {
+        match step {
             Step::Call { endpoint, request: upstream, pending } => {
                 call::again(request, context, caller, endpoint, upstream, pending)
             }
             Step::Reply(reply) => reply::finish_call(request, context, caller.is_open(), reply),
             _ => call::defective(request, context, caller.is_open()),
-        };
-        request.finalize(status);
+        }
     }
 }

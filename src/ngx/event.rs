@@ -1,6 +1,8 @@
 //! Work that is put off: to the end of the current turn of the event loop, for some time, or to the end of a request.
 
+use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
+use std::rc::Rc;
 
 use super::entry::guard;
 use super::log::Log;
@@ -10,69 +12,83 @@ use super::sys::{
     ngx_http_request_t, ngx_http_run_posted_requests,
 };
 
-/// An event of a request's own, posted to run `act` outside of the handler that finished something.
+/// An event of a request's own, posted to run `act` outside of the handler that finished something. It may outlive the request,
+/// and does nothing any more then.
 ///
 /// `ngx_http_post_request()` alone is not enough: a call may finish in an event of another connection, after which
 /// nobody runs this connection's posted requests.
-pub(crate) struct Wake {
-    event: *mut ngx_event_t,
-}
+pub(crate) struct Wake(Rc<Alarm>);
 
-struct Target {
+struct Alarm {
+    event: UnsafeCell<ngx_event_t>,
     request: Request,
     act: fn(Request),
-    event: *mut ngx_event_t,
+    /// nginx has ended the request.
+    is_over: Cell<bool>,
 }
 
-impl Drop for Target {
-    fn drop(&mut self) {
-        // SAFETY: the event lives in the same pool, and pools run their cleanups before they free memory.
+impl Alarm {
+    fn cancel(&self) {
+        // SAFETY: nobody has a reference to the event beyond a call.
         unsafe {
-            mcp_delete_posted_event(self.event);
-            mcp_delete_timer(self.event);
+            mcp_delete_posted_event(self.event.get());
+            mcp_delete_timer(self.event.get());
         }
+    }
+}
+
+/// What a request's pool has of its event. Pools run their cleanups before they free memory.
+struct Kept(Rc<Alarm>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.cancel();
+        self.0.is_over.set(true);
     }
 }
 
 impl Wake {
-    /// An event for `request`, in its pool, and deleted with it.
+    /// An event for `request`, which ends with it.
     pub(crate) fn new(request: Request, act: fn(Request)) -> Option<Wake> {
-        let event = request.pool().zeroed::<ngx_event_t>()?.as_ptr();
-        let target = request.pool().keep(Target { request, act, event })?;
-        // SAFETY: the event was just allocated; `log` is the connection's.
+        // SAFETY: all-zero is what nginx starts an event from.
+        let event = UnsafeCell::new(unsafe { std::mem::zeroed() });
+        let alarm = Rc::new(Alarm { event, request, act, is_over: Cell::new(false) });
+        request.pool().keep(Kept(Rc::clone(&alarm)))?;
+        // SAFETY: the event was just made, and nginx does not have it yet; `log` is the connection's.
         unsafe {
-            (*event).data = target.as_ptr().cast::<c_void>();
+            let event = alarm.event.get();
+            (*event).data = Rc::as_ptr(&alarm).cast_mut().cast::<c_void>();
             (*event).handler = Some(run);
             (*event).log = (*(*request.as_ptr()).connection).log;
         }
-        Some(Wake { event })
+        Some(Wake(alarm))
     }
 
     /// Runs `act` soon, once, however often it is posted before.
     pub(crate) fn post(&self) {
-        // SAFETY: the event lives as long as the request, which the caller holds.
-        unsafe { mcp_post_event(self.event) }
+        if !self.0.is_over.get() {
+            // SAFETY: the pool keeps the event until it is deleted.
+            unsafe { mcp_post_event(self.0.event.get()) }
+        }
     }
 
     /// Runs `act` after this time, unless it is put off again before.
     pub(crate) fn post_in(&self, milliseconds: usize) {
-        // SAFETY: as in `post`.
-        unsafe { mcp_add_timer(self.event, milliseconds) }
+        if !self.0.is_over.get() {
+            // SAFETY: as in `post`.
+            unsafe { mcp_add_timer(self.0.event.get(), milliseconds) }
+        }
     }
 
     /// The worker need not live on until then.
     pub(crate) fn forgo_at_exit(&self) {
-        // SAFETY: as in `post`.
-        unsafe { (*self.event).set_cancelable(1) }
+        // SAFETY: as in `Alarm::cancel`.
+        unsafe { (*self.0.event.get()).set_cancelable(1) }
     }
 
     /// Runs nothing any more.
     pub(crate) fn cancel(&self) {
-        // SAFETY: as in `post`.
-        unsafe {
-            mcp_delete_posted_event(self.event);
-            mcp_delete_timer(self.event);
-        }
+        self.0.cancel();
     }
 }
 
@@ -97,13 +113,15 @@ extern "C" fn end(target: *mut c_void) {
 }
 
 extern "C" fn run(event: *mut ngx_event_t) {
-    // SAFETY: nginx runs a posted event once; its data is the `Target` of `Wake::new`, alive as long as the event.
-    let target = unsafe { &*(*event).data.cast::<Target>() };
-    let request = target.request;
+    // SAFETY: nginx runs a posted event once; its data is the `Alarm` of `Wake::new`, alive as long as the request.
+    let (request, act) = unsafe {
+        let alarm = &*(*event).data.cast::<Alarm>();
+        (alarm.request, alarm.act)
+    };
     let r: *mut ngx_http_request_t = request.as_ptr();
     // SAFETY: the request is alive, its pool's cleanup would have deleted the event.
     let connection = unsafe { (*r).connection };
-    guard(Log::cycle(), (), || (target.act)(request));
+    guard(Log::cycle(), (), || act(request));
     // SAFETY: a connection outlives its requests; nginx's own handlers end so.
     unsafe { ngx_http_run_posted_requests(connection) }
 }

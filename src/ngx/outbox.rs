@@ -24,7 +24,7 @@ struct Part {
     chain: ngx_chain_t,
     buf: ngx_buf_t,
     /// What `buf` points to.
-    _bytes: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl Outbox {
@@ -45,7 +45,7 @@ impl Outbox {
         buf.set_last_buf(u32::from(last));
         buf.set_last_in_chain(u32::from(last));
         let chain = ngx_chain_t { buf: ptr::null_mut(), next: ptr::null_mut() };
-        let part = Box::into_raw(Box::new(Part { chain, buf, _bytes: bytes }));
+        let part = Box::into_raw(Box::new(Part { chain, buf, bytes }));
         self.parts.push_back(part);
         // SAFETY: just made, and freed only by `reclaim` and `drop`.
         let chain = unsafe {
@@ -69,17 +69,22 @@ impl Outbox {
         self.parts.iter().map(|part| unsafe { length(&(**part).buf) }).sum()
     }
 
-    /// Frees what is sent: nobody points to it any more.
+    /// Frees what is sent: nobody points to it any more. Of a part without bytes that is known once one behind it is sent.
     fn reclaim(&mut self) {
-        while let Some(part) = self.parts.front().copied() {
-            // SAFETY: as in `send`; a part with nothing left to send is not referred to by any filter.
-            unsafe {
-                if length(&(*part).buf) > 0 {
-                    return;
-                }
-                drop(Box::from_raw(part));
+        let mut sent = 0;
+        for (index, part) in self.parts.iter().enumerate() {
+            // SAFETY: as in `send`.
+            let (left, is_empty) = unsafe { (length(&(**part).buf), (**part).bytes.is_empty()) };
+            if left > 0 {
+                break;
             }
-            self.parts.pop_front();
+            if !is_empty {
+                sent = index + 1;
+            }
+        }
+        for part in self.parts.drain(..sent) {
+            // SAFETY: as in `send`; a part with nothing left to send is not referred to by any filter.
+            drop(unsafe { Box::from_raw(part) });
         }
     }
 }

@@ -138,6 +138,8 @@ fn what_another_nginx_offers_is_offered_in_every_revision() {
             (&json!("b_greet"), &json!("Greets."))
         );
         assert_eq!(tools["tools"][0].get("title").is_some(), version >= "2025-06-18");
+        let of_annotations = tools["tools"][0]["annotations"]["title"] == "Greet";
+        assert_eq!(of_annotations, version == "2025-03-26");
         let greeted = ask(session, "tools/call", json!({"name": "b_greet", "arguments": {"name": "Ann"}}));
         assert_eq!(greeted.header("x-facts"), Some("b_greet|||ok"));
         let greeted = greeted.result();

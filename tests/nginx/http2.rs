@@ -19,12 +19,12 @@ fn conf(upstream: &Upstream) -> Conf {
 }
 
 /// Runs a client to its end.
-fn run<T>(client: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(client: impl Future<Output = T>) -> T {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(DEADLINE, client).await.expect("an answer in time") })
 }
 
-async fn connect(address: SocketAddr) -> SendRequest<bytes::Bytes> {
+pub(crate) async fn connect(address: SocketAddr) -> SendRequest<bytes::Bytes> {
     let stream = TcpStream::connect(address).await.unwrap();
     let (client, connection) = h2::client::handshake(stream).await.unwrap();
     // It ends with the client, when its stream is closed.
@@ -33,7 +33,7 @@ async fn connect(address: SocketAddr) -> SendRequest<bytes::Bytes> {
 }
 
 /// Sends a request; the answer is a future of its own.
-async fn send(client: &mut SendRequest<bytes::Bytes>, request: &Request) -> h2::client::ResponseFuture {
+pub(crate) async fn send(client: &mut SendRequest<bytes::Bytes>, request: &Request) -> h2::client::ResponseFuture {
     let mut head =
         http::Request::builder().method(request.method.as_str()).uri(format!("http://localhost{}", request.target));
     for (name, value) in request.headers.iter().filter(|(name, _)| name != "Host") {
@@ -48,7 +48,7 @@ async fn send(client: &mut SendRequest<bytes::Bytes>, request: &Request) -> h2::
 }
 
 /// Status and message of an answer.
-async fn receive(answer: h2::client::ResponseFuture) -> (u16, Value) {
+pub(crate) async fn receive(answer: h2::client::ResponseFuture) -> (u16, Value) {
     let (head, mut body) = Response::into_parts(answer.await.unwrap());
     let mut bytes = Vec::new();
     while let Some(chunk) = body.data().await {

@@ -119,6 +119,16 @@ fn the_end_of_a_session_ends_its_stream() {
 }
 
 #[test]
+fn a_stream_may_end_while_nothing_may_be_sent() {
+    // The header of a stream takes a good part of a second. That what must wait is still there then, scripts/memory sees.
+    let nginx = nginx("limit_rate 512;");
+    let session = Session::open(&nginx, "2025-06-18");
+    let mut events = nginx.stream(&session, None);
+    assert_eq!(nginx.send(&session.carry(Request::new("DELETE"))).status, 204);
+    while events.next().is_some() {}
+}
+
+#[test]
 fn a_backend_is_told_how_many_hear_it() {
     let nginx = nginx("");
     let sessions = [Session::open(&nginx, "2025-11-25"), Session::open(&nginx, "2025-11-25")];

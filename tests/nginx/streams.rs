@@ -294,5 +294,7 @@ fn a_client_that_reads_slowly_slows_its_upstream_down() {
     }
     assert_eq!(events.result().0["content"][0]["text"], "done");
     let grown = peak(&nginx) - before;
-    assert!(grown < 4096, "a worker has grown by {grown} KB");
+    // AddressSanitizer keeps some of what was freed, see scripts/memory: less than all of this.
+    let limit = if std::env::var_os("ASAN_OPTIONS").is_some() { 32 << 10 } else { 4096 };
+    assert!(grown < limit, "a worker has grown by {grown} KB");
 }

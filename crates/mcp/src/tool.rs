@@ -61,6 +61,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::annotations::published as published_annotations;
 pub(crate) use self::argument::Argument;
 pub use self::builder::ToolBuilder;
 pub(crate) use self::builder::{check_name, once, text};

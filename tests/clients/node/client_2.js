@@ -2,12 +2,13 @@
 
 import { readFileSync } from "node:fs";
 import { Client, ProtocolError, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { main, Refused } from "./conversation.js";
+import { ANSWERS, CAPABILITIES, main, Refused } from "./conversation.js";
 
 async function connect(url, revision, complain) {
   const options =
     revision < "2026" ? { supportedProtocolVersions: [revision] } : { versionNegotiation: { mode: "auto" } };
-  const client = new Client({ name: "client", version: "2" }, options);
+  const client = new Client({ name: "client", version: "2" }, { ...options, capabilities: CAPABILITIES });
+  for (const [method, answer] of Object.entries(ANSWERS)) client.setRequestHandler(method, () => answer);
   const transport = new StreamableHTTPClientTransport(new URL(url));
   client.onerror = complain;
   const changed = new Promise((resolve) =>

@@ -9,6 +9,14 @@ process.on("uncaughtException", (error) => {
   process.exit(1);
 });
 
+// What every client answers that is asked: its user, its model, and itself.
+export const ANSWERS = {
+  "elicitation/create": { action: "accept", content: { seats: 3, name: "Ann" } },
+  "sampling/createMessage": { role: "assistant", content: { type: "text", text: "onward" }, model: "m" },
+  "roots/list": { roots: [{ uri: "file:///home" }] },
+};
+export const CAPABILITIES = { elicitation: {}, sampling: {}, roots: {} };
+
 // A JSON-RPC error.
 export class Refused extends Error {
   constructor(code, message) {

@@ -5,8 +5,14 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { WebSocketClientTransport } from "@modelcontextprotocol/sdk/client/websocket.js";
-import { McpError, ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
-import { main, Refused } from "./conversation.js";
+import {
+  CreateMessageRequestSchema,
+  ElicitRequestSchema,
+  ListRootsRequestSchema,
+  McpError,
+  ToolListChangedNotificationSchema,
+} from "@modelcontextprotocol/sdk/types.js";
+import { ANSWERS, CAPABILITIES, main, Refused } from "./conversation.js";
 
 const TRANSPORTS = {
   streamable_http: StreamableHTTPClientTransport,
@@ -34,7 +40,10 @@ const asking = (Transport) =>
   };
 
 async function connect(url, revision, complain, kind = "streamable_http") {
-  const client = new Client({ name: "sdk", version: "1" });
+  const client = new Client({ name: "sdk", version: "1" }, { capabilities: CAPABILITIES });
+  for (const schema of [CreateMessageRequestSchema, ElicitRequestSchema, ListRootsRequestSchema]) {
+    client.setRequestHandler(schema, ({ method }) => ANSWERS[method]);
+  }
   const transport = new (asking(TRANSPORTS[kind]))(new URL(url), revision);
   client.onerror = complain;
   const changed = new Promise((resolve) => client.setNotificationHandler(ToolListChangedNotificationSchema, resolve));

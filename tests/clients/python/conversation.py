@@ -8,6 +8,12 @@ import uuid
 from importlib.metadata import version
 
 
+# What every client answers that is asked: its user, its model, and itself.
+BOOKING = {"seats": 3, "name": "Ann"}
+MOTTO = "onward"
+ROOT = "file:///home"
+
+
 class Refused(Exception):
     """A JSON-RPC error."""
 

@@ -9,6 +9,7 @@ use super::{front, legacy, message, shown, text_result, tool, with_lines};
 use crate::harness::{
     Act, Events, Gate, Received, Request, Response, Upstream, WORKERS, WebSocket, request, response, stateless_request,
 };
+use crate::http2;
 
 /// What a server is answered to its questions, and what it opens.
 #[derive(Clone, Default)]
@@ -493,6 +494,38 @@ fn a_call_of_a_socket_is_held_as_long_as_the_socket() {
     socket.result(&stateless_request(3, "tools/call", params(2, &json!({}))));
     drop(socket);
     talk.cancelled.wait();
+}
+
+#[test]
+fn a_call_of_http_2_is_held_when_its_connection_is_gone() {
+    let talk = Talk::default();
+    let server = asking(&talk, 1);
+    let nginx = front(&server, "").listen("reuseport http2").start();
+    let call_all = |requests: Vec<Request>| {
+        http2::run(async {
+            let mut client = http2::connect(nginx.address()).await;
+            let mut results = Vec::new();
+            for request in &requests {
+                let (status, message) = http2::receive(http2::send(&mut client, request).await).await;
+                assert_eq!(status, 200, "{message}");
+                results.push(message["result"].clone());
+            }
+            results
+        })
+    };
+    let held = call_all((0..5).map(|n| call(n, &json!({}))).collect());
+    let again = held.iter().enumerate().map(|(n, result)| call(n, &answered(result, "Ann"))).collect();
+    for result in call_all(again) {
+        assert_eq!(shown(&result), ("done", false));
+    }
+    // And on the same one.
+    http2::run(async {
+        let mut client = http2::connect(nginx.address()).await;
+        let (_, first) = http2::receive(http2::send(&mut client, &call(9, &json!({}))).await).await;
+        let again = call(9, &answered(&first["result"], "Ann"));
+        let (_, second) = http2::receive(http2::send(&mut client, &again).await).await;
+        assert_eq!(shown(&second["result"]), ("done", false));
+    });
 }
 
 #[test]

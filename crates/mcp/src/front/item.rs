@@ -7,10 +7,12 @@ use sha2::{Digest, Sha256};
 
 use super::McpUpstream;
 use crate::ProtocolVersion;
+use crate::jsonrpc::text;
 use crate::list::Listing;
 use crate::listen::MAX_URI;
 use crate::tool::{
     Members, MirroredHeader, Object, Shape, check_name, check_shape, has_scheme, in_long_form, mirrored,
+    published_annotations,
 };
 
 /// Bytes of a definition.
@@ -145,7 +147,7 @@ impl Item {
                 name if name == key(listing) => {}
                 "title" | "_meta" if version < ProtocolVersion::V2025_06_18 => {}
                 "icons" if version < ProtocolVersion::V2025_11_25 => {}
-                "annotations" if listing == Listing::Tools && version < ProtocolVersion::V2025_03_26 => {}
+                "annotations" if listing == Listing::Tools && version < ProtocolVersion::V2025_06_18 => {}
                 "inputSchema" => {
                     let older = self.older_schema.as_deref().filter(|_| !version.is_stateless());
                     object.member(name, older.unwrap_or(json));
@@ -154,6 +156,13 @@ impl Item {
                 // Tasks of 2025-11-25 are not passed on.
                 "execution" if listing == Listing::Tools => {}
                 _ => object.member(name, json),
+            }
+        }
+        if listing == Listing::Tools && version < ProtocolVersion::V2025_06_18 {
+            let own = members.get("annotations").and_then(|json| serde_json::from_str(json).ok());
+            let title = members.get("title").and_then(text);
+            if let Some(annotations) = published_annotations(own.as_ref(), title.as_deref(), version) {
+                object.member("annotations", &Value::Object(annotations).to_string());
             }
         }
         object.end();
@@ -220,6 +229,11 @@ mod tests {
                 ProtocolVersion::V2025_06_18,
                 json!({"name": "x_t", "title": "T", "description": "D", "annotations": {"readOnlyHint": true},
                        "inputSchema": long, "_meta": {"k": 1}, "x": 1.5}),
+            ),
+            (
+                ProtocolVersion::V2025_03_26,
+                json!({"name": "x_t", "description": "D", "annotations": {"readOnlyHint": true, "title": "T"},
+                       "inputSchema": long, "x": 1.5}),
             ),
             (ProtocolVersion::V2024_11_05, json!({"name": "x_t", "description": "D", "inputSchema": long, "x": 1.5})),
         ] {

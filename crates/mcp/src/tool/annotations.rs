@@ -30,7 +30,7 @@ pub(super) fn parse(args: &[&str]) -> Result<Map<String, Value>, ConfigError> {
 }
 
 /// The annotations that a revision knows. 2025-03-26 has no `title` of the tool, only this one.
-pub(super) fn published(
+pub(crate) fn published(
     annotations: Option<&Map<String, Value>>,
     title: Option<&str>,
     version: ProtocolVersion,
