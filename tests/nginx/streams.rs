@@ -61,10 +61,11 @@ fn events_reach_the_client_as_they_come() {
         let nginx = nginx(&upstream);
         let session = (version != "2026-07-28").then(|| Session::open(&nginx, version));
         let mut events = Events::open(nginx.connect(), &watched(session.as_ref(), json!("t")));
-        assert_eq!(
-            events.notification("notifications/progress"),
-            json!({"progressToken": "t", "progress": 1, "total": 2, "message": "half"})
-        );
+        let mut half = json!({"progressToken": "t", "progress": 1, "total": 2});
+        if version > "2024-11-05" {
+            half["message"] = json!("half");
+        }
+        assert_eq!(events.notification("notifications/progress"), half);
         gate.open();
         assert_eq!(
             events.notification("notifications/progress"),

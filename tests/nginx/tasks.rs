@@ -107,7 +107,8 @@ fn a_call_is_held_for_whoever_knows_no_tasks() {
         };
         let mut events = Events::open(nginx.connect(), &watched);
         for look in 0..3 {
-            assert_eq!(events.notification("notifications/progress")["message"], format!("look {look}"));
+            let message = (version != "2024-11-05").then(|| json!(format!("look {look}")));
+            assert_eq!(events.notification("notifications/progress").get("message"), message.as_ref());
         }
         let (result, mut connection) = events.result();
         assert_eq!(result["content"][0]["text"], "{\"done\":true}");

@@ -67,6 +67,7 @@ pub(crate) fn receive(server: &Server, request: &HttpRequest<'_>, nonce: &dyn Fn
     });
     let version = reception.version;
     let mut context = Context::new(version, origin, server.methods(version));
+    reception.hearing.numbers_alone = version == ProtocolVersion::V2024_11_05;
     (context.hearing, context.now, context.asking) = (reception.hearing, request.now, reception.asking);
     context.offering = request.offering.cloned();
     context.prefers_events = accept.prefers_events;

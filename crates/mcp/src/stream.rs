@@ -41,6 +41,8 @@ pub(crate) struct Hearing {
     pub(crate) progress_token: Option<Box<str>>,
     /// Log messages of this level and above.
     pub(crate) log_level: Option<LogLevel>,
+    /// Of progress the numbers alone: in 2024-11-05 it has no message.
+    pub(crate) numbers_alone: bool,
 }
 
 /// A call whose client hears of it before its result.
@@ -108,7 +110,8 @@ impl Conclusion {
 }
 
 impl Hearing {
-    pub(crate) const NOTHING: Hearing = Hearing { accepts_events: false, progress_token: None, log_level: None };
+    pub(crate) const NOTHING: Hearing =
+        Hearing { accepts_events: false, progress_token: None, log_level: None, numbers_alone: false };
 
     /// Whether the client wants to hear how far the call is.
     pub(crate) fn wants_progress(&self) -> bool {
@@ -291,7 +294,7 @@ impl Stream {
                 out.extend_from_slice(b",\"total\":");
                 out.extend_from_slice(total.as_bytes());
             }
-            if let Some(message) = message {
+            if let Some(message) = message.filter(|_| !self.hearing.numbers_alone) {
                 out.extend_from_slice(b",\"message\":");
                 write_json(message, out);
             }
@@ -408,7 +411,8 @@ mod tests {
     use super::*;
 
     fn stream(token: Option<&str>, level: Option<LogLevel>) -> Stream {
-        Stream::new(Hearing { accepts_events: true, progress_token: token.map(Box::from), log_level: level })
+        let progress_token = token.map(Box::from);
+        Stream::new(Hearing { accepts_events: true, progress_token, log_level: level, numbers_alone: false })
     }
 
     fn head(content_type: &str) -> UpstreamResponse<'_> {
@@ -511,6 +515,18 @@ mod tests {
             let (heard, _) = hear(stream(Some("7"), None), &format!("event: progress\ndata: {text}\n\n"));
             assert_eq!(heard, [format!(r#"progress {{"progressToken":7,"progress":1,"message":"{text}"}}"#)]);
         }
+    }
+
+    #[test]
+    fn a_client_of_the_first_revision_hears_numbers_alone() {
+        let mut old = stream(Some("7"), None);
+        old.hearing.numbers_alone = true;
+        let (heard, _) =
+            hear(old, "data: {\"progress\":1,\"total\":2,\"message\":\"half\"}\n\nevent: progress\ndata: done\n\n");
+        assert_eq!(
+            heard,
+            [r#"progress {"progressToken":7,"progress":1,"total":2}"#, r#"progress {"progressToken":7,"progress":2}"#]
+        );
     }
 
     #[test]

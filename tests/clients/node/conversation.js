@@ -85,9 +85,11 @@ async function checkMeeting(peer, { tool, size }) {
 // What is said during a call, and between calls, to clients that can hear it.
 async function checkNews(peer, { progress, change }, revision) {
   const told = [];
+  // Progress has no message in 2024-11-05.
+  const expected = progress.told.map(([done, total, message]) => [done, total, revision >= "2025" ? message : undefined]);
   const tell = ({ progress: done, total, message }) => told.push([done, total, message]);
   checkResult({ ...progress, arguments: {} }, await peer.call(progress.tool, {}, tell), revision);
-  assert.deepEqual(told, progress.told);
+  assert.deepEqual(told, expected);
   if (!change) return;
   const changes = await peer.changes();
   // A session's stream is opened beside everything else, and may not be open yet.

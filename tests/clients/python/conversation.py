@@ -101,7 +101,9 @@ async def check_news(peer, news):
 
     result = await peer.call(progress["tool"], {}, progress=tell)
     check_result({**progress, "arguments": {}}, result, peer.revision)
-    same("progress", told, progress["told"])
+    # Progress has no message in 2024-11-05.
+    expected = [[*numbers, message if peer.revision >= "2025" else None] for *numbers, message in progress["told"]]
+    same("progress", told, expected)
     async with peer.changes() as changed:
         # A session's stream is opened beside everything else, and may not be open yet.
         for _ in range(50):
