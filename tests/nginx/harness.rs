@@ -27,7 +27,7 @@ pub(crate) use port::Port;
 pub(crate) use publish::{PUBLISH, changed, note};
 pub(crate) use redis::Redis;
 pub(crate) use tls::{Authority, Certificate, read_head, read_until};
-pub(crate) use upstream::{Act, Gate, Received, Upstream, json, response};
+pub(crate) use upstream::{Act, Gate, Received, Upstream, json, last, response};
 pub(crate) use websocket::{WebSocket, handshake, session_request, stateless_request};
 
 use std::time::Duration;

@@ -1,50 +1,19 @@
 use super::*;
-use crate::http::{Headers, HttpRequest, Transport};
+use crate::ProtocolVersion;
 use crate::input::Capabilities;
-use crate::session::Session;
-use crate::{ProtocolVersion, ServerBuilder, ToolBuilder};
+use crate::test_server::{self, post, post_stateless};
+use crate::tool::test_tools::named;
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"hello"}}"#;
 
 fn server() -> Server {
-    let mut tool = ToolBuilder::new("hello").unwrap();
-    tool.pass(&["GET", "http://upstream/hello"]).unwrap();
-    let mut builder = ServerBuilder::new();
-    builder.secret([1; 32]);
-    builder.channels(true);
-    builder.tool(tool.build().unwrap()).unwrap();
-    let mut tool = ToolBuilder::new("ask").unwrap();
-    tool.pass(&["POST", "http://upstream/ask"]).unwrap();
-    tool.result(&["mcp"]).unwrap();
-    builder.tool(tool.build().unwrap()).unwrap();
-    builder.build().unwrap()
+    let hello = named("hello", &[&["pass", "GET", "http://upstream/hello"]]);
+    let ask = named("ask", &[&["pass", "POST", "http://upstream/ask"], &["result", "mcp"]]);
+    test_server::server([hello, ask], |builder| builder.channels(true))
 }
 
 fn session(server: &Server, nonce: u8) -> String {
-    let session =
-        Session { version: ProtocolVersion::V2025_03_26, capabilities: Capabilities::NONE, issued: 1000, owner: None };
-    server.sessions().seal(session, &crate::session::Client::default(), [nonce; 16])
-}
-
-fn send(server: &Server, session: &str, body: &str) -> Step {
-    let headers = [
-        (&b"content-type"[..], &b"application/json"[..]),
-        (b"accept", b"*/*"),
-        (b"mcp-session-id", session.as_bytes()),
-    ];
-    let headers = Headers(&headers);
-    let request = HttpRequest {
-        transport: Transport::StreamableHttp,
-        target: b"/mcp",
-        method: "POST",
-        headers,
-        body: body.as_bytes(),
-        hosts: &[],
-        session_state: None,
-        offering: None,
-        now: 1000,
-    };
-    server.receive(&request, &|| [0; 16]).start(server, &mut |_, _| String::new())
+    test_server::session(server, ProtocolVersion::V2025_03_26, Capabilities::NONE, nonce)
 }
 
 fn call(step: Step) -> Box<Pending> {
@@ -57,7 +26,7 @@ fn call(step: Step) -> Box<Pending> {
 /// What a cancellation delivers to the calls of its session.
 fn cancellation(server: &Server, session: &str, id: &str) -> Delivery {
     let body = format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#);
-    match send(server, session, &body) {
+    match post(server, session, &body) {
         Step::Publish { publications, then } => {
             assert!(matches!(*then, Step::Reply(HttpReply { status: 202, .. })));
             Delivery::parse(&publications[0].envelope).unwrap()
@@ -70,7 +39,7 @@ fn cancellation(server: &Server, session: &str, id: &str) -> Delivery {
 fn a_call_is_cancelled_by_its_client_alone() {
     let server = server();
     let [own, other] = [1, 2].map(|nonce| session(&server, nonce));
-    let pending = call(send(&server, &own, CALL));
+    let pending = call(post(&server, &own, CALL));
     assert_eq!(pending.topic(), Some(Topic::of_session(&own)));
     for (session, id, meant) in
         [(&own, "7", true), (&own, "8", false), (&own, "\"7\"", false), (&own, "77", false), (&other, "7", false)]
@@ -86,7 +55,7 @@ fn nothing_answers_a_call_that_was_cancelled() {
     let server = server();
     let session = session(&server, 1);
     for (is_open, status) in [(false, 202), (true, 200)] {
-        let mut pending = call(send(&server, &session, CALL));
+        let mut pending = call(post(&server, &session, CALL));
         if is_open {
             pending.open();
         }
@@ -101,7 +70,7 @@ fn a_batch_goes_on_after_a_call_that_was_cancelled() {
     let session = session(&server, 1);
     let second = CALL.replace("\"id\":7", "\"id\":8");
     let mut evaluate = |_, _| String::new();
-    let first = call(send(&server, &session, &format!("[{CALL},{second}]")));
+    let first = call(post(&server, &session, &format!("[{CALL},{second}]")));
     assert!(!first.is_cancelled_by(&cancellation(&server, &session, "8")), "it has not begun");
     assert!(first.is_cancelled_by(&cancellation(&server, &session, "7")));
     let second = call(first.cancel(&server, &mut evaluate));
@@ -115,28 +84,7 @@ fn ask(server: &Server, state: Option<&str>, principal: &str, now: u64) -> Resul
     const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
     let state = state.map(|state| format!(r#","requestState":"{state}""#)).unwrap_or_default();
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"ask",{META}{state}}}}}"#);
-    let headers: [(&[u8], &[u8]); 5] = [
-        (b"content-type", b"application/json"),
-        (b"accept", b"*/*"),
-        (b"mcp-protocol-version", b"2026-07-28"),
-        (b"mcp-method", b"tools/call"),
-        (b"mcp-name", b"ask"),
-    ];
-    let headers = Headers(&headers);
-    let request = HttpRequest {
-        transport: Transport::StreamableHttp,
-        target: b"/mcp",
-        method: "POST",
-        headers,
-        body: body.as_bytes(),
-        hosts: &[],
-        session_state: None,
-        offering: None,
-        now,
-    };
-    let mut exchange = server.receive(&request, &|| [0; 16]);
-    assert!(exchange.set_principal(principal).is_none());
-    let (request, pending) = match exchange.start(server, &mut |_, _| String::new()) {
+    let (request, pending) = match post_stateless(server, principal, ("tools/call", "ask"), &body, now) {
         Step::Call { request, pending, .. } => (request, pending),
         Step::Reply(HttpReply { outcome: Outcome::ProtocolError { code }, .. }) => return Err(code),
         step => panic!("{step:?}"),

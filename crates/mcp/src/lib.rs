@@ -74,6 +74,8 @@ mod session;
 mod stateless;
 mod stream;
 mod task;
+#[cfg(test)]
+mod test_server;
 mod text_template;
 mod tool;
 mod trace;

@@ -51,7 +51,7 @@ mod specification_tests;
 mod status;
 mod target;
 #[cfg(test)]
-mod test_tools;
+pub(crate) mod test_tools;
 mod text_argument;
 mod url;
 mod validation;

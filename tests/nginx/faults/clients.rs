@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with};
 use serde_json::json;
 
-use crate::harness::{Conf, DEADLINE, Nginx, Request, Session, Upstream, call, json as answer, request, response};
+use crate::harness::{
+    Conf, DEADLINE, Nginx, Request, Session, Upstream, call, json as answer, last, request, response,
+};
 
 const TOOL: &str = "mcp_tool t { pass POST http://upstream/x; argument text string; }";
 
-/// Kept connections would look like left ones.
 fn conf(directives: &str) -> Conf {
     let directives = format!("{TOOL}\nadd_header X-Worker $pid always;\n{directives}");
     Conf::location(&directives).listen("reuseport").http("upstream upstream { server UPSTREAM max_fails=0; }\n")
@@ -25,7 +26,7 @@ fn state(nginx: &Nginx) -> (Vec<String>, usize) {
 
 #[test]
 fn a_client_may_vanish_after_any_byte_of_its_request() {
-    let upstream = Upstream::answering(answer(&json!({"a": 1})));
+    let upstream = Upstream::answering(last(answer(&json!({"a": 1}))));
     let nginx = conf("").with("UPSTREAM", &upstream).start();
     let session = Session::open(&nginx, "2025-03-26");
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "t", "arguments": {}}});
@@ -95,7 +96,7 @@ fn an_upstream_that_cannot_be_connected_to_in_time_is_a_failed_call() {
 
 #[test]
 fn a_client_may_vanish_inside_its_reply() {
-    let upstream = Upstream::answering(response(200, "text/plain", "x".repeat(6 << 20)));
+    let upstream = Upstream::answering(last(response(200, "text/plain", "x".repeat(6 << 20))));
     let nginx = conf("").with("UPSTREAM", &upstream).start();
     let before = state(&nginx);
     for number in 0..6 {

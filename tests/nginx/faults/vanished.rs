@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Conf, Events, Nginx, Request, Upstream, WebSocket, handshake, json as answer, request, session_request,
+    Conf, Events, Nginx, Request, Upstream, WebSocket, handshake, json as answer, last, request, session_request,
     stateless_request,
 };
 
@@ -15,7 +15,7 @@ fn nginx(upstream: &Upstream) -> Nginx {
 }
 
 fn upstream() -> Upstream {
-    Upstream::answering(answer(&json!({"a": 1})))
+    Upstream::answering(last(answer(&json!({"a": 1}))))
 }
 
 /// A client's frame; the mask is of zeros and changes nothing.

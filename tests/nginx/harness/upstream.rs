@@ -63,6 +63,12 @@ pub(crate) fn json(value: &Value) -> Vec<Act> {
     response(200, "application/json", value.to_string())
 }
 
+/// The last of a connection. Newer nginx keeps connections unasked, and kept ones look like left ones.
+pub(crate) fn last(mut acts: Vec<Act>) -> Vec<Act> {
+    acts.push(Act::Close);
+    acts
+}
+
 /// A request as it came.
 #[derive(Clone)]
 pub(crate) struct Received {

@@ -1,49 +1,21 @@
 use super::*;
-use crate::http::{Body, Headers, HttpReply, HttpRequest, Outcome, Transport, UpstreamResponse};
+use crate::ProtocolVersion;
+use crate::http::{Body, HttpReply, Outcome, UpstreamResponse};
 use crate::input::Capabilities;
-use crate::session::{Client, Session};
-use crate::{ProtocolVersion, ServerBuilder, ToolBuilder};
+use crate::test_server::{self, NONCE, post};
+use crate::tool::test_tools::named;
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"ask"}}"#;
 const QUESTION: &[u8] =
     br#"{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"},"b":{"method":"roots/list"}}}"#;
 
 fn server(channels: bool) -> Server {
-    let mut tool = ToolBuilder::new("ask").unwrap();
-    tool.pass(&["POST", "http://upstream/ask"]).unwrap();
-    tool.result(&["mcp"]).unwrap();
-    let mut builder = ServerBuilder::new();
-    builder.secret([1; 32]);
-    builder.channels(channels);
-    builder.tool(tool.build().unwrap()).unwrap();
-    builder.build().unwrap()
+    let ask = named("ask", &[&["pass", "POST", "http://upstream/ask"], &["result", "mcp"]]);
+    test_server::server([ask], |builder| builder.channels(channels))
 }
 
 fn session(server: &Server, nonce: u8) -> String {
-    let (version, capabilities) = (ProtocolVersion::V2025_11_25, Capabilities::ROOTS);
-    server.sessions().seal(
-        Session { version, capabilities, issued: 1000, owner: None },
-        &Client::default(),
-        [nonce; 16],
-    )
-}
-
-fn send(server: &Server, session: &str, body: &str) -> Step {
-    let headers: [(&[u8], &[u8]); 3] =
-        [(b"content-type", b"application/json"), (b"accept", b"*/*"), (b"mcp-session-id", session.as_bytes())];
-    let (headers, body) = (Headers(&headers), body.as_bytes());
-    let request = HttpRequest {
-        transport: Transport::StreamableHttp,
-        target: b"/mcp",
-        method: "POST",
-        headers,
-        body,
-        hosts: &[],
-        session_state: None,
-        offering: None,
-        now: 1000,
-    };
-    server.receive(&request, &|| [0xab; 16]).start(server, &mut |_, _| String::new())
+    test_server::session(server, ProtocolVersion::V2025_11_25, Capabilities::ROOTS, nonce)
 }
 
 fn answer(pending: Box<Pending>, server: &Server, body: &[u8]) -> Step {
@@ -55,7 +27,7 @@ fn answer(pending: Box<Pending>, server: &Server, body: &[u8]) -> Step {
 
 /// A call whose backend has asked two things.
 fn ask(server: &Server, session: &str) -> (String, Waiting) {
-    let Step::Call { pending, .. } = send(server, session, CALL) else { panic!("no call") };
+    let Step::Call { pending, .. } = post(server, session, CALL) else { panic!("no call") };
     match answer(pending, server, QUESTION) {
         Step::Ask { events, waiting } => (String::from_utf8(events).unwrap(), waiting),
         step => panic!("{step:?}"),
@@ -63,7 +35,7 @@ fn ask(server: &Server, session: &str) -> (String, Waiting) {
 }
 
 fn respond(server: &Server, session: &str, response: &str) -> Option<Delivery> {
-    match send(server, session, response) {
+    match post(server, session, response) {
         Step::Publish { publications, .. } => Some(Delivery::parse(&publications[0].envelope).unwrap()),
         Step::Reply(HttpReply { status: 202, .. }) => None,
         step => panic!("{step:?}"),
@@ -75,7 +47,7 @@ fn result(id: &str) -> String {
 }
 
 fn id(index: usize) -> String {
-    format!("{}-1.{index}", "ab".repeat(16))
+    format!("{}-1.{index}", format!("{NONCE:02x}").repeat(16))
 }
 
 #[test]
@@ -180,7 +152,7 @@ fn questions_that_are_open_in_the_end_are_withdrawn() {
 fn without_channels_nobody_is_asked() {
     let server = server(false);
     let session = session(&server, 1);
-    let Step::Call { pending, .. } = send(&server, &session, CALL) else { panic!("no call") };
+    let Step::Call { pending, .. } = post(&server, &session, CALL) else { panic!("no call") };
     assert!(
         reply(answer(pending, &server, QUESTION))
             .contains("no channels to hear the answers on; it asks for: the client's roots; ")

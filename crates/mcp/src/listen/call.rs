@@ -153,49 +153,23 @@ fn is_answer(message: &str) -> bool {
 mod tests {
     use super::*;
     use crate::exchange::Step;
-    use crate::http::{Headers, HttpRequest, Transport};
     use crate::input::Capabilities;
-    use crate::session::{Client, Session};
-    use crate::{BusId, Delivered, ServerBuilder, ToolBuilder};
+    use crate::test_server::{self, post_accepting};
+    use crate::tool::test_tools::named;
+    use crate::{BusId, Delivered};
 
     fn server() -> Server {
-        let mut builder = ServerBuilder::new();
-        builder.secret([1; 32]);
-        builder.channels(true);
-        for name in ["resumable", "plain"] {
-            let mut tool = ToolBuilder::new(name).unwrap();
-            tool.pass(&["GET", "http://upstream/"]).unwrap();
-            let mut tool = tool.build().unwrap();
-            if name == "resumable" {
-                tool.let_resume();
-            }
-            builder.tool(tool).unwrap();
-        }
-        builder.build().unwrap()
+        let [mut resumable, plain] =
+            ["resumable", "plain"].map(|name| named(name, &[&["pass", "GET", "http://upstream/"]]));
+        resumable.let_resume();
+        test_server::server([resumable, plain], |builder| builder.channels(true))
     }
 
     /// A call on its way to its upstream.
     fn pending(server: &Server, version: ProtocolVersion, tool: &str, accept: &str) -> Box<Pending> {
-        let session = Session { version, capabilities: Capabilities::NONE, issued: 1000, owner: None };
-        let session = server.sessions().seal(session, &Client::default(), [2; 16]);
-        let lines = [
-            (&b"content-type"[..], &b"application/json"[..]),
-            (b"accept", accept.as_bytes()),
-            (b"mcp-session-id", session.as_bytes()),
-        ];
+        let session = test_server::session(server, version, Capabilities::NONE, 2);
         let body = format!(r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"name":"{tool}"}}}}"#);
-        let request = HttpRequest {
-            transport: Transport::StreamableHttp,
-            target: b"/mcp",
-            method: "POST",
-            headers: Headers(&lines),
-            body: body.as_bytes(),
-            hosts: &[],
-            session_state: None,
-            now: 1000,
-            offering: None,
-        };
-        match server.receive(&request, &|| [0; 16]).start(server, &mut |_, _| String::new()) {
+        match post_accepting(server, &session, accept, &body) {
             Step::Call { pending, .. } => pending,
             step => panic!("{step:?}"),
         }

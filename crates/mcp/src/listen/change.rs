@@ -38,24 +38,26 @@ impl Publication {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Delivery, PromptBuilder, ResourceBuilder, ServerBuilder, ToolBuilder};
+    use crate::test_server::server;
+    use crate::tool::test_tools::named;
+    use crate::{Delivery, PromptBuilder, ResourceBuilder};
 
     #[test]
     fn each_list_has_a_number_of_its_own() {
         let digests = |uris: &[&str], prompts: &[&str]| {
-            let mut builder = ServerBuilder::new();
-            builder.secret([1; 32]);
-            for uri in uris {
-                let mut resource = ResourceBuilder::new(uri).unwrap();
-                resource.text(&["a"]).unwrap();
-                builder.resource(resource.build().unwrap()).unwrap();
-            }
-            for name in prompts {
-                let mut prompt = PromptBuilder::new(name).unwrap();
-                prompt.message(&["user", "a"]).unwrap();
-                builder.prompt(prompt.build().unwrap()).unwrap();
-            }
-            builder.build().unwrap().list_digests()
+            let server = server([], |builder| {
+                for uri in uris {
+                    let mut resource = ResourceBuilder::new(uri).unwrap();
+                    resource.text(&["a"]).unwrap();
+                    builder.resource(resource.build().unwrap()).unwrap();
+                }
+                for name in prompts {
+                    let mut prompt = PromptBuilder::new(name).unwrap();
+                    prompt.message(&["user", "a"]).unwrap();
+                    builder.prompt(prompt.build().unwrap()).unwrap();
+                }
+            });
+            server.list_digests()
         };
         let before = digests(&["a:b"], &["p"]);
         for (uris, prompts, changed) in [
@@ -73,14 +75,8 @@ mod tests {
     #[test]
     fn a_change_of_the_tools_changes_their_number() {
         let digests = |names: &[&str]| {
-            let mut builder = ServerBuilder::new();
-            builder.secret([1; 32]);
-            for name in names {
-                let mut tool = ToolBuilder::new(name).unwrap();
-                tool.pass(&["GET", "http://upstream/"]).unwrap();
-                builder.tool(tool.build().unwrap()).unwrap();
-            }
-            builder.build().unwrap().list_digests()
+            let tool = |name: &&str| named(name, &[&["pass", "GET", "http://upstream/"]]);
+            server(names.iter().map(tool), |_| {}).list_digests()
         };
         assert_eq!(digests(&["a", "b"]), digests(&["a", "b"]));
         assert_ne!(digests(&["a", "b"]), digests(&["a"]));

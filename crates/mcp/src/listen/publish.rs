@@ -178,31 +178,23 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::ServerBuilder;
     use crate::input::Capabilities;
-    use crate::session::{Client, Session};
+    use crate::test_server::{self, NOW};
 
     fn server() -> Server {
-        let mut builder = ServerBuilder::new();
-        builder.secret([1; 32]);
-        builder.session_lifetime(60);
-        builder.channels(true);
-        builder.build().unwrap()
+        test_server::server([], |builder| {
+            builder.session_lifetime(60);
+            builder.channels(true);
+        })
     }
 
     fn session(server: &Server) -> String {
-        let session = Session {
-            version: ProtocolVersion::V2025_06_18,
-            capabilities: Capabilities::NONE,
-            issued: 1000,
-            owner: None,
-        };
-        server.sessions().seal(session, &Client::default(), [0; 16])
+        test_server::session(server, ProtocolVersion::V2025_06_18, Capabilities::NONE, 0)
     }
 
     fn request<'a>(body: &'a str, session: Option<&'a str>) -> PublishRequest<'a> {
         let content_type = Some(&b"application/json"[..]);
-        PublishRequest { method: "POST", content_type, session, body: body.as_bytes(), now: 1000, session_state: None }
+        PublishRequest { method: "POST", content_type, session, body: body.as_bytes(), now: NOW, session_state: None }
     }
 
     /// Topics and messages.
@@ -357,9 +349,8 @@ mod tests {
         assert_eq!((get.0, get.1), (405, 405));
         let reply = server.publish(&PublishRequest { method: "PUT", ..right }).unwrap_err();
         assert_eq!(reply.headers, [("Allow", "POST".to_owned())]);
-        let mut without = ServerBuilder::new();
-        without.secret([1; 32]);
-        assert_eq!(without.build().unwrap().publish(&right).unwrap_err().status, 404);
+        let without = test_server::server([], |_| {});
+        assert_eq!(without.publish(&right).unwrap_err().status, 404);
         for content_type in [None, Some(&b"text/plain"[..])] {
             assert_eq!(refused(&PublishRequest { content_type, ..right }).0, 415);
         }

@@ -109,32 +109,25 @@ impl Server {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ServerBuilder;
-    use crate::http::{Body, Headers, HttpRequest};
+    use crate::http::{Body, HeaderLine};
     use crate::listen::{Delivered, Delivery};
+    use crate::test_server::{self, NOW, start};
     use crate::{Exchange, Step};
 
-    fn server() -> Server {
-        let mut builder = ServerBuilder::new();
-        builder.secret([1; 32]);
-        builder.session_lifetime(60);
-        builder.channels(true);
-        builder.build().unwrap()
+    fn server_on(machine: [u8; MACHINE]) -> Server {
+        test_server::server([], |builder| {
+            builder.session_lifetime(60);
+            builder.channels(true);
+            builder.machine(machine);
+        })
     }
 
-    fn get(server: &Server, lines: &[(&[u8], &[u8])]) -> Exchange {
-        let request = HttpRequest {
-            transport: Transport::StreamableHttp,
-            target: b"/mcp",
-            method: "GET",
-            headers: Headers(lines),
-            body: b"",
-            hosts: &[],
-            session_state: None,
-            offering: None,
-            now: 1000,
-        };
-        server.receive(&request, &|| [5; 16])
+    fn server() -> Server {
+        server_on([3; MACHINE])
+    }
+
+    fn get(server: &Server, lines: &[HeaderLine<'_>]) -> Exchange {
+        test_server::receive(server, "GET", lines, "", NOW)
     }
 
     #[test]
@@ -144,9 +137,7 @@ mod tests {
         let facts = exchange.facts().clone();
         assert_eq!((facts.transport(), facts.protocol_version()), ("sse", Some(VERSION)));
         assert_eq!(facts.session(), None, "it is not known yet whose it is");
-        let Step::Listen { reply, mut listener } = exchange.start(&server, &mut |_, _| String::new()) else {
-            panic!("no stream")
-        };
+        let Step::Listen { reply, mut listener } = start(exchange, &server) else { panic!("no stream") };
         let session = facts.session().unwrap().to_owned();
         let endpoint = format!("event: endpoint\ndata: /mcp?session_id={session}\n\n");
         assert_eq!(reply.body, Body::Bytes(endpoint.into_bytes()));
@@ -161,18 +152,12 @@ mod tests {
 
     #[test]
     fn the_session_says_who_holds_its_stream() {
-        let [server, other] = [[3; MACHINE], [9; MACHINE]].map(|machine| {
-            let mut builder = ServerBuilder::new();
-            builder.secret([1; 32]);
-            builder.channels(true);
-            builder.machine(machine);
-            builder.build().unwrap()
-        });
+        let [server, other] = [[3; MACHINE], [9; MACHINE]].map(server_on);
         let mut exchange = get(&server, &[(b"accept", b"text/event-stream")]);
         let holder = server.holder([7; MACHINE]);
         exchange.set_holder(holder);
         let facts = exchange.facts().clone();
-        assert!(matches!(exchange.start(&server, &mut |_, _| String::new()), Step::Listen { .. }));
+        assert!(matches!(start(exchange, &server), Step::Listen { .. }));
         assert_eq!(other.holder_of(facts.session().unwrap()), Some(holder));
         assert!(server.is_here(holder) && !other.is_here(holder));
     }
@@ -194,15 +179,15 @@ mod tests {
     #[test]
     fn who_does_not_ask_for_it_gets_none() {
         let server = server();
-        let accept: (&[u8], &[u8]) = (b"accept", b"text/event-stream");
-        let cases: [&[(&[u8], &[u8])]; 4] = [
+        let accept: HeaderLine<'_> = (b"accept", b"text/event-stream");
+        let cases: [&[HeaderLine<'_>]; 4] = [
             &[],
             &[(b"accept", b"*/*")],
             &[accept, (b"mcp-protocol-version", b"2025-06-18")],
             &[accept, (b"mcp-session-id", b"a.b")],
         ];
         for lines in cases {
-            let step = get(&server, lines).start(&server, &mut |_, _| String::new());
+            let step = start(get(&server, lines), &server);
             assert!(matches!(step, Step::Reply(reply) if reply.status >= 400), "{lines:?}");
         }
     }

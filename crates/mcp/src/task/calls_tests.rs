@@ -1,17 +1,13 @@
 use super::*;
-use crate::http::{Body, Headers, HttpReply, HttpRequest, Transport, UpstreamResponse};
-use crate::{ServerBuilder, ToolBuilder};
+use crate::http::{Body, HttpReply, UpstreamResponse};
+use crate::test_server::{self, NOW, post_stateless};
+use crate::tool::test_tools::named;
 
-fn server(names: &[&str]) -> Server {
-    let mut builder = ServerBuilder::new();
-    builder.secret([1; 32]);
-    for name in names {
-        let mut tool = ToolBuilder::new(name).unwrap();
-        tool.pass(&["POST", "http://upstream/start"]).unwrap();
-        tool.task(&["poll", "ttl=1h"]).unwrap();
-        builder.tool(tool.build().unwrap()).unwrap();
-    }
-    builder.build().unwrap()
+const TASK: &[&str] = &["task", "poll", "ttl=1h"];
+
+fn server(names: &[&str], task: &[&str]) -> Server {
+    let tool = |name: &&str| named(name, &[&["pass", "POST", "http://upstream/start"], task]);
+    test_server::server(names.iter().map(tool), |_| {})
 }
 
 /// A request of a client of 2026-07-28 with a progress token; `capabilities` are what it declares.
@@ -20,28 +16,7 @@ fn send(server: &Server, principal: &str, method: &str, name: &str, capabilities
     let body = format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"{param}":"{name}","_meta":{{"progressToken":1,"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{capabilities}}}}}}}"#
     );
-    let headers: [(&[u8], &[u8]); 5] = [
-        (b"content-type", b"application/json"),
-        (b"accept", b"*/*"),
-        (b"mcp-protocol-version", b"2026-07-28"),
-        (b"mcp-method", method.as_bytes()),
-        (b"mcp-name", name.as_bytes()),
-    ];
-    let (headers, body) = (Headers(&headers), body.as_bytes());
-    let request = HttpRequest {
-        transport: Transport::StreamableHttp,
-        target: b"/mcp",
-        method: "POST",
-        headers,
-        body,
-        hosts: &[],
-        session_state: None,
-        offering: None,
-        now: 1000,
-    };
-    let mut exchange = server.receive(&request, &|| [0; 16]);
-    assert!(exchange.set_principal(principal).is_none());
-    exchange.start(server, &mut |_, _| String::new())
+    post_stateless(server, principal, (method, name), &body, NOW)
 }
 
 const TASKS: &str = r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
@@ -71,7 +46,7 @@ fn reply(step: Step) -> (Outcome, serde_json::Value) {
 
 #[test]
 fn a_task_is_its_clients_and_its_tools() {
-    let server = server(&["a", "b"]);
+    let server = server(&["a", "b"], TASK);
     let (_, created) = reply(accepted(&server, send(&server, "ada", "tools/call", "b", TASKS), ""));
     let id = created["result"]["taskId"].as_str().unwrap();
     assert!(!id.contains("secret"));
@@ -88,13 +63,13 @@ fn a_task_is_its_clients_and_its_tools() {
     assert_eq!(found(&server, "ada"), expected);
     assert_eq!(found(&server, "bob"), None);
     // After a reload tools may have another order, or be gone.
-    assert_eq!(found(&self::server(&["b"]), "ada"), expected);
-    assert_eq!(found(&self::server(&["a"]), "ada"), None);
+    assert_eq!(found(&self::server(&["b"], TASK), "ada"), expected);
+    assert_eq!(found(&self::server(&["a"], TASK), "ada"), None);
 }
 
 #[test]
 fn a_held_call_tells_what_is_new_of_its_job() {
-    let server = server(&["a"]);
+    let server = server(&["a"], TASK);
     let mut step = accepted(&server, send(&server, "", "tools/call", "a", "{}"), "begun");
     for (message, expected) in [("10 %", "10 %"), ("10 %", ""), ("20 %", "20 %"), ("", "")] {
         let Step::Wait { pending, milliseconds, .. } = step else { panic!("{step:?}") };
@@ -109,13 +84,7 @@ fn a_held_call_tells_what_is_new_of_its_job() {
 
 #[test]
 fn who_waits_for_long_looks_less_often() {
-    let mut builder = ServerBuilder::new();
-    builder.secret([1; 32]);
-    let mut tool = ToolBuilder::new("a").unwrap();
-    tool.pass(&["POST", "http://upstream/start"]).unwrap();
-    tool.task(&["poll", "interval=100ms", "hold=1d"]).unwrap();
-    builder.tool(tool.build().unwrap()).unwrap();
-    let server = builder.build().unwrap();
+    let server = server(&["a"], &["task", "poll", "interval=100ms", "hold=1d"]);
     let mut step = accepted(&server, send(&server, "", "tools/call", "a", "{}"), "begun");
     let (mut looks, mut waited) = (0, 0);
     while let Step::Wait { pending, milliseconds, .. } = step {

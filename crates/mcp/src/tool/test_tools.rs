@@ -7,7 +7,16 @@ use crate::operation::{Location, Operation, Parameter, RequestBody, Serializatio
 
 /// A tool `t` from directives, each with its name first; schemas are given as their text.
 pub(super) fn build(directives: &[&[&str]]) -> Result<Tool, ConfigError> {
-    let mut builder = ToolBuilder::new("t")?;
+    build_named("t", directives)
+}
+
+/// The same with another name, where nothing is wrong.
+pub(crate) fn named(name: &str, directives: &[&[&str]]) -> Tool {
+    build_named(name, directives).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn build_named(name: &str, directives: &[&[&str]]) -> Result<Tool, ConfigError> {
+    let mut builder = ToolBuilder::new(name)?;
     for directive in directives {
         let (name, args) = directive.split_first().unwrap();
         match *name {
@@ -21,6 +30,7 @@ pub(super) fn build(directives: &[&[&str]]) -> Result<Tool, ConfigError> {
             "result" => builder.result(args)?,
             "select" => builder.select(args)?,
             "strict" => builder.strict(args)?,
+            "task" => builder.task(args)?,
             _ => panic!("no directive {name}"),
         }
     }
@@ -29,7 +39,7 @@ pub(super) fn build(directives: &[&[&str]]) -> Result<Tool, ConfigError> {
 
 /// The same, where nothing is wrong.
 pub(super) fn tool(directives: &[&[&str]]) -> Tool {
-    build(directives).unwrap_or_else(|error| panic!("{error}"))
+    named("t", directives)
 }
 
 pub(super) fn object(value: Value) -> Map<String, Value> {

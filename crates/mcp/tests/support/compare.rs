@@ -4,7 +4,7 @@ use mcp::Exchange;
 use mcp::http::{HttpReply, Outcome};
 use serde_json::{Value, json};
 
-use super::META;
+use crate::sent::META;
 
 /// Takes off what every message has, after checking it.
 pub(crate) fn strip(message: &mut Value, stateless: bool) {
