@@ -11,8 +11,10 @@ const TOOL: &str =
     "mcp_tool t { description d; pass GET http://127.0.0.1:9/; }\nmcp_channels { nchan_redis_pass redis; }";
 
 fn machine(redis: &Redis) -> Nginx {
+    // A worker that ends waits for a connection whose descriptor Nchan has closed, as for any client that has yet to send a request.
     let upstream = format!(
-        "upstream redis {{ nchan_redis_server {}; nchan_redis_storage_mode distributed; }}\nmcp_secret secret;",
+        "upstream redis {{ nchan_redis_server {}; nchan_redis_storage_mode distributed; }}\nmcp_secret secret;
+        client_header_timeout 5s;",
         redis.url()
     );
     let conf = Conf::location(TOOL).http(&upstream).file("secret", "a secret that both machines have in common");
