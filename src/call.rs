@@ -42,6 +42,8 @@ pub(crate) struct Call {
     pub(crate) is_file: bool,
     /// Parts of it that wait for a client who is slow to read.
     held: Held,
+    /// Runs when nginx is done with what has come, while the client has yet to answer something that the server has asked for.
+    patience: Option<Wake>,
     pub(crate) body: Vec<u8>,
     pub(crate) complete: bool,
 }
@@ -62,6 +64,7 @@ impl Call {
             in_events: false,
             is_file: false,
             held: Held::default(),
+            patience: None,
             body: Vec::new(),
             complete: false,
         })
@@ -151,6 +154,10 @@ impl Call {
             true
         });
         self.held = held;
+        if self.pending.as_ref().is_some_and(|pending| pending.is_asking()) {
+            self.patience = self.patience.take().or_else(|| Wake::new(request, wait_for_client));
+            self.patience.iter().for_each(Wake::post);
+        }
         (status != Status::ERROR).then_some(taken)
     }
 
@@ -315,6 +322,12 @@ fn call(
     }
     context.set_stage(Stage::Calling(Call::new(caller, endpoint, pending)));
     run(request)
+}
+
+/// What the user takes to answer is not the server's time.
+pub(crate) fn wait_for_client(request: Request) {
+    let Some(context) = Context::of(request) else { return };
+    request.await_upstream(context.location.input_timeout);
 }
 
 /// The request ends. If its call still runs, the client has left, which its server is told.

@@ -9,7 +9,7 @@ use std::iter::once;
 use mcp::{Delivery, Held, HeldCall, Publication};
 
 use crate::bus::Bus;
-use crate::call::Call;
+use crate::call::{self, Call};
 use crate::context::{Context, Stage};
 use crate::filter;
 use crate::front;
@@ -106,6 +106,8 @@ pub(crate) fn body(request: Request, context: &'static Context, mut holding: Box
     holding.reply(context);
     if has_question {
         holding.wait(context);
+    } else if holding.held.is_asking() {
+        holding.rest.post();
     }
     let is_over = holding.held.is_over();
     context.set_stage(Stage::Holding(holding));
@@ -139,8 +141,7 @@ fn rest(request: Request) {
     if is_left {
         return give_up(request, context);
     }
-    // What the user takes to answer is not the server's time.
-    request.await_upstream(context.location.input_timeout);
+    call::wait_for_client(request);
 }
 
 /// The client should have come back.

@@ -16,6 +16,8 @@ use crate::secret;
 const LARGEST_MESSAGE: usize = mcp::MAX_ENVELOPE + 4096;
 /// Milliseconds between two looks whether the link still carries: Nchan says nothing when Redis goes away.
 const CHECK: usize = 2000;
+/// The same until it does: Nchan says that it delivers before Redis has agreed to.
+const KNOCK: usize = 50;
 /// What stands before a message that says no more than who is there.
 const PRESENT: u8 = b'-';
 
@@ -32,7 +34,7 @@ pub(crate) struct Link {
 #[derive(Default)]
 struct Ear {
     detached: Option<Detached>,
-    /// Nchan has said that it delivers.
+    /// Something has come, be it only what was published here.
     hears: bool,
     /// The next look whether it still does.
     check: Option<Wake>,
@@ -100,6 +102,16 @@ impl Link {
         server.holder(worker)
     }
 
+    fn look_in(&self, milliseconds: usize) {
+        self.ear.borrow().check.iter().for_each(|check| check.post_in(milliseconds));
+    }
+
+    /// Something has come. Says whether it is the first.
+    fn begins_to_hear(&self) -> bool {
+        let mut ear = self.ear.borrow_mut();
+        ear.detached.is_some() && !std::mem::replace(&mut ear.hears, true)
+    }
+
     /// Hears nothing any more.
     pub(crate) fn close(&self) {
         self.worker.take();
@@ -114,21 +126,22 @@ pub(crate) fn lost(location: &'static Location) {
     location.bus.iter().for_each(Bus::close_all);
 }
 
-/// Publishes that this worker is there, which fails if nothing could be published.
+/// Publishes that this worker is there, which fails if nothing could be published, and comes back.
 fn check(request: Request) {
-    let Some(context) = Context::of(request) else { return };
-    let Some(link) = context.location.link() else { return };
-    let present = format!("{}{}", char::from(PRESENT), link.holder(&context.location.server));
-    link.send(context.location, present.into_bytes(), |_| {});
-    link.ear.borrow().check.iter().for_each(|check| check.post_in(CHECK));
+    let Some(location) = Context::of(request).map(|context| context.location) else { return };
+    let Some(link) = location.link() else { return };
+    link.look_in(CHECK);
+    let present = format!("{}{}", char::from(PRESENT), link.holder(&location.server));
+    link.send(location, present.into_bytes(), |_| {
+        if !link.hears() {
+            link.look_in(KNOCK);
+        }
+    });
 }
 
-/// Nchan delivers from now on.
+/// Nchan delivers from now on, as it says.
 pub(crate) fn begun(location: &'static Location) {
-    if let (Some(bus), Some(link)) = (&location.bus, location.link()) {
-        link.ear.borrow_mut().hears = true;
-        bus.linked();
-    }
+    location.link().into_iter().for_each(|link| link.look_in(0));
 }
 
 /// Takes the messages of the channel, which come as events; `received` is what came before, and keeps what is not complete.
@@ -143,6 +156,9 @@ pub(crate) fn take(location: &'static Location, chain: Chain, received: &mut Vec
         let event = &received[begin..begin + length];
         begin += length + 2;
         let data = event.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"data: "));
+        if data.is_some() && location.link().is_some_and(Link::begins_to_hear) {
+            bus.linked();
+        }
         match data.and_then(parse) {
             Some(Message::Present(holder)) => bus.renew(&location.server, holder),
             Some(Message::Published(id, envelope)) => bus.receive(location, id, envelope),

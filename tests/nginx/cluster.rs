@@ -10,7 +10,7 @@ use crate::harness::{Conf, DEADLINE, Events, Nginx, PUBLISH, Redis, Request, Ses
 const TOOL: &str =
     "mcp_tool t { description d; pass GET http://127.0.0.1:9/; }\nmcp_channels { nchan_redis_pass redis; }";
 
-fn machine(redis: &Redis) -> Nginx {
+fn cluster_conf(redis: &Redis) -> Conf {
     // A worker that ends waits for a connection whose descriptor Nchan has closed, as for any client that has yet to send a request.
     let upstream = format!(
         "upstream redis {{ nchan_redis_server {}; nchan_redis_storage_mode distributed; }}\nmcp_secret secret;
@@ -18,7 +18,11 @@ fn machine(redis: &Redis) -> Nginx {
         redis.url()
     );
     let conf = Conf::location(TOOL).http(&upstream).file("secret", "a secret that both machines have in common");
-    let nginx = conf.server(PUBLISH).listen("reuseport").start();
+    conf.server(PUBLISH).listen("reuseport")
+}
+
+fn machine(redis: &Redis) -> Nginx {
+    let nginx = cluster_conf(redis).start();
     await_link(&nginx);
     nginx
 }
@@ -89,6 +93,28 @@ fn what_is_published_on_one_machine_is_heard_on_the_other() {
     for nginx in &machines {
         assert_eq!(next_note(&mut nginx.stream(&session, Some(&last))).0, "missed");
     }
+}
+
+#[test]
+fn a_stream_does_not_begin_before_other_machines_are_heard() {
+    let redis = Redis::start();
+    let nginx = cluster_conf(&redis).start();
+    let deadline = Instant::now() + DEADLINE;
+    // Nchan has found Redis in each worker, which has heard nothing of the channel yet.
+    while (0..16).any(|_| nginx.publish(None, &changed()).status != 200) {
+        assert!(Instant::now() < deadline, "Nchan has not found Redis");
+    }
+    redis.freeze();
+    let filter = json!({"notifications": {"toolsListChanged": true}});
+    let listen = request("s", "subscriptions/listen", filter);
+    let mut connections: Vec<_> = (0..4).map(|_| nginx.connect()).collect();
+    connections.iter_mut().for_each(|connection| connection.send(&listen.bytes()));
+    // Whatever a worker does at once it has done when it has answered something else.
+    let list = request(1, "tools/list", json!({}));
+    (0..16).for_each(|_| assert_eq!(nginx.send(&list).status, 200));
+    assert!(connections.iter().all(|connection| !connection.has_more()));
+    redis.thaw();
+    connections.iter_mut().for_each(|connection| assert_eq!(connection.receive_head().status, 200));
 }
 
 /// Sends a request until it is refused with 404: what ends is noticed a little later.

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{front, legacy, message, shown, text_result, tool, with_lines};
 use crate::harness::{
-    Act, Events, Gate, Received, Request, Response, Upstream, WORKERS, WebSocket, request, response, stateless_request,
+    Act, Events, Gate, Received, Request, Response, Session, Upstream, WORKERS, WebSocket, request, response,
+    stateless_request,
 };
 use crate::http2;
 
@@ -382,15 +383,32 @@ fn a_client_that_does_not_come_back_in_time_is_waited_for_no_longer() {
 fn what_the_user_takes_is_not_the_servers_time() {
     let talk = Talk::default();
     let server = server(&talk, |talk, message| match message["params"]["arguments"]["n"].as_u64() {
-        Some(1) => vec![ask("q", &question(1)), Act::Await(talk.gate("q")), done(message), Act::Close],
+        Some(0 | 1) => {
+            let id = id(message, 1);
+            vec![
+                ask(&id, &question(1)),
+                event(
+                    &json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 0, "progress": 1}}),
+                ),
+                Act::Await(talk.gate(&id)),
+                done(message),
+                Act::Close,
+            ]
+        }
         _ => vec![Act::AwaitClose(talk.closed.clone())],
     });
-    let nginx = front(&server, "proxy_read_timeout 100ms;").start();
+    let nginx = front(&server, "proxy_read_timeout 1s;").start();
+    let session = Session::open_as(&nginx, "2025-11-25", json!({"elicitation": {}}));
+    let mut events = Events::open(nginx.connect(), &session.call("t", json!({"n": 0})));
+    let asked = events.message();
     let result = nginx.send(&call(1, &json!({}))).result();
     // One that asks nothing has that time, and begins later.
     let slow = nginx.send(&call(2, &json!({}))).result();
     assert_eq!(shown(&slow), ("\"behind\": its backend did not answer in time", true));
     assert_eq!(shown(&nginx.send(&call(1, &answered(&result, "Ann"))).result()), ("done", false));
+    let answer = json!({"jsonrpc": "2.0", "id": asked["id"], "result": {"action": "cancel"}});
+    assert_eq!(nginx.send(&session.carry(Request::post(answer.to_string()))).status, 202);
+    assert_eq!(shown(&events.result().0), ("done", false));
 }
 
 #[test]

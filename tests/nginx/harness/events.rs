@@ -1,7 +1,10 @@
 //! A response that comes event by event.
 
+use std::time::Instant;
+
 use serde_json::Value;
 
+use super::DEADLINE;
 use super::client::{Connection, Request, Response};
 use super::specification;
 
@@ -70,7 +73,10 @@ impl Events {
 
     /// The next message.
     pub(crate) fn message(&mut self) -> Value {
+        // A stream that is kept alive does not fall silent.
+        let deadline = Instant::now() + DEADLINE;
         loop {
+            assert!(Instant::now() < deadline, "nothing but what keeps the stream alive");
             let event = self.next().expect("an event");
             // Without data it only carries an id.
             if event.comment.is_some() || event.data.as_deref() == Some("") {

@@ -51,6 +51,11 @@ impl Pending {
         Ok(())
     }
 
+    /// Whether its client has yet to answer something that the server has asked for.
+    pub fn is_asking(&self) -> bool {
+        self.forward.as_ref().is_some_and(|forward| !forward.asked.is_empty())
+    }
+
     /// Takes what the bus carries. True if there is something for the server by that.
     pub fn hear(&mut self, delivery: &Delivery) -> bool {
         let is_own = self.topic().as_ref() == Some(delivery.topic());

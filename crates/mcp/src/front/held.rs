@@ -170,6 +170,11 @@ impl HeldCall {
         self.forward.upstream
     }
 
+    /// Whether its client has yet to answer something.
+    pub fn is_asking(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     /// Nothing more comes of it.
     pub fn is_over(&self) -> bool {
         self.is_over
