@@ -42,6 +42,7 @@ pub(crate) struct Call {
     pub(crate) is_file: bool,
     /// Parts of it that wait for a client who is slow to read.
     held: Held,
+    replies: front::Replies,
     /// Runs when nginx is done with what has come, while the client has yet to answer something that the server has asked for.
     patience: Option<Wake>,
     pub(crate) body: Vec<u8>,
@@ -64,6 +65,7 @@ impl Call {
             in_events: false,
             is_file: false,
             held: Held::default(),
+            replies: front::Replies::default(),
             patience: None,
             body: Vec::new(),
             complete: false,
@@ -200,7 +202,12 @@ impl Call {
         let Some(pending) = &mut self.pending else { return };
         let Some(upstream) = pending.upstream() else { return };
         let replies = pending.replies(&context.location.server);
-        front::send_replies(request, context, upstream, replies);
+        self.replies.send(request, context, upstream, replies);
+    }
+
+    /// The replies to its server that are under way.
+    pub(crate) fn replies(&self) -> &front::Replies {
+        &self.replies
     }
 
     fn tell(&mut self, request: Request, context: &Context, bytes: Vec<u8>) -> Status {

@@ -17,7 +17,9 @@ use mcp::http::{UpstreamFailure, UpstreamRequest};
 use mcp::{Caller, Callers, Learned, McpUpstream, Offering, Peer, Pending, Publication, Server, Turn};
 
 use self::message::{Errand, send};
-pub(crate) use self::message::{Message, body, cancel, ending, finished, header, run, send_replies, upstream_finished};
+pub(crate) use self::message::{
+    Message, Replies, body, cancel, ending, finished, header, run, tell, upstream_finished,
+};
 use self::sessions::Session;
 pub(crate) use self::sessions::{Arrangement, admit};
 use self::wanted::Wants;

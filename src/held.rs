@@ -215,12 +215,13 @@ impl Holding {
     /// Sends what there is for the server.
     fn reply(&mut self, context: &'static Context) {
         let replies = self.held.replies(&context.location.server);
-        front::send_replies(self.request, context, self.held.upstream(), replies);
+        self.call.replies().send(self.request, context, self.held.upstream(), replies);
     }
 
     /// Tells the server that nobody wants its answer any more.
     fn cancel(&self, context: &'static Context) {
-        let cancellation = self.held.cancellation(&context.location.server);
-        front::send_replies(self.request, context, self.held.upstream(), cancellation.into_iter().collect());
+        if let Some(cancellation) = self.held.cancellation(&context.location.server) {
+            front::tell(context.location, self.held.upstream(), cancellation, None, Some((self.request, context)));
+        }
     }
 }

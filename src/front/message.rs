@@ -1,6 +1,6 @@
 //! Messages to the servers behind a location: each is a request without a client, which goes through nginx's proxy as calls do.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use mcp::http::{UpstreamFailure, UpstreamRequest};
@@ -40,7 +40,7 @@ pub(super) enum Errand {
     /// A session begins that is one caller's own.
     Begin(Rc<Session>),
     /// It says something, and its answer nothing.
-    Tell,
+    Tell { _among: Option<Replies> },
     /// Its answer tells of changes, as long as it goes on; none before it has begun.
     Listen(Option<(Ear, Wake)>),
 }
@@ -95,22 +95,53 @@ pub(super) fn send(
 pub(crate) fn cancel(request: Request, context: &'static Context, pending: &Pending) {
     let cancellation = pending.cancellation(&context.location.server);
     if let Some((upstream, cancellation)) = pending.upstream().zip(cancellation) {
-        send_replies(request, context, upstream, vec![cancellation]);
+        tell(context.location, upstream, cancellation, None, Some((request, context)));
     }
 }
 
-/// Sends what is for the server of a call beside the call itself.
-pub(crate) fn send_replies(
-    request: Request,
-    context: &'static Context,
+/// Sends a message whose answer says nothing.
+pub(crate) fn tell(
+    location: &'static Location,
     upstream: usize,
-    replies: Vec<UpstreamRequest>,
+    message: UpstreamRequest,
+    replies: Option<Replies>,
+    client: Option<(Request, &'static Context)>,
 ) {
-    let location = context.location;
-    for reply in replies {
-        let ground = ground(location, upstream, Some((request, context)));
-        if send(location, upstream, reply, Errand::Tell, ground).is_none() {
-            ngx::Log::cycle().write(Level::Error, format_args!("no memory or connection for a message to a server"));
+    let errand = Errand::Tell { _among: replies };
+    if send(location, upstream, message, errand, ground(location, upstream, client)).is_none() {
+        ngx::Log::cycle().write(Level::Error, format_args!("no memory or connection for a message to a server"));
+    }
+}
+
+/// Replies that are under way at most for one call: a server that asks for more meanwhile gets none.
+const MOST_REPLIES: usize = 32;
+
+/// The replies of a call to what its server asks, each a message beside the call.
+#[derive(Clone, Default)]
+pub(crate) struct Replies {
+    /// Each of them holds this.
+    has_refused: Rc<Cell<bool>>,
+}
+
+impl Replies {
+    /// Sends these.
+    pub(crate) fn send(
+        &self,
+        request: Request,
+        context: &'static Context,
+        upstream: usize,
+        replies: Vec<UpstreamRequest>,
+    ) {
+        for reply in replies {
+            let under_way = Rc::strong_count(&self.has_refused) - 1;
+            if under_way < MOST_REPLIES {
+                tell(context.location, upstream, reply, Some(self.clone()), Some((request, context)));
+            } else if !self.has_refused.replace(true) {
+                request.log().write(
+                    Level::Error,
+                    format_args!("an MCP server asks for more than {MOST_REPLIES} things at a time: it gets no reply"),
+                );
+            }
         }
     }
 }
@@ -294,7 +325,7 @@ pub(crate) fn finished(request: Request, context: &'static Context, message: Mes
             let turn = session.peer.borrow_mut().end(&location.server, outcome);
             session.go_on(location, turn, message.detached);
         }
-        Errand::Tell => {}
+        Errand::Tell { .. } => {}
         Errand::Listen(_) => {
             LISTENING.with_borrow_mut(|listening| listening.retain(|other| *other != request));
             let stream = front.wants.stream.get();

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use mcp::{Learned, MAX_RESOURCES, Publication, Topic, Wanted, is_part_of};
 
-use super::message::{Errand, ground, send};
+use super::message::tell;
 use super::{Front, Fronts};
 use crate::conf::Location;
-use crate::ngx::{self, Level, Request};
+use crate::ngx::{self, Request};
 
 /// What is wanted of one server.
 #[derive(Default)]
@@ -135,8 +135,6 @@ impl Front {
         let mut evaluate = |index| self.value(location, upstream, index);
         let request = self.peer.borrow().subscribe(&location.server, (uri, is_wanted), &mut evaluate);
         let Some(request) = request else { return };
-        if send(location, upstream, request, Errand::Tell, ground(location, upstream, None)).is_none() {
-            ngx::Log::cycle().write(Level::Error, format_args!("no memory or connection for a message to a server"));
-        }
+        tell(location, upstream, request, None, None);
     }
 }
