@@ -42,6 +42,7 @@ pub(crate) struct Call {
     pub(crate) is_file: bool,
     /// Parts of it that wait for a client who is slow to read.
     held: Held,
+    /// To what its server asks, if that is an MCP server.
     replies: front::Replies,
     /// Runs when nginx is done with what has come, while the client has yet to answer something that the server has asked for.
     patience: Option<Wake>,

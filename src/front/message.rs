@@ -39,7 +39,7 @@ pub(super) enum Errand {
     Look,
     /// A session begins that is one caller's own.
     Begin(Rc<Session>),
-    /// It says something, and its answer nothing.
+    /// It says something, and its answer nothing. A reply is counted as long as it is here.
     Tell { _among: Option<Replies> },
     /// Its answer tells of changes, as long as it goes on; none before it has begun.
     Listen(Option<(Ear, Wake)>),
@@ -99,7 +99,7 @@ pub(crate) fn cancel(request: Request, context: &'static Context, pending: &Pend
     }
 }
 
-/// Sends a message whose answer says nothing.
+/// Sends a message whose answer says nothing, on behalf of this client; if it is a reply to a server, it is one of these.
 pub(crate) fn tell(
     location: &'static Location,
     upstream: usize,
@@ -119,12 +119,12 @@ const MOST_REPLIES: usize = 32;
 /// The replies of a call to what its server asks, each a message beside the call.
 #[derive(Clone, Default)]
 pub(crate) struct Replies {
-    /// Each of them holds this.
+    /// Whether the server was left without one. Each that is under way holds it, so that its holders are counted by that.
     has_refused: Rc<Cell<bool>>,
 }
 
 impl Replies {
-    /// Sends these.
+    /// Sends these, but no more than [`MOST_REPLIES`] at a time.
     pub(crate) fn send(
         &self,
         request: Request,

@@ -34,7 +34,7 @@ impl Talk {
     }
 }
 
-fn event(message: &Value) -> Act {
+pub(super) fn event(message: &Value) -> Act {
     Act::Send(format!("event: message\ndata: {message}\n\n").into_bytes())
 }
 
@@ -44,7 +44,7 @@ fn question(round: usize) -> Value {
     json!({"method": "elicitation/create", "params": {"message": format!("round {round}?"), "requestedSchema": schema}})
 }
 
-fn ask(id: &str, question: &Value) -> Act {
+pub(super) fn ask(id: &str, question: &Value) -> Act {
     let mut message = question.clone();
     (message["jsonrpc"], message["id"]) = (json!("2.0"), json!(id));
     event(&message)
@@ -86,7 +86,7 @@ fn server(talk: &Talk, script: impl Fn(&Talk, &Value) -> Vec<Act> + Send + Sync 
     })
 }
 
-fn done(message: &Value) -> Act {
+pub(super) fn done(message: &Value) -> Act {
     event(&json!({"jsonrpc": "2.0", "id": message["id"], "result": text_result("done")}))
 }
 
@@ -557,59 +557,4 @@ fn a_call_whose_worker_is_gone_is_told_of() {
     let late = nginx.send(&call(1, &answered(&first.result(), "Ann")));
     assert_eq!((late.status, late.error_code()), (400, -32602));
     assert!(late.text().contains("not held here any more"), "{}", late.text());
-}
-
-#[test]
-fn a_flood_of_questions_gets_so_many_replies_at_a_time() {
-    const MOST: usize = 32;
-    let (heard, more, last) = (Gate::default(), Gate::default(), Gate::default());
-    let replies: Vec<[Gate; 2]> = (0..MOST).map(|_| [Gate::default(), Gate::default()]).collect();
-    let come = Arc::new(Mutex::new(0));
-    let server = Upstream::new({
-        let (heard, more, last, replies) = (heard.clone(), more.clone(), last.clone(), replies.clone());
-        move |received| {
-            if let Some(acts) = legacy(received, "s", &[tool("t")]) {
-                return acts;
-            }
-            let message = message(received);
-            if message["method"] != "tools/call" {
-                let empty = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-                if message["id"] == "last" {
-                    last.open();
-                    return vec![Act::Send(empty.to_vec()), Act::Close];
-                }
-                let mut come = come.lock().unwrap();
-                let [has_come, is_closed] = replies.get(*come).expect("no more replies are under way");
-                *come += 1;
-                has_come.open();
-                return vec![Act::Await(more.clone()), Act::Send(empty.to_vec()), Act::AwaitClose(is_closed.clone())];
-            }
-            let progress = json!({"progressToken": "p", "progress": 1});
-            let ping = |id: &str| event(&json!({"jsonrpc": "2.0", "id": id, "method": "ping"}));
-            let question = |n: usize| match n % 2 {
-                0 => ping(&n.to_string()),
-                _ => ask(&n.to_string(), &json!({"method": "roots/list"})),
-            };
-            let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
-            let mut acts = vec![Act::Send(head.to_vec())];
-            acts.extend((0..MOST).map(question));
-            acts.extend(replies.iter().map(|[has_come, _]| Act::Await(has_come.clone())));
-            acts.extend((0..MOST).map(question));
-            acts.push(event(&json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": progress})));
-            acts.extend([Act::Await(heard.clone())]);
-            acts.extend(replies.iter().map(|[_, is_closed]| Act::Await(is_closed.clone())));
-            acts.extend([ping("last"), Act::Await(last.clone()), done(&message), Act::Close]);
-            acts
-        }
-    });
-    let nginx = front(&server, "").start();
-    let session = Session::open(&nginx, "2025-11-25");
-    let params = json!({"name": "t", "arguments": {}, "_meta": {"progressToken": "p"}});
-    let mut events = Events::open(nginx.connect(), &session.request(1, "tools/call", params));
-    events.notification("notifications/progress");
-    more.open();
-    heard.open();
-    assert_eq!(shown(&events.result().0), ("done", false));
-    let warned = nginx.log.await_lines(0, 1, "more than 32 things at a time");
-    assert_eq!(warned.len(), 1, "{warned:#?}");
 }

@@ -1,15 +1,19 @@
-//! Calls of a server behind: the headers that it wants, and what it is told when nobody waits for its answer any more.
+//! Calls of a server behind: the headers that it wants, how much it may ask at a time, and what it is told when nobody waits for its
+//! answer any more.
+
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use super::asked::{ask, done, event};
 use super::{front, legacy, message, modern, result, shown, text_result, tool};
-use crate::harness::{Act, Gate, Received, Request, Session, Upstream, call, response};
+use crate::harness::{Act, Events, Gate, Received, Request, Session, Upstream, call, response};
 
 /// A server of 2025-11-25 whose calls never end, and what it opens: once it is told that a call of this id is cancelled, and once nginx
 /// has closed the call's connection.
 fn endless(cancelled: &Gate, closed: &Gate) -> Upstream {
     let (cancelled, closed) = (cancelled.clone(), closed.clone());
-    let called = std::sync::Mutex::new(Vec::new());
+    let called = Mutex::new(Vec::new());
     Upstream::new(move |received| {
         let message = message(received);
         match message["method"].as_str() {
@@ -138,4 +142,59 @@ fn arguments_that_a_server_wants_in_headers_are_repeated_there() {
         let refused = nginx.send(&request);
         assert_eq!((refused.status, refused.error_code()), (400, -32020));
     }
+}
+
+#[test]
+fn a_flood_of_questions_gets_so_many_replies_at_a_time() {
+    const MOST: usize = 32;
+    let (heard, more, last) = (Gate::default(), Gate::default(), Gate::default());
+    let replies: Vec<[Gate; 2]> = (0..MOST).map(|_| [Gate::default(), Gate::default()]).collect();
+    let come = Arc::new(Mutex::new(0));
+    let server = Upstream::new({
+        let (heard, more, last, replies) = (heard.clone(), more.clone(), last.clone(), replies.clone());
+        move |received| {
+            if let Some(acts) = legacy(received, "s", &[tool("t")]) {
+                return acts;
+            }
+            let message = message(received);
+            if message["method"] != "tools/call" {
+                let empty = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                if message["id"] == "last" {
+                    last.open();
+                    return vec![Act::Send(empty.to_vec()), Act::Close];
+                }
+                let mut come = come.lock().unwrap();
+                let [has_come, is_closed] = replies.get(*come).expect("no more replies are under way");
+                *come += 1;
+                has_come.open();
+                return vec![Act::Await(more.clone()), Act::Send(empty.to_vec()), Act::AwaitClose(is_closed.clone())];
+            }
+            let progress = json!({"progressToken": "p", "progress": 1});
+            let ping = |id: &str| event(&json!({"jsonrpc": "2.0", "id": id, "method": "ping"}));
+            let question = |n: usize| match n % 2 {
+                0 => ping(&n.to_string()),
+                _ => ask(&n.to_string(), &json!({"method": "roots/list"})),
+            };
+            let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+            let mut acts = vec![Act::Send(head.to_vec())];
+            acts.extend((0..MOST).map(question));
+            acts.extend(replies.iter().map(|[has_come, _]| Act::Await(has_come.clone())));
+            acts.extend((0..MOST).map(question));
+            acts.push(event(&json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": progress})));
+            acts.extend([Act::Await(heard.clone())]);
+            acts.extend(replies.iter().map(|[_, is_closed]| Act::Await(is_closed.clone())));
+            acts.extend([ping("last"), Act::Await(last.clone()), done(&message), Act::Close]);
+            acts
+        }
+    });
+    let nginx = front(&server, "").start();
+    let session = Session::open(&nginx, "2025-11-25");
+    let params = json!({"name": "t", "arguments": {}, "_meta": {"progressToken": "p"}});
+    let mut events = Events::open(nginx.connect(), &session.request(1, "tools/call", params));
+    events.notification("notifications/progress");
+    more.open();
+    heard.open();
+    assert_eq!(shown(&events.result().0), ("done", false));
+    let warned = nginx.log.await_lines(0, 1, "more than 32 things at a time");
+    assert_eq!(warned.len(), 1, "{warned:#?}");
 }
