@@ -9,7 +9,9 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ptr;
 
-use mcp::{BusId, Delivery, Heard, Holder, Publication, Server, SessionState, Topic};
+use mcp::{
+    BusId, Delivery, Heard, Holder, Leases, MessageLog, Publication, Server, SessionState, Subscriptions, Topic,
+};
 
 use crate::call;
 use crate::conf::Location;
@@ -17,9 +19,7 @@ use crate::front;
 use crate::link::Link;
 use crate::listening;
 use crate::nchan;
-use crate::ngx::{
-    self, HolderLeases, Level, ListDigests, Messages, Request, Ringer, SessionSubscriptions, StreamCounts,
-};
+use crate::ngx::{self, Level, ListDigests, Request, Ringer, SharedTable, StreamCounts};
 use crate::pause;
 use crate::websocket;
 
@@ -29,11 +29,11 @@ const KEPT: u64 = 300_000;
 /// What all workers share.
 #[derive(Clone, Copy)]
 pub(crate) struct Memory {
-    pub(crate) messages: Messages,
+    pub(crate) messages: SharedTable<MessageLog<'static>>,
     pub(crate) lists: ListDigests,
-    pub(crate) subscriptions: SessionSubscriptions,
+    pub(crate) subscriptions: SharedTable<Subscriptions<'static>>,
     pub(crate) audience: StreamCounts,
-    pub(crate) leases: HolderLeases,
+    pub(crate) leases: SharedTable<Leases<'static>>,
 }
 
 /// The bus of one MCP location, as this worker knows it.

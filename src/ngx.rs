@@ -16,18 +16,16 @@ mod entry;
 mod event;
 mod headers_out;
 mod inner;
-mod leases;
 mod log;
-mod messages;
 mod module;
 mod outbox;
 mod pool;
 mod request;
 mod served;
 mod sessions;
+mod shared_table;
 mod string;
 mod subrequest;
-mod subscriptions;
 pub(crate) mod sys;
 mod upstream;
 mod variable;
@@ -43,9 +41,7 @@ pub(crate) use digests::ListDigests;
 pub(crate) use disguise::Disguise;
 pub(crate) use event::Wake;
 pub(crate) use inner::{Admission, Inner, Outlet};
-pub(crate) use leases::HolderLeases;
 pub(crate) use log::{Level, Log};
-pub(crate) use messages::Messages;
 pub(crate) use module::{
     NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, NGX_HTTP_MCP_PROMPT_CONF, NGX_HTTP_MCP_RESOURCE_CONF,
     NGX_HTTP_MCP_TOOL_CONF, NGX_HTTP_MCP_UPSTREAM_CONF, body_event, body_ready, content, flush, hold_conversation,
@@ -55,6 +51,6 @@ pub(crate) use outbox::Outbox;
 pub(crate) use request::{ReadHandler, Received, Request, Status, now, now_in_milliseconds, run_reader, ticks};
 pub(crate) use served::{Served, ServerNames};
 pub(crate) use sessions::SessionStates;
+pub(crate) use shared_table::SharedTable;
 pub(crate) use subrequest::start as start_subrequest;
-pub(crate) use subscriptions::SessionSubscriptions;
 pub(crate) use upstream::{UpstreamFinalizer, last_attempt, run_finalizer, upstream_header};

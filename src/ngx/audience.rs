@@ -1,12 +1,11 @@
 //! How many streams of which worker hear of what, shared by all workers and kept over reload.
 
 use std::cell::Cell;
-use std::slice;
 
 use mcp::{Audience, Topic};
 
+use super::shared_table::SharedTable;
 use super::sys::{mcp_enrol, mcp_is_enrolled, mcp_make_roll, ngx_conf_t, ngx_cycle_t, ngx_int_t};
-use super::zone::Zone;
 
 thread_local! {
     /// This worker's place on the roll (roll.c).
@@ -15,23 +14,23 @@ thread_local! {
 
 /// A handle to the shared table.
 #[derive(Clone, Copy)]
-pub(crate) struct StreamCounts(Zone<{ Audience::SIZE }>);
+pub(crate) struct StreamCounts(SharedTable<Audience<'static>>);
 
 impl StreamCounts {
     /// Asks for the shared memory; once per configuration.
     pub(crate) fn add(cf: *mut ngx_conf_t) -> Option<StreamCounts> {
-        Zone::add(cf, "mcp_audience").map(StreamCounts)
+        SharedTable::add(cf).map(StreamCounts)
     }
 
     /// Notes how many streams of this worker hear of each of a server's topics.
     pub(crate) fn set<'t>(self, server: u128, counts: impl Iterator<Item = (&'t Topic, usize)>) {
         let Some(place) = self.place() else { return };
-        self.with(|table| counts.for_each(|(topic, streams)| table.set(server, topic, place, streams)));
+        self.0.with(|table| counts.for_each(|(topic, streams)| table.set(server, topic, place, streams)));
     }
 
     /// How many streams of workers that live hear of a server's topic.
     pub(crate) fn of(self, server: u128, topic: &Topic) -> usize {
-        let noted = self.with(|table| table.of(server, topic)).unwrap_or_default();
+        let noted = self.0.with(|table| table.of(server, topic)).unwrap_or_default();
         noted.into_iter().filter(|(place, _)| is_alive(*place)).map(|(_, streams)| streams).sum()
     }
 
@@ -40,17 +39,10 @@ impl StreamCounts {
         if PLACE.get().is_none() {
             // SAFETY: locks a byte of a file that stays open.
             let place = u32::try_from(unsafe { mcp_enrol() }).ok()?;
-            self.with(|table| table.clear(place));
+            self.0.with(|table| table.clear(place));
             PLACE.set(Some(place));
         }
         PLACE.get()
-    }
-
-    fn with<T>(self, act: impl FnOnce(&mut Audience<'_>) -> T) -> Option<T> {
-        self.0.with(|memory| {
-            // SAFETY: the zone has so many bytes, and nobody else uses them now.
-            act(&mut Audience::new(unsafe { slice::from_raw_parts_mut(memory, Audience::SIZE) }))
-        })
     }
 }
 

@@ -18,12 +18,12 @@ type Table = [Entry; PLACES];
 
 /// A handle to the shared table.
 #[derive(Clone, Copy)]
-pub(crate) struct ListDigests(Zone<{ size_of::<Table>() }>);
+pub(crate) struct ListDigests(Zone);
 
 impl ListDigests {
     /// Asks for the shared memory; once per configuration.
     pub(crate) fn add(cf: *mut ngx_conf_t) -> Option<ListDigests> {
-        Zone::add(cf, "mcp_lists").map(ListDigests)
+        Zone::add(cf, "mcp_lists", size_of::<Table>()).map(ListDigests)
     }
 
     /// Remembers what a list holds.

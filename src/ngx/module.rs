@@ -13,12 +13,10 @@ use super::buf::Chain;
 use super::conf::{Conf, finish_location, report, set_directive};
 use super::digests::ListDigests;
 use super::entry::guard;
-use super::leases::HolderLeases;
 use super::log::Log;
-use super::messages::Messages;
 use super::request::{Request, Status};
 use super::sessions::SessionStates;
-use super::subscriptions::SessionSubscriptions;
+use super::shared_table::SharedTable;
 use super::sys::*;
 use crate::bus::Memory;
 use crate::conf::{Error, LocationConf, MainConf, find_published};
@@ -207,13 +205,12 @@ extern "C" fn create_main_conf(cf: *mut ngx_conf_t) -> *mut c_void {
         return ptr::null_mut();
     }
     let memory = || {
-        let (messages, lists) = (Messages::add(cf)?, ListDigests::add(cf)?);
         Some(Memory {
-            messages,
-            lists,
-            subscriptions: SessionSubscriptions::add(cf)?,
+            messages: SharedTable::add(cf)?,
+            lists: ListDigests::add(cf)?,
+            subscriptions: SharedTable::add(cf)?,
             audience: StreamCounts::add(cf)?,
-            leases: HolderLeases::add(cf)?,
+            leases: SharedTable::add(cf)?,
         })
     };
     let (Some(memory), Some(states)) = (memory(), SessionStates::add(cf)) else { return ptr::null_mut() };

@@ -27,12 +27,12 @@ type Table = [[Entry; WAYS]; SETS];
 
 /// A handle to the shared table.
 #[derive(Clone, Copy)]
-pub(crate) struct SessionStates(Zone<{ size_of::<Table>() }>);
+pub(crate) struct SessionStates(Zone);
 
 impl SessionStates {
     /// Asks for the shared memory; once per configuration.
     pub(crate) fn add(cf: *mut ngx_conf_t) -> Option<SessionStates> {
-        Zone::add(cf, "mcp_sessions").map(SessionStates)
+        Zone::add(cf, "mcp_sessions", size_of::<Table>()).map(SessionStates)
     }
 
     /// Remembers this of a session until `until` (seconds since the epoch).

@@ -10,22 +10,22 @@ use super::sys::*;
 /// What nginx's allocator needs beside the memory.
 const OVERHEAD: usize = 128 * 1024;
 
-/// A handle to a zone of `SIZE` bytes, zeros at first.
+/// A handle to a zone, zeros at first.
 #[derive(Clone, Copy)]
-pub(super) struct Zone<const SIZE: usize>(*mut ngx_shm_zone_t);
+pub(super) struct Zone(*mut ngx_shm_zone_t);
 
-impl<const SIZE: usize> Zone<SIZE> {
-    /// Asks for a zone; once per configuration and name.
-    pub(super) fn add(cf: *mut ngx_conf_t, name: &'static str) -> Option<Self> {
+impl Zone {
+    /// Asks for a zone of so many bytes; once per configuration and name.
+    pub(super) fn add(cf: *mut ngx_conf_t, name: &'static str, size: usize) -> Option<Self> {
         let mut name = borrowed(name.as_bytes());
         // SAFETY: `cf` is nginx's at configuration time; the tag is the address of our module.
         unsafe {
             let tag = ptr::from_ref(mcp_module()).cast_mut().cast::<c_void>();
-            let zone = ngx_shared_memory_add(cf, &mut name, SIZE + OVERHEAD, tag);
+            let zone = ngx_shared_memory_add(cf, &mut name, size + OVERHEAD, tag);
             if zone.is_null() {
                 return None;
             }
-            (*zone).init = Some(init::<SIZE>);
+            (*zone).init = Some(init);
             Some(Zone(zone))
         }
     }
@@ -56,8 +56,9 @@ impl Drop for Unlock {
     }
 }
 
-extern "C" fn init<const SIZE: usize>(zone: *mut ngx_shm_zone_t, data: *mut c_void) -> ngx_int_t {
-    // SAFETY: nginx calls this with a mapped zone; `data` is what the zone of the previous configuration held.
+extern "C" fn init(zone: *mut ngx_shm_zone_t, data: *mut c_void) -> ngx_int_t {
+    // SAFETY: nginx calls this with a mapped zone of the size that was asked for; `data` is what the zone of the previous
+    // configuration held.
     unsafe {
         if !data.is_null() {
             (*zone).data = data;
@@ -68,7 +69,7 @@ extern "C" fn init<const SIZE: usize>(zone: *mut ngx_shm_zone_t, data: *mut c_vo
             (*zone).data = (*slab).data;
             return NGX_OK as ngx_int_t;
         }
-        let memory = ngx_slab_calloc(slab, SIZE);
+        let memory = ngx_slab_calloc(slab, (*zone).shm.size - OVERHEAD);
         if memory.is_null() {
             return NGX_ERROR as ngx_int_t;
         }
