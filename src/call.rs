@@ -207,8 +207,8 @@ impl Call {
     }
 
     /// The replies to its server that are under way.
-    pub(crate) fn replies(&self) -> &front::Replies {
-        &self.replies
+    pub(crate) fn replies(&mut self) -> &mut front::Replies {
+        &mut self.replies
     }
 
     fn tell(&mut self, request: Request, context: &Context, bytes: Vec<u8>) -> Status {

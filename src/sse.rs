@@ -50,9 +50,9 @@ struct Stream {
 
 /// The session of a message that is posted: it stands in the URL that the client was told.
 pub(crate) fn session_of(request: Request, headers: Headers<'_>) -> Option<&'static [u8]> {
+    let session = request.argument(SESSION_PARAMETER.as_bytes())?;
     let is_posted = request.method() == "POST" && headers.get("mcp-session-id").is_none();
-    let session = request.argument(SESSION_PARAMETER.as_bytes()).filter(|_| is_posted)?;
-    request.copy(session.as_bytes())
+    request.copy(session.as_bytes()).filter(|_| is_posted)
 }
 
 /// Has a message that was posted worked on, in a request of its own, which limits and access rules are for. Any other request

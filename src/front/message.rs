@@ -40,7 +40,7 @@ pub(super) enum Errand {
     /// A session begins that is one caller's own.
     Begin(Rc<Session>),
     /// It says something, and its answer nothing. A reply is counted as long as it is here.
-    Tell { _among: Option<Replies> },
+    Tell { _among: Option<Rc<Cell<bool>>> },
     /// Its answer tells of changes, as long as it goes on; none before it has begun.
     Listen(Option<(Ear, Wake)>),
 }
@@ -99,12 +99,12 @@ pub(crate) fn cancel(request: Request, context: &'static Context, pending: &Pend
     }
 }
 
-/// Sends a message whose answer says nothing, on behalf of this client; if it is a reply to a server, it is one of these.
+/// Sends a message whose answer says nothing, on behalf of this client; if it is a reply to a server, it holds what [`Replies`] has.
 pub(crate) fn tell(
     location: &'static Location,
     upstream: usize,
     message: UpstreamRequest,
-    replies: Option<Replies>,
+    replies: Option<Rc<Cell<bool>>>,
     client: Option<(Request, &'static Context)>,
 ) {
     let errand = Errand::Tell { _among: replies };
@@ -117,26 +117,28 @@ pub(crate) fn tell(
 const MOST_REPLIES: usize = 32;
 
 /// The replies of a call to what its server asks, each a message beside the call.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Replies {
-    /// Whether the server was left without one. Each that is under way holds it, so that its holders are counted by that.
-    has_refused: Rc<Cell<bool>>,
+    /// Whether the server was left without one, once there was one. Each that is under way holds it, so that its holders are
+    /// counted by that.
+    has_refused: Option<Rc<Cell<bool>>>,
 }
 
 impl Replies {
     /// Sends these, but no more than [`MOST_REPLIES`] at a time.
     pub(crate) fn send(
-        &self,
+        &mut self,
         request: Request,
         context: &'static Context,
         upstream: usize,
         replies: Vec<UpstreamRequest>,
     ) {
         for reply in replies {
-            let under_way = Rc::strong_count(&self.has_refused) - 1;
+            let has_refused = self.has_refused.get_or_insert_default();
+            let under_way = Rc::strong_count(has_refused) - 1;
             if under_way < MOST_REPLIES {
-                tell(context.location, upstream, reply, Some(self.clone()), Some((request, context)));
-            } else if !self.has_refused.replace(true) {
+                tell(context.location, upstream, reply, Some(has_refused.clone()), Some((request, context)));
+            } else if !has_refused.replace(true) {
                 request.log().write(
                     Level::Error,
                     format_args!("an MCP server asks for more than {MOST_REPLIES} things at a time: it gets no reply"),
