@@ -14,6 +14,22 @@ MOTTO = "onward"
 ROOT = "file:///home"
 
 
+def answers(types):
+    """The same as callbacks of `mcp`, whose classes 1.x and 2.x keep in different places."""
+
+    async def elicit(context, params):
+        return types.ElicitResult(action="accept", content=BOOKING)
+
+    async def sample(context, params):
+        text = types.TextContent(type="text", text=MOTTO)
+        return types.CreateMessageResult(role="assistant", content=text, model="m")
+
+    async def list_roots(context):
+        return types.ListRootsResult(roots=[types.Root(uri=ROOT)])
+
+    return {"elicitation_callback": elicit, "sampling_callback": sample, "list_roots_callback": list_roots}
+
+
 class Refused(Exception):
     """A JSON-RPC error."""
 

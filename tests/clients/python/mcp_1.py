@@ -8,7 +8,7 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.client.websocket import websocket_client
 
-from conversation import BOOKING, MOTTO, ROOT, Refused, main
+from conversation import Refused, answers, main
 
 TRANSPORTS = {"streamable_http": streamable_http_client, "sse": sse_client, "websocket": websocket_client}
 
@@ -40,21 +40,6 @@ class Peer:
         await self.session.send_ping()
 
 
-async def elicit(context, params):
-    return types.ElicitResult(action="accept", content=BOOKING)
-
-
-async def sample(context, params):
-    return types.CreateMessageResult(role="assistant", content=types.TextContent(type="text", text=MOTTO), model="m")
-
-
-async def list_roots(context):
-    return types.ListRootsResult(roots=[types.Root(uri=ROOT)])
-
-
-ANSWERS = {"elicitation_callback": elicit, "sampling_callback": sample, "list_roots_callback": list_roots}
-
-
 async def initialize(session, revision):
     # HTTP+SSE has the one revision, whatever is asked for.
     if revision in (types.LATEST_PROTOCOL_VERSION, "2024-11-05"):
@@ -81,7 +66,7 @@ async def connect(url, revision, transport="streamable_http"):
 
     async with (
         TRANSPORTS[transport](url) as (read, write, *_),
-        ClientSession(read, write, message_handler=hear, **ANSWERS) as session,
+        ClientSession(read, write, message_handler=hear, **answers(types)) as session,
     ):
         yield Peer(session, await initialize(session, revision), changed)
 

@@ -8,7 +8,7 @@ import mcp_types as types
 from mcp import Client, ClientSession, MCPDeprecationWarning, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
-from conversation import BOOKING, MOTTO, ROOT, Refused, main
+from conversation import Refused, answers, main
 
 MODES = {"2026-07-28": "auto", "2025-11-25": "legacy"}
 
@@ -52,21 +52,6 @@ class ListeningPeer(Peer):
             hearing.cancel()
 
 
-async def elicit(context, params):
-    return types.ElicitResult(action="accept", content=BOOKING)
-
-
-async def sample(context, params):
-    return types.CreateMessageResult(role="assistant", content=types.TextContent(type="text", text=MOTTO), model="m")
-
-
-async def list_roots(context):
-    return types.ListRootsResult(roots=[types.Root(uri=ROOT)])
-
-
-ANSWERS = {"elicitation_callback": elicit, "sampling_callback": sample, "list_roots_callback": list_roots}
-
-
 async def initialize(session, revision):
     """The handshake of an older client: the SDK's own always asks for 2025-11-25."""
     params = types.InitializeRequestParams(
@@ -81,7 +66,7 @@ async def initialize(session, revision):
 @asynccontextmanager
 async def connect(url, revision):
     if revision in MODES:
-        async with Client(url, mode=MODES[revision], **ANSWERS) as client:
+        async with Client(url, mode=MODES[revision], **answers(types)) as client:
             yield (ListeningPeer if revision >= "2026" else Peer)(client)
     else:
         async with streamable_http_client(url) as (read, write), ClientSession(read, write) as session:
