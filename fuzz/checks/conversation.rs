@@ -22,7 +22,8 @@ use mcp::Step;
 use mcp::http::{Body, Headers, HttpRequest, Transport, UpstreamFailure, UpstreamResponse};
 use serde_json::Value;
 
-use crate::host::{self, Answer, Host};
+use crate::host::{Answer, Host};
+use crate::servers;
 
 /// Acts of a script.
 const ACTS: usize = 60;
@@ -31,7 +32,7 @@ const REVISIONS: [&str; 4] = ["2025-03-26", "2025-06-18", "2025-11-25", "2024-11
 
 pub(crate) fn check(data: &[u8]) {
     static SCRIPT: OnceLock<Script> = OnceLock::new();
-    let script = SCRIPT.get_or_init(|| Script::new(host::server()));
+    let script = SCRIPT.get_or_init(|| Script::new(servers::server()));
     let mut host = Host::new(&script.server);
     for (act, whom, text) in acts(data) {
         script.perform(&mut host, act, whom, &text);

@@ -14,7 +14,8 @@ use std::sync::OnceLock;
 
 use crate::conversation::{Script, acts, answer, failure};
 use crate::front::Front;
-use crate::host::{self, Host};
+use crate::host::Host;
+use crate::servers;
 
 /// Lists, and what the members of them are known by.
 const LISTS: [(&str, &str, &str); 4] = [
@@ -27,7 +28,7 @@ const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-0
 
 pub(crate) fn check(data: &[u8]) {
     static SCRIPT: OnceLock<Script> = OnceLock::new();
-    let script = SCRIPT.get_or_init(|| Script::new(host::fronting_server()));
+    let script = SCRIPT.get_or_init(|| Script::new(servers::fronting_server()));
     let mut host = Host::new(&script.server);
     host.front = Some(Front::new(&script.server));
     for (act, whom, text) in acts(data) {

@@ -8,14 +8,15 @@ use std::sync::OnceLock;
 use mcp::Server;
 use mcp::http::{Transport, UpstreamResponse};
 
-use crate::host::{self, Answer, Host};
+use crate::host::{Answer, Host};
+use crate::servers;
 
 /// Header lines that are looked at.
 const LINES: usize = 32;
 
 pub(crate) fn check(data: &[u8]) {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    let server = SERVER.get_or_init(host::server);
+    let server = SERVER.get_or_init(servers::server);
     let end = data.windows(2).position(|pair| pair == b"\n\n").unwrap_or(data.len());
     let (head, body) = (&data[..end], data.get(end + 2..).unwrap_or_default());
     let mut lines = head.split(|byte| *byte == b'\n');

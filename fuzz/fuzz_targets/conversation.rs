@@ -8,6 +8,8 @@ mod conversation;
 mod front;
 #[path = "../checks/host.rs"]
 mod host;
+#[path = "../checks/servers.rs"]
+mod servers;
 #[path = "../checks/wire.rs"]
 mod wire;
 

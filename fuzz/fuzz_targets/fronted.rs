@@ -10,6 +10,8 @@ mod front;
 mod fronted;
 #[path = "../checks/host.rs"]
 mod host;
+#[path = "../checks/servers.rs"]
+mod servers;
 #[path = "../checks/wire.rs"]
 mod wire;
 

@@ -8,6 +8,8 @@ mod front;
 mod host;
 #[path = "../checks/message.rs"]
 mod message;
+#[path = "../checks/servers.rs"]
+mod servers;
 #[path = "../checks/wire.rs"]
 mod wire;
 

@@ -20,6 +20,8 @@ mod message;
 mod published;
 #[path = "../../../fuzz/checks/request.rs"]
 mod request;
+#[path = "../../../fuzz/checks/servers.rs"]
+mod servers;
 #[path = "../../../fuzz/checks/wire.rs"]
 mod wire;
 
