@@ -72,7 +72,7 @@ impl EndpointLocation {
         EndpointLocation {
             place,
             block,
-            method: Some(endpoint.method().to_owned()).filter(|_| endpoint.has_one_method()),
+            method: endpoint.has_one_method().then(|| endpoint.method().to_owned()),
             origin: endpoint.origin().to_owned(),
             is_file: endpoint.file_root().is_some(),
             has_body: endpoint.has_body(),

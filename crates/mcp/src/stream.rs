@@ -212,7 +212,7 @@ impl Stream {
             ("progress", None) => {
                 // Rust reads more numbers than JSON has: ".5", "inf".
                 let is_number = is_json(&data) && data.trim().parse::<f64>().is_ok();
-                let bare = Members { progress: Some(data.trim()).filter(|_| is_number), ..Members::default() };
+                let bare = Members { progress: is_number.then(|| data.trim()), ..Members::default() };
                 self.progress(&bare, &data, out);
             }
             ("log", None) => self.log(&data, out),

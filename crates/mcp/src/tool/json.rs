@@ -6,7 +6,7 @@ use memchr::{memchr, memchr2, memmem};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::scan::{Scanner, is_plain, plain_run};
+use crate::scan::{Scanner, plain_run};
 
 /// The body as JSON text, once it is known to be JSON; the error says what is wrong.
 pub(crate) fn checked(body: &[u8]) -> Result<&str, String> {
@@ -65,49 +65,14 @@ const ESCAPED: usize = BLOCK * 6 + 16;
 ///
 /// JSON within JSON has a quote every few bytes, and `serde_json` looks at every byte and appends every run between two
 /// escapes on its own. Here a run goes out eight bytes at a time, with whatever follows it: the escape overwrites that.
-/// What has no escapes is copied as it is.
 pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    let rest = copy_plain(text.as_bytes(), out);
-    if !rest.is_empty() {
-        write_escaped(rest, out);
-    }
-    out.push(b'"');
-}
-
-fn write_escaped(mut text: &[u8], out: &mut Vec<u8>) {
     let mut escaped = [0; ESCAPED];
-    while !text.is_empty() {
-        let (block, rest) = text.split_at(text.len().min(BLOCK));
+    for block in text.as_bytes().chunks(BLOCK) {
         let length = escape(block, &mut escaped);
         out.extend_from_slice(&escaped[..length]);
-        text = copy_plain(rest, out);
     }
-}
-
-/// Appends the blocks that a text begins with and that have nothing to escape, and returns the rest.
-#[inline]
-fn copy_plain<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-    let mut length = 0;
-    while let Some(block) = text.get(length..).and_then(|rest| rest.first_chunk()) {
-        if !is_plain_block(block) {
-            break;
-        }
-        length += BLOCK;
-    }
-    let (plain, rest) = text.split_at(length);
-    out.extend_from_slice(plain);
-    if rest.len() < BLOCK && is_plain(rest) {
-        out.extend_from_slice(rest);
-        return &[];
-    }
-    rest
-}
-
-/// All of it at once: a loop that may end early looks at one byte at a time.
-#[inline]
-fn is_plain_block(block: &[u8; BLOCK]) -> bool {
-    !block.iter().fold(false, |found, byte| found | (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\'))
+    out.push(b'"');
 }
 
 /// Writes a block with its escapes and returns how long it has become.

@@ -80,7 +80,7 @@ impl MediaType {
     /// The text of a body; none when it is in a charset that is not known here.
     pub(crate) fn decode<'b>(&self, body: &'b [u8]) -> Option<Cow<'b, str>> {
         let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-        match (std::str::from_utf8(body), self.charset.as_deref()) {
+        match (simdutf8::basic::from_utf8(body), self.charset.as_deref()) {
             (Ok(text), None | Some("utf-8" | "utf8" | "us-ascii" | "ascii")) => Some(Cow::Borrowed(text)),
             (_, Some("utf-8" | "utf8" | "us-ascii" | "ascii")) => Some(String::from_utf8_lossy(body)),
             (_, Some("iso-8859-1" | "latin1" | "l1" | "windows-1252" | "cp1252") | None) => {
