@@ -58,7 +58,7 @@ mod tests {
         message.admit(1000, max).expect("room");
         assert_eq!(message.bytes.capacity(), 0);
         for length in 1..=max {
-            message.push([b'a'].into_iter(), max).expect("text");
+            message.push(b"a".iter().copied(), max).expect("text");
             let capacity = message.bytes.capacity();
             assert!(capacity <= max && capacity <= 2 * length, "{capacity} for {length}");
         }
