@@ -15,6 +15,8 @@
 //! | `b` | everybody hears what was published |
 //! | `f` | everybody hears something else |
 
+#![allow(dead_code, reason = "`fronted` has a check of its own")]
+
 use std::sync::OnceLock;
 
 use mcp::Server;

@@ -1,5 +1,7 @@
 //! A server behind the one that is played: what it answers stands in the script, and `@` in it is the id of what it was asked.
 
+#![allow(dead_code, reason = "no target uses all of it")]
+
 use std::sync::Arc;
 
 use mcp::http::{UpstreamFailure, UpstreamRequest};
