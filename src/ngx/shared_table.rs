@@ -17,6 +17,7 @@ pub(crate) trait Table {
     /// The table, in memory of that size.
     type In<'m>;
 
+    /// The table that stands in this memory.
     fn new(memory: &mut [u8]) -> Self::In<'_>;
 }
 
