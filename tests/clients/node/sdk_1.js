@@ -26,11 +26,14 @@ const asking = (Transport) =>
     constructor(url, revision) {
       super(url);
       this.revision = revision;
+      this.sent = [];
     }
 
     send(message, options) {
       if (message.method === "initialize" && this.revision > "2025") message.params.protocolVersion = this.revision;
-      return super.send(message, options);
+      const sent = super.send(message, options);
+      this.sent.push(sent);
+      return sent;
     }
 
     setProtocolVersion(version) {
@@ -58,6 +61,8 @@ async function connect(url, revision, complain, kind = "streamable_http") {
     changes: async () => ({ heard: changed }),
     ping: () => client.ping(),
     close: async () => {
+      // An answer may come on the stream before that of its POST, which closing would cut, and the SDK complain of.
+      await Promise.allSettled(transport.sent);
       await transport.terminateSession?.();
       await client.close();
     },
