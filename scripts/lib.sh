@@ -41,6 +41,9 @@ use_rust() {
     rust_is_new_enough || die "no Rust $RUST_VERSION or later here: run scripts/install-deps, or see https://rustup.rs"
 }
 
+rust_host() { rustc -vV | sed -n 's/^host: //p'; }
+llvm_profdata() { echo "$(rustc --print sysroot)/lib/rustlib/$(rust_host)/bin/llvm-profdata"; }
+
 nginx_version() { "$NGINX" -v 2>&1 | sed -n 's/^nginx version: [^/]*\/\([0-9.]*\).*/\1/p'; }
 header_version() { sed -n 's/^#define NGINX_VERSION *"\(.*\)"/\1/p' "$1/src/core/nginx.h" 2>/dev/null; }
 
