@@ -16,8 +16,7 @@ pub(crate) fn of(facts: &Facts) -> Result<Map<String, Value>, Error> {
 /// Reads arguments, the text of a JSON object. One that is given twice is refused: nobody can tell which was meant, and
 /// what stands before this server may have read the other one.
 pub(crate) fn parse(json: &str) -> Result<Map<String, Value>, Error> {
-    // Room for those of most calls at once.
-    let mut arguments = Map::with_capacity(4);
+    let mut arguments = Map::new();
     let mut problem = None;
     let mut scanner = Scanner::new(json);
     let walked = scanner.object(|name, scanner| {
