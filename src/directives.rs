@@ -16,7 +16,7 @@ use crate::ngx::{
     self, Conf, NGX_HTTP_MCP_OPENAPI_CONF, NGX_HTTP_MCP_OPERATION_CONF, NGX_HTTP_MCP_PROMPT_CONF,
     NGX_HTTP_MCP_RESOURCE_CONF, NGX_HTTP_MCP_TOOL_CONF, NGX_HTTP_MCP_UPSTREAM_CONF,
 };
-use crate::offers::{self, prompt, resource, upstream};
+use crate::offers::{self, presentation, prompt, resource, upstream};
 use crate::openapi;
 use crate::record::{self, Watch};
 use crate::secret;
@@ -36,7 +36,9 @@ const OPERATION: u32 = NGX_HTTP_MCP_OPERATION_CONF;
 const RESOURCE: u32 = NGX_HTTP_MCP_RESOURCE_CONF;
 const PROMPT: u32 = NGX_HTTP_MCP_PROMPT_CONF;
 const UPSTREAM: u32 = NGX_HTTP_MCP_UPSTREAM_CONF;
-const BLOCKS: u32 = TOOL | OPENAPI | OPERATION | RESOURCE | PROMPT | UPSTREAM;
+/// The blocks that declare one thing each.
+const OFFERS: u32 = TOOL | RESOURCE | PROMPT;
+const BLOCKS: u32 = OFFERS | OPENAPI | OPERATION | UPSTREAM;
 
 const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationConf) -> Result<(), Error>) -> Directive {
     Directive { name, kind, set }
@@ -46,7 +48,7 @@ const fn directive(name: &'static CStr, kind: u32, set: fn(Conf, &mut LocationCo
 ///
 /// Three groups: our own; the words of our blocks; and directives of other modules that we look at ([`ProxySettings`]) or
 /// refuse inside of our blocks, where nginx would take them and do nothing.
-pub(crate) static DIRECTIVES: [Directive; 127] = [
+pub(crate) static DIRECTIVES: [Directive; 119] = [
     directive(c"mcp", LOCATION | NGX_CONF_FLAG, mcp),
     directive(c"mcp_server_info", ANYWHERE | NGX_CONF_2MORE, |cf, conf| {
         let words = cf.arguments()?;
@@ -105,12 +107,12 @@ pub(crate) static DIRECTIVES: [Directive; 127] = [
         once(&mut conf.publish, (one(cf)?, cf.place()))?;
         if cf.set_content_handler(ngx::publish) { Ok(()) } else { Err(Error::new(ALONE)) }
     }),
-    directive(c"title", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.title(&cf.arguments()?)?)),
-    directive(c"description", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.description(&cf.arguments()?)?)),
+    directive(c"title", OFFERS | NGX_CONF_ANY, |cf, conf| Ok(presentation(conf)?.title(&cf.arguments()?)?)),
+    directive(c"description", OFFERS | NGX_CONF_ANY, |cf, conf| Ok(presentation(conf)?.description(&cf.arguments()?)?)),
     directive(c"pass", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.pass(&cf.arguments()?)?)),
     directive(c"argument", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.argument(&cf.arguments()?)?)),
-    directive(c"icons", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.icons(&cf.arguments()?)?)),
-    directive(c"meta", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.meta(&cf.arguments()?)?)),
+    directive(c"icons", OFFERS | NGX_CONF_ANY, |cf, conf| Ok(presentation(conf)?.icons(&cf.arguments()?)?)),
+    directive(c"meta", OFFERS | NGX_CONF_ANY, |cf, conf| Ok(presentation(conf)?.meta(&cf.arguments()?)?)),
     directive(c"annotations", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.annotations(&cf.arguments()?)?)),
     directive(c"result", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.result(&cf.arguments()?)?)),
     directive(c"select", TOOL | NGX_CONF_ANY, |cf, conf| Ok(draft(conf)?.select(&cf.arguments()?)?)),
@@ -174,12 +176,8 @@ pub(crate) static DIRECTIVES: [Directive; 127] = [
     }),
     directive(c"fix", OPERATION | NGX_CONF_TAKE2, |cf, conf| openapi::fix(cf, conf, pair(cf)?)),
     directive(c"name", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.name(&cf.arguments()?)?)),
-    directive(c"title", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.title(&cf.arguments()?)?)),
-    directive(c"description", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.description(&cf.arguments()?)?)),
     directive(c"mime_type", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.mime_type(&cf.arguments()?)?)),
     directive(c"annotations", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.annotations(&cf.arguments()?)?)),
-    directive(c"icons", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.icons(&cf.arguments()?)?)),
-    directive(c"meta", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.meta(&cf.arguments()?)?)),
     directive(c"cache_ttl", RESOURCE | NGX_CONF_TAKE1, |cf, conf| {
         let time = seconds(cf)?;
         Ok(resource(conf)?.cache_ttl(time.saturating_mul(1000))?)
@@ -197,10 +195,6 @@ pub(crate) static DIRECTIVES: [Directive; 127] = [
     directive(c"argument", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.argument(&cf.arguments()?)?)),
     directive(c"complete", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.complete(&cf.arguments()?)?)),
     directive(c"result", RESOURCE | NGX_CONF_ANY, |cf, conf| Ok(resource(conf)?.result(&cf.arguments()?)?)),
-    directive(c"title", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.title(&cf.arguments()?)?)),
-    directive(c"description", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.description(&cf.arguments()?)?)),
-    directive(c"icons", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.icons(&cf.arguments()?)?)),
-    directive(c"meta", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.meta(&cf.arguments()?)?)),
     directive(c"argument", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.argument(&cf.arguments()?)?)),
     directive(c"message", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.message(&cf.arguments()?)?)),
     directive(c"pass", PROMPT | NGX_CONF_ANY, |cf, conf| Ok(prompt(conf)?.pass(&cf.arguments()?)?)),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mcp::{Endpoint, McpUpstream, McpUpstreamBuilder, Prompt, PromptBuilder, Resource, ResourceBuilder};
+use mcp::{Endpoint, McpUpstream, McpUpstreamBuilder, Presentation, Prompt, PromptBuilder, Resource, ResourceBuilder};
 
 use crate::conf::{Draft, Error, LocationConf};
 use crate::directives::one;
@@ -142,6 +142,18 @@ pub(crate) fn prompt(conf: &mut LocationConf) -> Result<&mut PromptBuilder, Erro
     match conf.draft() {
         Some(Draft::Prompt(draft)) => Ok(draft),
         _ => Err(Error::new("is not allowed here: it belongs into a \"mcp_prompt\" block")),
+    }
+}
+
+/// What the block that is being read says of its looks.
+pub(crate) fn presentation(conf: &mut LocationConf) -> Result<&mut Presentation, Error> {
+    match conf.draft() {
+        Some(Draft::Tool(draft)) => Ok(draft.presentation()),
+        Some(Draft::Resource(draft)) => Ok(draft.presentation()),
+        Some(Draft::Prompt(draft)) => Ok(draft.presentation()),
+        _ => Err(Error::new(
+            "is not allowed here: it belongs into a \"mcp_tool\", \"mcp_resource\" or \"mcp_prompt\" block",
+        )),
     }
 }
 

@@ -18,7 +18,7 @@ const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","param
 fn main() -> Result<(), mcp::ConfigError> {
     let rounds: u32 = std::env::args().nth(1).and_then(|rounds| rounds.parse().ok()).unwrap_or(200_000);
     let mut tool = ToolBuilder::new("get_item")?;
-    tool.description(&["Look up one item."])?;
+    tool.presentation().description(&["Look up one item."])?;
     tool.pass(&["GET", "http://inventory/items/{id}"])?;
     tool.argument(&["id", "integer", "required", "min=1"])?;
     tool.argument(&["lang", "string", "enum=en,de", "default=en"])?;

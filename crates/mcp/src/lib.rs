@@ -95,6 +95,7 @@ pub use listen::{
     MAX_RESOURCES, MAX_URI, MessageLog, Passed, Publication, PublishRequest, SESSION_PARAMETER, Subscriptions, Topic,
     Wanted, Wish,
 };
+pub use presentation::Presentation;
 pub use prompt::{Prompt, PromptBuilder};
 pub use record::Record;
 pub use reply_reader::ReplyReader;

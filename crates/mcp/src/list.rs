@@ -231,7 +231,7 @@ mod tests {
     fn tools(count: usize) -> Vec<Tool> {
         let tool = |number| {
             let mut tool = ToolBuilder::new(&format!("tool_{number}"))?;
-            tool.description(&["A tool."])?;
+            tool.presentation().description(&["A tool."])?;
             tool.pass(&["GET", "http://upstream/"])?;
             tool.build()
         };
@@ -290,7 +290,7 @@ mod tests {
     fn revisions_that_list_the_same_share_it() {
         let mut tools = tools(3);
         let mut titled = ToolBuilder::new("titled").unwrap();
-        titled.title(&["Title"]).unwrap();
+        titled.presentation().title(&["Title"]).unwrap();
         titled.pass(&["http://upstream/"]).unwrap();
         tools.push(titled.build().unwrap());
         let mut lists = Vec::new();

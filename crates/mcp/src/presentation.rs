@@ -6,8 +6,10 @@ use crate::ProtocolVersion;
 use crate::tool::{ConfigError, Object, has_scheme, once, text};
 
 /// What the directives of a block said of its looks.
+///
+/// Each method takes a directive's values, without its name and without quotes. A wrong value is refused at once.
 #[derive(Debug, Default)]
-pub(crate) struct Presentation {
+pub struct Presentation {
     title: Option<String>,
     description: Option<String>,
     icons: Vec<Value>,
@@ -15,13 +17,13 @@ pub(crate) struct Presentation {
 }
 
 impl Presentation {
-    /// `title TEXT`
-    pub(crate) fn title(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+    /// `title TEXT`: its name for people.
+    pub fn title(&mut self, args: &[&str]) -> Result<(), ConfigError> {
         once("title", &mut self.title, text("title", args)?)
     }
 
-    /// `description TEXT`
-    pub(crate) fn description(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+    /// `description TEXT`: what a model goes by.
+    pub fn description(&mut self, args: &[&str]) -> Result<(), ConfigError> {
         once("description", &mut self.description, text("description", args)?)
     }
 
@@ -31,7 +33,7 @@ impl Presentation {
     }
 
     /// `meta NAME VALUE`: a member of `_meta`, JSON or a text that is none; once for each.
-    pub(crate) fn meta(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+    pub fn meta(&mut self, args: &[&str]) -> Result<(), ConfigError> {
         let [name, value] = args else {
             return Err(ConfigError("\"meta\" takes a name and a value, JSON or a text, in quotes".into()));
         };
@@ -46,7 +48,7 @@ impl Presentation {
     }
 
     /// `icons URL [type=TYPE] [sizes=48x48,any] [theme=light|dark]`, once for each icon.
-    pub(crate) fn icon(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+    pub fn icons(&mut self, args: &[&str]) -> Result<(), ConfigError> {
         let wrong = |why: &str| ConfigError(format!("\"icons\" {why}"));
         let [source, words @ ..] = args else { return Err(wrong("takes the URL of an icon")) };
         if !["https://", "http://", "data:"].iter().any(|scheme| source.starts_with(scheme)) || !has_scheme(source) {
@@ -140,8 +142,8 @@ mod tests {
         let mut presentation = Presentation::default();
         presentation.title(&["T"]).unwrap();
         presentation.description(&["D"]).unwrap();
-        presentation.icon(&["https://x/i.png", "type=image/png", "sizes=48x48,any", "theme=dark"]).unwrap();
-        presentation.icon(&["data:image/png;base64,AA=="]).unwrap();
+        presentation.icons(&["https://x/i.png", "type=image/png", "sizes=48x48,any", "theme=dark"]).unwrap();
+        presentation.icons(&["data:image/png;base64,AA=="]).unwrap();
         assert_eq!(shown(&presentation, ProtocolVersion::V2025_03_26), json!({"description": "D"}));
         assert_eq!(shown(&presentation, ProtocolVersion::V2025_06_18), json!({"title": "T", "description": "D"}));
         let icons = json!([
@@ -192,7 +194,7 @@ mod tests {
             (&["https://x/i", "theme=blue"], "does not take \"theme=blue\""),
             (&["https://x/i", "theme=dark", "theme=light"], "has two of \"theme\""),
         ] {
-            let error = Presentation::default().icon(args).unwrap_err().0;
+            let error = Presentation::default().icons(args).unwrap_err().0;
             assert!(error.starts_with("\"icons\" ") && error.contains(expected), "{error}");
         }
     }

@@ -208,7 +208,7 @@ mod tests {
     fn tools(texts: &[(&str, &str)]) -> Vec<Tool> {
         let tool = |(name, description): &(&str, &str)| {
             let mut tool = ToolBuilder::new(name)?;
-            tool.description(&[description])?;
+            tool.presentation().description(&[description])?;
             tool.pass(&["GET", "http://upstream/"])?;
             tool.argument(&["warehouse", "string"])?;
             tool.build()

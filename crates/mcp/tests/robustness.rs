@@ -34,7 +34,7 @@ impl Numbers {
 
 fn server() -> Server {
     let mut tool = ToolBuilder::new("get_item").unwrap();
-    tool.description(&["Look up one item."]).unwrap();
+    tool.presentation().description(&["Look up one item."]).unwrap();
     tool.pass(&["GET", "http://upstream/items/{id}"]).unwrap();
     tool.argument(&["id", "integer", "required", "mirror=Id"]).unwrap();
     let mut builder = ServerBuilder::new();

@@ -35,24 +35,9 @@ impl PromptBuilder {
         })
     }
 
-    /// `title TEXT`: its name for people.
-    pub fn title(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        self.presentation.title(args)
-    }
-
-    /// `description TEXT`: what it is for.
-    pub fn description(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        self.presentation.description(args)
-    }
-
-    /// `icons URL [type=TYPE] [sizes=48x48,any] [theme=light|dark]`, once for each icon.
-    pub fn icons(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        self.presentation.icon(args)
-    }
-
-    /// `meta NAME VALUE`: what extensions say of it.
-    pub fn meta(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        self.presentation.meta(args)
+    /// `title`, `description`, `icons` and `meta`.
+    pub fn presentation(&mut self) -> &mut Presentation {
+        &mut self.presentation
     }
 
     /// `argument NAME [required] [key=value …] ["description"]`: a text that the user gives.
@@ -147,8 +132,8 @@ mod tests {
         for directive in directives {
             let (name, args) = directive.split_first().unwrap();
             match *name {
-                "title" => builder.title(args),
-                "description" => builder.description(args),
+                "title" => builder.presentation().title(args),
+                "description" => builder.presentation().description(args),
                 "argument" => builder.argument(args),
                 "message" => builder.message(args),
                 "pass" => builder.pass(args),

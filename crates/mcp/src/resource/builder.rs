@@ -75,24 +75,9 @@ impl ResourceBuilder {
         once("name", &mut self.name, text("name", args)?)
     }
 
-    /// `title TEXT`: its name for people.
-    pub fn title(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        self.presentation.title(args)
-    }
-
-    /// `description TEXT`: what a model goes by.
-    pub fn description(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        self.presentation.description(args)
-    }
-
-    /// `icons URL [type=TYPE] [sizes=48x48,any] [theme=light|dark]`, once for each icon.
-    pub fn icons(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        self.presentation.icon(args)
-    }
-
-    /// `meta NAME VALUE`: what extensions say of it.
-    pub fn meta(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        self.presentation.meta(args)
+    /// `title`, `description`, `icons` and `meta`.
+    pub fn presentation(&mut self) -> &mut Presentation {
+        &mut self.presentation
     }
 
     /// `mime_type TYPE`: what the contents are, whatever the upstream says.
@@ -317,8 +302,8 @@ mod tests {
             let (name, args) = directive.split_first().unwrap();
             match *name {
                 "name" => builder.name(args),
-                "title" => builder.title(args),
-                "description" => builder.description(args),
+                "title" => builder.presentation().title(args),
+                "description" => builder.presentation().description(args),
                 "mime_type" => builder.mime_type(args),
                 "annotations" => builder.annotations(args),
                 "size" => builder.size(args),

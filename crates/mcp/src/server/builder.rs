@@ -81,7 +81,7 @@ impl ServerBuilder {
 
     /// `mcp_server_icons URL [type=TYPE] [sizes=48x48,any] [theme=light|dark]`, once for each icon.
     pub fn server_icons(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        self.info.icon(args)
+        self.info.icons(args)
     }
 
     /// `mcp_instructions TEXT`.

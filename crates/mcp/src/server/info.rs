@@ -57,8 +57,8 @@ impl ServerInfo {
         Ok(())
     }
 
-    pub(super) fn icon(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        self.presentation.icon(args)
+    pub(super) fn icons(&mut self, args: &[&str]) -> Result<(), ConfigError> {
+        self.presentation.icons(args)
     }
 
     /// What a revision knows of it.
@@ -89,7 +89,7 @@ mod tests {
         let mut info = ServerInfo::default();
         let words = ["shop", "1.0", "title=The shop", "description=What we sell", "website=https://shop.example"];
         info.describe(&words).unwrap();
-        info.icon(&["https://shop.example/i.png", "sizes=48x48"]).unwrap();
+        info.icons(&["https://shop.example/i.png", "sizes=48x48"]).unwrap();
         let all = json!({
             "name": "shop", "version": "1.0", "title": "The shop", "description": "What we sell",
             "icons": [{"src": "https://shop.example/i.png", "sizes": ["48x48"]}], "websiteUrl": "https://shop.example",

@@ -49,24 +49,9 @@ impl ToolBuilder {
         self.call.pass(args)
     }
 
-    /// `title TEXT`: the tool's name for people.
-    pub fn title(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        self.presentation.title(args)
-    }
-
-    /// `description TEXT`: what a model goes by.
-    pub fn description(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        self.presentation.description(args)
-    }
-
-    /// `icons URL [type=TYPE] [sizes=48x48,any] [theme=light|dark]`, once for each icon.
-    pub fn icons(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        self.presentation.icon(args)
-    }
-
-    /// `meta NAME VALUE`: what extensions say of it.
-    pub fn meta(&mut self, args: &[&str]) -> Result<(), ConfigError> {
-        self.presentation.meta(args)
+    /// `title`, `description`, `icons` and `meta`.
+    pub fn presentation(&mut self) -> &mut Presentation {
+        &mut self.presentation
     }
 
     /// `argument NAME TYPE [required] [key=value …] ["description"]`: one property of the input.

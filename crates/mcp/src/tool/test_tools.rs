@@ -21,8 +21,8 @@ fn build_named(name: &str, directives: &[&[&str]]) -> Result<Tool, ConfigError> 
         let (name, args) = directive.split_first().unwrap();
         match *name {
             "pass" => builder.pass(args)?,
-            "title" => builder.title(args)?,
-            "description" => builder.description(args)?,
+            "title" => builder.presentation().title(args)?,
+            "description" => builder.presentation().description(args)?,
             "argument" => builder.argument(args)?,
             "annotations" => builder.annotations(args)?,
             "input_schema" => builder.input_schema(args[0])?,

@@ -105,8 +105,8 @@ fn tool(tool: &Value) -> mcp::Tool {
         let (name, args) = words.split_first().unwrap();
         match *name {
             "pass" => builder.pass(args),
-            "title" => builder.title(args),
-            "description" => builder.description(args),
+            "title" => builder.presentation().title(args),
+            "description" => builder.presentation().description(args),
             "argument" => builder.argument(args),
             "annotations" => builder.annotations(args),
             "result" => builder.result(args),
@@ -125,11 +125,11 @@ fn resource(resource: &Value) -> mcp::Resource {
         let (name, args) = words.split_first().unwrap();
         match *name {
             "name" => builder.name(args),
-            "title" => builder.title(args),
-            "description" => builder.description(args),
+            "title" => builder.presentation().title(args),
+            "description" => builder.presentation().description(args),
             "mime_type" => builder.mime_type(args),
             "annotations" => builder.annotations(args),
-            "icons" => builder.icons(args),
+            "icons" => builder.presentation().icons(args),
             "size" => builder.size(args),
             "pass" => builder.pass(args),
             "file" => builder.file(&format!("/{}", args[0])),
@@ -152,9 +152,9 @@ fn prompt(prompt: &Value) -> mcp::Prompt {
         let words = words(directive);
         let (name, args) = words.split_first().unwrap();
         match *name {
-            "title" => builder.title(args),
-            "description" => builder.description(args),
-            "icons" => builder.icons(args),
+            "title" => builder.presentation().title(args),
+            "description" => builder.presentation().description(args),
+            "icons" => builder.presentation().icons(args),
             "argument" => builder.argument(args),
             "message" => builder.message(args),
             "pass" => builder.pass(args),
