@@ -1,7 +1,7 @@
 /*
  * The least that a module of this shape can do, for scripts/bench: how near to nginx itself could one come that checks nothing?
  *
- * nginx reads the body, one pass checks that it is JSON and finds the id and the arguments, nginx's proxy sends these on, and its
+ * nginx reads the body, one pass sees roughly that it is JSON and finds the id and the arguments, nginx's proxy sends these on, and its
  * answer is put into a result; or a list that is known is the answer. No header is looked at, no argument is validated,
  * nothing is logged or limited by what was asked, and whatever goes wrong goes unsaid.
  */
