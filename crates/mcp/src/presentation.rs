@@ -22,7 +22,7 @@ impl Presentation {
         once("title", &mut self.title, text("title", args)?)
     }
 
-    /// `description TEXT`: what a model goes by.
+    /// `description TEXT`: what it is for, which a model goes by.
     pub fn description(&mut self, args: &[&str]) -> Result<(), ConfigError> {
         once("description", &mut self.description, text("description", args)?)
     }
